@@ -1,0 +1,1 @@
+"""Contracts of Plumbline: ids, envelope, observations, account state and events, topics."""

@@ -1,0 +1,87 @@
+"""Account state: the whole account, as `accounts.state.v1` (compacted) holds it per account id."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from plumbline_schemas.ids import AccountId, ExternalKey, WorkspaceId
+from plumbline_schemas.money import Money
+
+State = Literal["trial", "active", "at_risk", "churned", "prospect"]
+Stage = Literal["trial", "activated", "paying", "expanded", "at_risk", "churned", "prospect"]
+PaymentStatus = Literal["paid", "past_due", "failing", "none"]
+LinkMethod = Literal["founder", "crm_id", "stripe_id", "domain", "shared_record"]
+
+MAX_LINKS = 100
+
+
+class FieldValue(BaseModel):
+    """A value with where it came from: `accounts why` only prints what stands here."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    value: str | bool | datetime | Money | None
+    rule: str
+    """Id of the rule that made the value, e.g. `mrr.sum` or `plan.lookup_key`."""
+    connection: str | None = None
+    object: str | None = None
+    """Vendor id of the object that decided it."""
+    event_id: str | None = None
+    event_type: str | None = None
+    vendor_time: datetime | None = None
+    received_at: datetime | None = None
+    origin: str | None = None
+    version: int
+    """Account version at which this value last changed."""
+
+
+class Link(BaseModel):
+    """Account to external id, with evidence. Open links only."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    key: ExternalKey
+    method: LinkMethod
+    evidence: str
+    opened_version: int
+    """Account version at which the link was opened; orders effects of one CRM record (design 6)."""
+
+
+class Flags(BaseModel):
+    """What a reader must know before trusting the values."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    ambiguous: bool = False
+    incomplete: tuple[str, ...] = ()
+    """What is missing, e.g. `rate:eur` or `product:prod_1`; empty when nothing is."""
+    links_truncated: bool = False
+
+
+class AccountState(BaseModel):
+    """The whole account. A newer `version` replaces an older one; an equal one is the same."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: AccountId
+    workspace: WorkspaceId
+    version: int
+    links: tuple[Link, ...] = Field(default=(), max_length=MAX_LINKS)
+    state: State
+    stage: Stage
+    fields: dict[str, FieldValue] = Field(default_factory=dict)
+    flags: Flags = Flags()
+    due_at: datetime | None = None
+    merged_into: AccountId | None = None
+    effective_at: datetime | None = None
+    """Vendor time of the record that caused this version."""
+    received_at: datetime | None = None
+    """When Plumbline received that record: end-to-end latency is measured from here."""
+
+    @model_validator(mode="after")
+    def _versions_do_not_run_ahead(self) -> "AccountState":
+        newest = max((field.version for field in self.fields.values()), default=0)
+        if newest > self.version:
+            raise ValueError(f"field version {newest} is ahead of account version {self.version}")
+        return self
