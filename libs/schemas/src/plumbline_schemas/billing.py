@@ -104,6 +104,8 @@ class Subscription(Body):
     """Ids of the subscription's own discounts, embedded or not."""
     tax_rates_inclusive: bool = False
     latest_invoice: str | None = None
+    automatic_tax: bool | None = None
+    """Whether the vendor works out taxes itself; None when the producer does not say."""
 
 
 class Invoice(Body):

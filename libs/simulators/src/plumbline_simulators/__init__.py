@@ -1,0 +1,1 @@
+"""Stripe and HubSpot as runnable servers with fault switches, for development and tests."""

@@ -1,0 +1,1 @@
+"""HubSpot as a server: companies, contacts, properties, search, owners, limits, webhooks."""

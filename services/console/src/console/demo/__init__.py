@@ -1,0 +1,1 @@
+"""The demo: a story played on simulated vendors, and checked."""

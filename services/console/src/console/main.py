@@ -1,0 +1,153 @@
+"""The `plumbline` command: composition root of everything an operator types."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="plumbline",
+    help="Keeps a CRM true to billing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+accounts_app = typer.Typer(
+    help="What Plumbline knows about an account, and why.", no_args_is_help=True
+)
+app.add_typer(accounts_app, name="accounts")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="File or folder of *.toml (default: PLUMBLINE_CONFIG, plumbline.toml)."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command()
+def up(config: Config = None) -> None:
+    """Run Kafka, PostgreSQL and every service until Ctrl-C."""
+    from console.up import run_up
+
+    raise typer.Exit(run_up(config))
+
+
+@app.command()
+def migrate(config: Config = None, json: Json = False) -> None:
+    """Bring the database up to date."""
+    from console.operate import run_migrate
+
+    raise typer.Exit(run_migrate(config, as_json=json))
+
+
+@app.command()
+def apply(config: Config = None) -> None:
+    """Write the configuration that changes results into the log, if it differs from the last."""
+    from console.operate import run_apply
+
+    raise typer.Exit(run_apply(config))
+
+
+@app.command()
+def status(config: Config = None, json: Json = False) -> None:
+    """Services, what waits, dead letters, last event per connection. Exit 1: not up."""
+    from console.inspect import run_status
+
+    raise typer.Exit(run_status(config, as_json=json))
+
+
+@accounts_app.command("show")
+def accounts_show(account: str, config: Config = None, json: Json = False) -> None:
+    """One account, by its id or by a linked Stripe customer or CRM record id."""
+    from console.inspect import run_show
+
+    raise typer.Exit(run_show(config, account, as_json=json))
+
+
+@accounts_app.command("search")
+def accounts_search(text: str, config: Config = None, json: Json = False) -> None:
+    """Accounts whose name, e-mail, plan or ids hold the text. Exit 1: none."""
+    from console.inspect import run_search
+
+    raise typer.Exit(run_search(config, text, as_json=json))
+
+
+@accounts_app.command("why")
+def accounts_why(account: str, field: str, config: Config = None, json: Json = False) -> None:
+    """Which vendor event, rule and version put a field's value there."""
+    from console.inspect import run_why
+
+    raise typer.Exit(run_why(config, account, field, as_json=json))
+
+
+@app.command()
+def plan(
+    config: Config = None,
+    json: Json = False,
+    approve: Annotated[
+        bool, typer.Option("--apply", help="Approve: let the writes go out.")
+    ] = False,
+) -> None:
+    """What waits for approval, per record and field."""
+    from console.inspect import run_plan
+
+    raise typer.Exit(run_plan(config, as_json=json, approve=approve))
+
+
+@app.command()
+def redeliver(
+    offset: Annotated[int, typer.Option("--from", min=0, help="Offset to process again from.")] = 0,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Set the stored positions back (services stopped); the next start processes again."""
+    from console.operate import run_redeliver
+
+    raise typer.Exit(run_redeliver(config, offset, as_json=json))
+
+
+@app.command()
+def rebuild(config: Config = None, json: Json = False) -> None:
+    """Fold the log from its first record into an empty database, and compare (services stopped)."""
+    from console.operate import run_rebuild
+
+    raise typer.Exit(run_rebuild(config, as_json=json))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def simulate(context: typer.Context, vendor: str) -> None:
+    """Run a vendor's simulator alone: `plumbline simulate stripe --port 12111`."""
+    from console.simulate import run_simulate
+
+    raise typer.Exit(run_simulate(vendor, context.args))
+
+
+@app.command()
+def demo(
+    leave: Annotated[bool, typer.Option("--exit", help="Leave when the story is told.")] = False,
+    json: Json = False,
+) -> None:
+    """Start everything with seeded simulators and play a story. Exit 1: a value was wrong."""
+    from console.demo.main import run_demo
+
+    raise typer.Exit(run_demo(leave=leave, as_json=json))
+
+
+def main() -> None:
+    """Entry point; configuration errors are usage errors (exit 2), said in one line."""
+    from plumbline_runtime.config import ConfigError
+
+    try:
+        app()
+    except ConfigError as error:
+        from console.show import fail
+
+        fail(str(error))
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

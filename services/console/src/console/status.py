@@ -1,0 +1,125 @@
+"""`plumbline status`: what runs, what waits, and since when each connection has been silent."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from typing import Protocol
+
+import psutil
+from plumbline_runtime.config import DeploymentConfig
+from plumbline_schemas.outputs import ConnectionStatus, ServiceState, ServiceStatus, Status
+
+from console.facts import Backlog, Facts
+
+HEARTBEAT_FRESH_SECONDS = 3.0
+
+
+class ServiceRun(Protocol):
+    """A service as the process manager knows it (`run.json`)."""
+
+    @property
+    def name(self) -> str:
+        """The service."""
+
+    @property
+    def pid(self) -> int | None:
+        """None while it is down."""
+
+    @property
+    def restarts(self) -> int:
+        """Since `up`."""
+
+    @property
+    def health_url(self) -> str | None:
+        """Where it answers."""
+
+
+async def gather(
+    facts: Facts,
+    config: DeploymentConfig,
+    services: Sequence[ServiceRun],
+    edge_url: str | None,
+) -> Status:
+    """Put the whole picture together; slow parts are bounded by their own time-outs."""
+    heartbeats = await facts.heartbeats()
+    backlog = await facts.backlog()
+    last = await facts.last_events()
+    shown = [_service(run, heartbeats.get(run.name)) for run in services]
+    return Status(
+        ready=edge_url is not None and _is_ready(edge_url),
+        settled=backlog.settled,
+        edge_url=edge_url,
+        services=shown,
+        lag=backlog.lag,
+        reads=backlog.reads,
+        effects=backlog.effects,
+        attention=backlog.attention,
+        dead_letters=await facts.dead_letters(),
+        connections=[
+            ConnectionStatus(
+                name=name,
+                workspace=workspace.id,
+                kind=connection.kind,
+                last_event_at=last.get((workspace.id, name)),
+            )
+            for workspace in config.workspaces
+            for name, connection in workspace.connections.items()
+        ],
+    )
+
+
+def unreachable(services: Sequence[ServiceRun], edge_url: str | None) -> Status:
+    """What can be said while the database or the broker doesn't answer."""
+    return Status(
+        ready=False, settled=False, edge_url=edge_url,
+        services=[_service(run, None) for run in services],
+        lag=0, reads=0, effects=0, attention=0, dead_letters={}, connections=[],
+    )  # fmt: skip
+
+
+def is_up(status: Status) -> bool:
+    """Whether every service runs."""
+    return bool(status.services) and all(service.state != "down" for service in status.services)
+
+
+def waiting(backlog: Backlog) -> dict[str, int]:
+    """Consumers that still have something to do."""
+    return {group: lag for group, lag in backlog.consumers.items() if lag}
+
+
+def _service(run: ServiceRun, heartbeat: tuple[bool, float, list[str]] | None) -> ServiceStatus:
+    alive = run.pid is not None and psutil.pid_exists(run.pid)
+    state: ServiceState = "down"
+    detail = "" if alive else "the process is gone"
+    if alive:
+        fresh = heartbeat is not None and heartbeat[1] < HEARTBEAT_FRESH_SECONDS
+        state = "up" if heartbeat is not None and fresh and heartbeat[0] else "starting"
+        if heartbeat is not None:
+            detail = "; ".join(heartbeat[2]) if fresh else "no heartbeat"
+    return ServiceStatus(
+        name=run.name,
+        pid=run.pid if alive else None,
+        state=state,
+        restarts=run.restarts,
+        rss_bytes=_rss(run.pid) if alive else None,
+        health_url=run.health_url,
+        detail=detail,
+    )
+
+
+def _rss(pid: int | None) -> int | None:
+    try:
+        return None if pid is None else int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_ready(edge_url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{edge_url}/health/ready", timeout=2) as answer:
+            json.load(answer)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ValueError, ConnectionError):
+        return False

@@ -1,0 +1,160 @@
+"""`plumbline up`: Kafka, PostgreSQL, topics, migrations, configuration, every service."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from plumbline_local.deployment import Deployment, DeploymentError, ServiceSpec
+from plumbline_local.identity import RootRefusedError
+from plumbline_local.infrastructure import External
+from plumbline_local.jars import JarError
+from plumbline_local.kafka import KafkaError
+from plumbline_local.paths import Cache, Home, HomeError, write_private
+from plumbline_local.ports import keep_ports
+from plumbline_local.postgres import PostgresError
+from plumbline_local.readiness import NotReadyError
+from plumbline_runtime.config import DeploymentConfig, load_config
+
+from console.publishing import apply_config
+from console.reach import config_note, connected
+from console.show import ERR, fail
+
+SERVICES = {
+    "ingest-webhooks": "ingest_webhooks.main",
+    "matcher": "matcher.main",
+    "writeback": "writeback.main",
+    "reconciler": "reconciler.main",
+}
+CANNOT_RUN = (
+    HomeError,
+    JarError,
+    KafkaError,
+    PostgresError,
+    RootRefusedError,
+    NotReadyError,
+    DeploymentError,
+)
+
+
+def run_up(config: Path | None) -> int:
+    """Run until SIGTERM or Ctrl-C; 1 when it can't."""
+    place = config or Path(os.environ.get("PLUMBLINE_CONFIG") or "plumbline.toml")
+    deployment = make_deployment(place.resolve(), Home.from_environment())
+    try:
+        asyncio.run(deployment.run(announce(deployment)))
+    except CANNOT_RUN as error:
+        fail(str(error))
+        return 1
+    return 0
+
+
+def make_deployment(
+    place: Path, home: Home, environment: Mapping[str, str] | None = None
+) -> Deployment:
+    """Wire a deployment of the configuration at `place`; `environment` goes to every service."""
+    config = load_config(place)
+    check_secrets(config)
+    home.ensure()
+    write_private(config_note(home), f"{place}\n")
+    listen = edge_listen(config, home)
+    edge_url = f"http://{listen.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104 - compared, not bound
+    shared = {
+        **(environment or {}),
+        "PLUMBLINE_EDGE_LISTEN": listen,
+        "PLUMBLINE_PUBLIC_URL": config.edge.public_url or edge_url,
+    }
+    services = [
+        ServiceSpec(name, (sys.executable, "-m", module), shared)
+        for name, module in SERVICES.items()
+    ]
+    return Deployment(
+        home,
+        Cache.from_environment(),
+        services,
+        prepare=prepare(config),
+        config=place,
+        edge_url=edge_url,
+        external=External.from_environment(),
+        progress=ERR.print,
+    )
+
+
+def check_secrets(config: DeploymentConfig) -> None:
+    """Resolve every secret once, so that a missing one is said now and not in a service's log."""
+    for workspace in config.workspaces:
+        for connection in workspace.connections.values():
+            for secret in connection.secrets():
+                secret.resolve()
+
+
+def edge_listen(config: DeploymentConfig, home: Home) -> str:
+    """Where the edge listens; port 0 becomes a free one that the home keeps."""
+    host, _, port = config.edge.listen.rpartition(":")
+    if port != "0":
+        return config.edge.listen
+    return f"{host}:{keep_ports(home, ('edge',))['edge']}"
+
+
+def prepare(config: DeploymentConfig) -> Callable[[str, str], Awaitable[None]]:
+    """Topics, tables, configuration: before any service starts."""
+
+    async def prepared(kafka: str, database: str) -> None:
+        from plumbline_runtime.migrations import migrate
+        from plumbline_runtime.topics import ensure_topics
+
+        prefix = os.environ.get("PLUMBLINE_TOPIC_PREFIX", "")
+        await asyncio.gather(ensure_topics(kafka, prefix), migrate(database))
+        async with connected(database) as db:
+            await apply_config(db, kafka, config, datetime.now(UTC))
+
+    return prepared
+
+
+def announce(deployment: Deployment) -> Callable[[], Awaitable[None]]:
+    """Say when it is ready and where; `up` itself goes on until it is stopped."""
+
+    async def story() -> None:
+        began = asyncio.get_running_loop().time()
+        waited = await until_ready(deployment)
+        run = deployment.current()
+        took = asyncio.get_running_loop().time() - began
+        if waited:
+            ERR.print(
+                f"[green]ready[/green] after {took:.1f} s: webhooks at {run.edge_url}/webhooks/..."
+            )
+
+    return story
+
+
+async def until_ready(deployment: Deployment, seconds: float = float("inf")) -> bool:
+    """Poll the edge's readiness; tells every few seconds what is still missing."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    told = loop.time()
+    while loop.time() < deadline:
+        ready, missing = await asyncio.to_thread(ask_ready, deployment.current().edge_url or "")
+        if ready:
+            return True
+        if loop.time() - told > 5:
+            told = loop.time()
+            ERR.print(f"waiting: {missing}")
+        await asyncio.sleep(0.1)
+    return False
+
+
+def ask_ready(edge_url: str) -> tuple[bool, str]:
+    """Whether the edge says ready, and else what it says is missing."""
+    import urllib.error
+    import urllib.request
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{edge_url}/health/ready", timeout=2) as answer:
+            return answer.status == 200, ""
+    except urllib.error.HTTPError as refused:
+        return False, refused.read(500).decode(errors="replace")
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        return False, f"the edge does not answer yet ({error})"

@@ -1,0 +1,1 @@
+"""Walks the vendors' books and publishes ticks."""

@@ -1,0 +1,152 @@
+"""A vendor's book as the walker sees it: kinds of objects, pages of rows, rows as observations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from plumbline_connectors.configured import (
+    hubspot_client,
+    hubspot_context,
+    stripe_client,
+    stripe_context,
+)
+from plumbline_connectors.hubspot.client import HubSpotClient
+from plumbline_connectors.hubspot.translate import (
+    HubSpotContext,
+    properties_to_read,
+    translate_record,
+)
+from plumbline_connectors.stripe.client import StripeClient
+from plumbline_connectors.stripe.reading import Untranslatable
+from plumbline_connectors.stripe.translate import StripeContext, translate_object
+from plumbline_runtime.config import StripeConnection, Workspace
+from plumbline_schemas.observations import AnyObservation
+
+from reconciler.walks import STRIPE_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that could not become an observation."""
+
+    kind: str
+    vendor_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookPage:
+    """One page, translated."""
+
+    observations: tuple[AnyObservation, ...]
+    problems: tuple[Problem, ...]
+    next_cursor: str | None
+
+
+class Book(Protocol):
+    """A connection's book."""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """Kinds in the order they are walked."""
+
+    async def page(self, kind: str, cursor: str | None) -> BookPage:
+        """Read and translate one page; raises the errors of plumbline_schemas.errors."""
+
+
+class StripeBook:
+    """Products, prices, customers, subscriptions, invoices of one Stripe account."""
+
+    kinds: Sequence[str] = STRIPE_KINDS
+
+    def __init__(self, client: StripeClient, context: StripeContext) -> None:
+        self._client = client
+        self._context = context
+
+    async def page(self, kind: str, cursor: str | None) -> BookPage:
+        """Rows count as seen when the read began (design 5)."""
+        page = await self._client.page(kind, starting_after=cursor)
+        received_at = datetime.now(UTC)
+        observations: list[AnyObservation] = []
+        problems: list[Problem] = []
+        for row in page.rows:
+            try:
+                observation = translate_object(
+                    row,
+                    self._context,
+                    seen="walk",
+                    origin="walk",
+                    vendor_time_ms=int(page.began_at.timestamp() * 1000),
+                    received_at=received_at,
+                )
+            except Untranslatable as problem:
+                problems.append(Problem(kind, str(row.get("id", "?")), str(problem)))
+                continue
+            if observation is not None:
+                observations.append(observation)
+        return BookPage(tuple(observations), tuple(problems), page.next_cursor)
+
+    async def now(self) -> datetime:
+        """The vendor's clock."""
+        return await self._client.now()
+
+
+class HubSpotBook:
+    """Companies, and contacts where the workspace maps fields onto them."""
+
+    def __init__(
+        self,
+        client: HubSpotClient,
+        context: HubSpotContext,
+        mapping: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self._client = client
+        self._context = context
+        self._mapping = mapping
+        self.kinds: Sequence[str] = (
+            ("company", "contact") if mapping.get("contact") else ("company",)
+        )
+
+    async def page(self, kind: str, cursor: str | None) -> BookPage:
+        """Records carry their own version (`updatedAt`)."""
+        page = await self._client.page(
+            kind, after=cursor, properties=properties_to_read(kind, self._mapping)
+        )
+        received_at = datetime.now(UTC)
+        observations: list[AnyObservation] = []
+        problems: list[Problem] = []
+        for row in page.rows:
+            try:
+                observations.append(
+                    translate_record(
+                        kind,
+                        row,
+                        self._context,
+                        seen="walk",
+                        origin="walk",
+                        received_at=received_at,
+                    )
+                )
+            except ValueError as problem:
+                problems.append(Problem(kind, _id(row), str(problem)))
+        return BookPage(tuple(observations), tuple(problems), page.next_cursor)
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    return str(row.get("id", "?"))
+
+
+def open_book(workspace: Workspace, name: str) -> Book:
+    """The book of the workspace's connection `name`."""
+    connection = workspace.connections[name]
+    if isinstance(connection, StripeConnection):
+        return StripeBook(
+            stripe_client(workspace.id, connection), stripe_context(workspace.id, connection)
+        )
+    mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
+    return HubSpotBook(
+        hubspot_client(workspace.id, connection),
+        hubspot_context(workspace.id, connection, mapping),
+        mapping,
+    )

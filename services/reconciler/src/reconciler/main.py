@@ -1,0 +1,126 @@
+"""Composition root of the reconciler: a walker per connection, a ticker per workspace."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from plumbline_runtime.budget import Budget
+from plumbline_runtime.config import Workspace
+from plumbline_runtime.producer import Producer, PublishFailed, workspace_partition
+from plumbline_runtime.service import Runtime, run_service
+from plumbline_schemas.observations import AnyObservation
+from plumbline_schemas.topics import OBSERVATIONS
+
+from reconciler.books import Book, StripeBook, open_book
+from reconciler.handle import Ticker, Walker, system_clock
+from reconciler.settings import ReconcilerSettings
+from reconciler.store import Leadership, WalkStore
+
+
+class PatientPublisher:
+    """Publishes until the broker acknowledges: a walk has nothing better to do than wait."""
+
+    def __init__(self, producer: Producer, runtime: Runtime, retry_seconds: float) -> None:
+        self._producer = producer
+        self._runtime = runtime
+        self._retry_seconds = retry_seconds
+
+    async def publish_observations(self, observations: Sequence[AnyObservation]) -> None:
+        """Return when all are acknowledged; a repeated observation folds to nothing."""
+        while observations:
+            try:
+                await self._producer.publish_observations(observations)
+            except PublishFailed as error:
+                self._runtime.log.warning("publish_failed", error=str(error))
+                await asyncio.sleep(self._retry_seconds)
+            else:
+                return
+
+
+class LogRoom:
+    """Holds a walk back while the matcher has too much to fold, so live events never wait."""
+
+    def __init__(self, runtime: Runtime, store: WalkStore, workspace: str, limit: int) -> None:
+        self._runtime = runtime
+        self._store = store
+        self._partition = workspace_partition(workspace, OBSERVATIONS.partitions)
+        self._limit = limit
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def wait(self) -> None:
+        """Return when fewer than the limit of rows wait in the workspace's partition."""
+        while await self._ahead() > self._limit:  # noqa: ASYNC110 - another process moves it
+            await asyncio.sleep(0.2)
+
+    async def _ahead(self) -> int:
+        if self._consumer is None:
+            settings = self._runtime.settings
+            consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers)
+            await consumer.start()
+            self._consumer = consumer
+            self._runtime.on_stop(consumer.stop)
+        topic = TopicPartition(
+            self._runtime.settings.topic_prefix + OBSERVATIONS.name, self._partition
+        )
+        ends = await self._consumer.end_offsets([topic])
+        return int(ends[topic]) - await self._store.folded_offset(self._partition)
+
+
+async def build(runtime: Runtime) -> None:
+    """Wire every workspace; one process at a time leads, others stand by."""
+    settings = ReconcilerSettings.from_environment()
+    for workspace in runtime.config.workspaces:
+        for name in workspace.connections:
+            runtime.health.set(f"walks:{workspace.id}/{name}", ok=False, detail="not begun")
+    runtime.background("reconcile", partial(_lead, runtime, settings))
+
+
+async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
+    store = WalkStore(runtime.pool)
+    publisher = PatientPublisher(runtime.producer, runtime, settings.retry_seconds)
+    async with Leadership(runtime.settings.database_url).held(), asyncio.TaskGroup() as tasks:
+        runtime.log.info("reconciler_leads")
+        for workspace in runtime.config.workspaces:
+            books = {name: open_book(workspace, name) for name in workspace.connections}
+            ticker = Ticker(workspace.id, _clock(workspace, books), publisher, settings)
+            tasks.create_task(ticker.run())
+            room = LogRoom(runtime, store, workspace.id, settings.unfolded_rows_max)
+            for name, book in books.items():
+                walker = Walker(
+                    workspace.id,
+                    name,
+                    book,
+                    positions=store,
+                    publisher=publisher,
+                    budget=_budget(runtime, workspace, name),
+                    wait_for_room=room.wait,
+                    health=runtime.health,
+                    settings=settings,
+                )
+                tasks.create_task(walker.run())
+
+
+def _clock(workspace: Workspace, books: dict[str, Book]) -> Callable[[], Awaitable[datetime]]:
+    named = workspace.workspace.clock
+    if named is None:
+        return system_clock
+    book = books[named]
+    if not isinstance(book, StripeBook):
+        raise TypeError(f"workspace.clock: {named} is no connection whose clock can be read")
+    return book.now
+
+
+def _budget(runtime: Runtime, workspace: Workspace, name: str) -> Budget:
+    rate = workspace.connections[name].requests_per_second
+    return Budget(runtime.pool, workspace.id, name, rate_per_second=rate, burst=max(1.0, rate))
+
+
+def main() -> None:
+    """Entry point of the process."""
+    raise SystemExit(run_service("reconciler", build))
+
+
+if __name__ == "__main__":
+    main()
