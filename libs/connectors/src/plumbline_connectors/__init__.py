@@ -1,0 +1,1 @@
+"""The only code that knows vendor shapes: signature, translate, client."""

@@ -1,0 +1,1 @@
+"""HubSpot: signatures, notifications, translation, client."""

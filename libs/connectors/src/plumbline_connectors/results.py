@@ -1,0 +1,22 @@
+"""What reads of any vendor answer with."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+
+class Page(NamedTuple):
+    """One page of a list."""
+
+    rows: list[dict[str, Any]]
+    next_cursor: str | None
+    """Give it to the next call; None at the end of the list."""
+    began_at: datetime
+    """When the read started by the vendor's clock, whole seconds (design 5)."""
+
+
+class ReadResult(NamedTuple):
+    """One object, or None where the vendor knows none of that id (404)."""
+
+    obj: dict[str, Any] | None
+    began_at: datetime
+    """When the read started by the vendor's clock, whole seconds (design 5)."""

@@ -1,0 +1,1 @@
+"""Stripe: signature, head of an event, translation, reading client."""

@@ -1,0 +1,162 @@
+"""Stripe's API as far as Plumbline reads it: nothing but GET (design 9)."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
+
+from plumbline_connectors.http import (
+    Answer,
+    BearerToken,
+    Params,
+    VendorHttp,
+    error_body,
+    error_message,
+    judge_generic,
+)
+from plumbline_connectors.results import Page, ReadResult
+
+API_VERSION: Final = "2026-10-28.endive"
+"""The version our reads are rendered at; deliveries come at their endpoint's own (vendors 1.6)."""
+
+PATHS: Final[Mapping[str, str]] = {
+    "product": "/v1/products",
+    "price": "/v1/prices",
+    "customer": "/v1/customers",
+    "subscription": "/v1/subscriptions",
+    "invoice": "/v1/invoices",
+}
+_ITEMS: Final = "/v1/subscription_items"
+_MAX_PAGE: Final = 100
+_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+def open_stripe(
+    *,
+    api_base: str,
+    api_key: str,
+    where: str,
+    api_version: str = API_VERSION,
+    timeout_seconds: float = 15.0,
+    max_connections: int = 8,
+) -> "StripeClient":
+    """A client of one connection, `where` in messages; close it with `aclose`."""
+    http = VendorHttp(
+        api_base,
+        where=where,
+        credentials=BearerToken(api_key),
+        judge=judge_stripe,
+        timeout_seconds=timeout_seconds,
+        max_connections=max_connections,
+    )
+    return StripeClient(http, api_version=api_version)
+
+
+class StripeClient:
+    """Reads of the kinds in `PATHS`. Nothing is retried here.
+
+    Every call raises Retryable (429, lock time-out, 5xx, no connection), Unauthorized (401, 403) or
+    Permanent.
+    """
+
+    def __init__(self, http: VendorHttp, *, api_version: str = API_VERSION) -> None:
+        """`http` should judge with `judge_stripe`."""
+        self._http = http
+        self.api_version = api_version
+
+    async def read(self, kind: str, vendor_id: str) -> ReadResult:
+        """One object whole, with every item of a subscription; a 404 is None."""
+        if not _ID.fullmatch(vendor_id):
+            raise Permanent(f"no Stripe id: {vendor_id[:40]!r}", where=self._http.where)
+        answer = await self._get(f"{_path(kind)}/{vendor_id}", accept=frozenset({404}))
+        if answer.status == 404:
+            return ReadResult(None, answer.vendor_began_at)
+        obj = _object(answer)
+        if kind == "subscription":
+            await self._complete_items(obj)
+        return ReadResult(obj, answer.vendor_began_at)
+
+    async def page(self, kind: str, *, starting_after: str | None, limit: int = 100) -> Page:
+        """One page of a list, newest first; canceled subscriptions are in it, with every item."""
+        params = [("limit", str(min(limit, _MAX_PAGE)))]
+        if starting_after is not None:
+            params.append(("starting_after", starting_after))
+        if kind == "subscription":
+            params.append(("status", "all"))
+        answer = await self._get(_path(kind), params)
+        rows, more = _list(answer)
+        if kind == "subscription":
+            for row in rows:
+                await self._complete_items(row)
+        return Page(rows, str(rows[-1]["id"]) if more and rows else None, answer.vendor_began_at)
+
+    async def now(self) -> datetime:
+        """Stripe's clock, to the second, from the `Date` of a small answer."""
+        answer = await self._get("/v1/products", [("limit", "1")])
+        if answer.date is None:
+            raise Retryable("the answer has no Date", where=answer.where, status=answer.status)
+        return answer.date
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _get(
+        self, path: str, params: Params = (), *, accept: frozenset[int] = frozenset()
+    ) -> Answer:
+        headers = {"stripe-version": self.api_version}
+        return await self._http.request("GET", path, params=params, headers=headers, accept=accept)
+
+    async def _complete_items(self, subscription: dict[str, Any]) -> None:
+        """Put the rest of the items in place when the embedded page is not all of them."""
+        items = subscription.get("items")
+        if not isinstance(items, dict) or items.get("has_more") is not True:
+            return
+        found: list[dict[str, Any]] = []
+        more = True
+        while more:
+            params = [("subscription", str(subscription.get("id"))), ("limit", str(_MAX_PAGE))]
+            if found:
+                params.append(("starting_after", str(found[-1]["id"])))
+            rows, more = _list(await self._get(_ITEMS, params))
+            found.extend(rows)
+            more = more and bool(rows)
+        items["data"] = found
+        items["has_more"] = False
+
+
+def judge_stripe(answer: Answer) -> VendorError:
+    """Word an error of Stripe's (vendors 1.8): no `Retry-After`, and a lock is not a conflict."""
+    error = error_body(answer).get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    message, where, status = error_message(answer), answer.where, answer.status
+    if code == "lock_timeout" or status == 409:
+        return Retryable(message, where=where, status=status)
+    if status in {401, 403}:
+        return Unauthorized(message, where=where, status=status)
+    return judge_generic(answer)
+
+
+def _path(kind: str) -> str:
+    try:
+        return PATHS[kind]
+    except KeyError:
+        raise ValueError(f"no Stripe kind {kind!r}; known: {', '.join(PATHS)}") from None
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    decoded = answer.json()
+    if not isinstance(decoded, dict):
+        raise Retryable("the answer is no object", where=answer.where, status=answer.status)
+    return decoded
+
+
+def _list(answer: Answer) -> tuple[list[dict[str, Any]], bool]:
+    """Rows and whether more follow; every row has an id, for the cursor is made of it."""
+    decoded = _object(answer)
+    rows = decoded.get("data")
+    if not isinstance(rows, list) or not all(isinstance(r, dict) and r.get("id") for r in rows):
+        raise Retryable("the answer is no list", where=answer.where, status=answer.status)
+    return rows, decoded.get("has_more") is True

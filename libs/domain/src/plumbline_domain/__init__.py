@@ -1,0 +1,1 @@
+"""Pure rules of Plumbline: money, MRR, payment status, lifecycle, identity, account fold."""

@@ -1,0 +1,248 @@
+"""The fold of an account: its customers' objects in, fields with provenance out (design 5, 9).
+
+Pure and repeatable: the same objects at the same instant give the same answer. What the numbers
+need and is not there is named in `incomplete`; such a field keeps its last value.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Final
+
+from plumbline_schemas.accounts import FieldValue, Stage, State
+from plumbline_schemas.ids import ExternalKey
+from plumbline_schemas.money import Money
+
+from plumbline_domain.due import next_instant
+from plumbline_domain.lifecycle import Lifecycle, lifecycle
+from plumbline_domain.money import to_minor
+from plumbline_domain.mrr import subscription_mrr
+from plumbline_domain.payment_status import PaymentHealth, payment_health
+from plumbline_domain.plan import plan
+from plumbline_domain.sighting import (
+    Catalogue,
+    Customer,
+    SeenInvoice,
+    SeenSubscription,
+    Sighting,
+)
+from plumbline_domain.subscriptions import ended_by, start_of
+
+FOLD_VERSION: Final = 1
+"""Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
+
+Value = str | bool | Money | None
+
+_STATES_IN_ORDER: Final[tuple[State, ...]] = ("at_risk", "active", "trial", "churned", "prospect")
+_STAGES_IN_ORDER: Final[tuple[Stage, ...]] = (
+    "at_risk",
+    "expanded",
+    "paying",
+    "activated",
+    "trial",
+    "churned",
+    "prospect",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A value, the rule that made it, and the object that decided. `keep`: the last one stands."""
+
+    value: Value
+    rule: str
+    by: Sighting | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedAccount:
+    """What the rules say of an account at one instant."""
+
+    state: State
+    stage: Stage
+    values: Mapping[str, Valued]
+    ambiguous: bool
+    incomplete: tuple[str, ...]
+    due_at: datetime | None
+    wanted: tuple[ExternalKey, ...]
+    """Objects that must be read before the account is complete."""
+
+
+def fold_account(
+    customers: Sequence[Customer],
+    catalogue: Catalogue,
+    *,
+    currency: str | None,
+    at: datetime,
+    unsure_match: bool = False,
+) -> FoldedAccount:
+    """Fold an account of at least one customer at the instant `at`.
+
+    `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
+    CRM records could be this customer's.
+    """
+    members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
+    subscriptions = [seen for member in members for seen in member.subscriptions]
+    wanted = {member.key for member in members if member.body is None and not member.deletion}
+    mrr, incomplete = _mrr(members, subscriptions, currency, at)
+    named = plan(subscriptions, catalogue, at=at)
+    if named.missing is not None:
+        incomplete.add("product:" + named.missing.split("/", 3)[3])
+        wanted.add(named.missing)
+    where = _where(members, at)
+    ambiguous = unsure_match or len(members) > 1
+    newest = _newest([c.sighting for c in members] + [c.deletion for c in members])
+    values = {
+        "mrr": mrr,
+        "plan": Valued(named.value, named.rule, named.by, keep=named.missing is not None),
+        "payment_status": _payment(members, at),
+        "state": Valued(where.state, where.rule, where.by),
+        "stage": Valued(where.stage, where.rule, where.by),
+        "billing_started_at": _started(subscriptions),
+        **_references(members, newest),
+        "ambiguous": Valued(ambiguous, _why_ambiguous(members, unsure_match), newest),
+    }
+    open_invoices = [seen for member in members for seen in member.invoices]
+    return FoldedAccount(
+        state=where.state,
+        stage=where.stage,
+        values=values,
+        ambiguous=ambiguous,
+        incomplete=tuple(sorted(incomplete)),
+        due_at=next_instant(subscriptions, open_invoices, at=at),
+        wanted=tuple(sorted(wanted)),
+    )
+
+
+def _settle(customer: Customer) -> Customer:
+    """A deleted customer's subscriptions are over and its invoices are owed no more."""
+    if customer.deletion is None:
+        return customer
+    over = tuple(ended_by(customer.deletion, seen) for seen in customer.subscriptions)
+    return replace(customer, subscriptions=over, invoices=())
+
+
+def _newest(sightings: Sequence[Sighting | None]) -> Sighting | None:
+    return max((s for s in sightings if s is not None), key=lambda s: s.age, default=None)
+
+
+def _mrr(
+    members: Sequence[Customer],
+    subscriptions: Sequence[SeenSubscription],
+    currency: str | None,
+    at: datetime,
+) -> tuple[Valued, set[str]]:
+    """Exact sum over all members, rounded once."""
+    deletions = [member.deletion for member in members]
+    if all(deletions):
+        by = _newest(deletions)
+        rule = "mrr.customer_deleted"
+    else:
+        by = _newest([s.sighting for s in subscriptions] + deletions)
+        rule = "mrr.sum" if subscriptions else "mrr.no_subscription"
+    if currency is None:
+        return Valued(None, "mrr.incomplete", by, keep=True), {"config"}
+    total = Fraction(0)
+    missing: set[str] = set()
+    for seen in subscriptions:
+        part = subscription_mrr(seen.id, seen.body, currency=currency, at=at)
+        total += part.amount
+        missing.update(part.missing)
+    if missing:
+        return Valued(None, "mrr.incomplete", by, keep=True), missing
+    return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
+
+
+def _payment(members: Sequence[Customer], at: datetime) -> Valued:
+    """As if all objects were one customer's; deleted customers owe nothing (design 9)."""
+    alive = [member for member in members if member.deletion is None]
+    if not alive:
+        by = _newest([member.deletion for member in members])
+        return Valued("none", "payment_status.customer_deleted", by)
+    health = _health(alive, at)
+    return Valued(health.value, health.rule, health.by)
+
+
+def _health(members: Sequence[Customer], at: datetime) -> PaymentHealth:
+    subscriptions = [seen for member in members for seen in member.subscriptions]
+    invoices: list[SeenInvoice] = [seen for member in members for seen in member.invoices]
+    return payment_health(subscriptions, invoices, at=at)
+
+
+def _where(members: Sequence[Customer], at: datetime) -> Lifecycle:
+    """The first of at_risk, active, trial, churned, prospect that any member has (design 9)."""
+    found = [_lifecycle(member, at) for member in members]
+    return min(
+        found,
+        key=lambda one: (_STATES_IN_ORDER.index(one.state), _STAGES_IN_ORDER.index(one.stage)),
+    )
+
+
+def _lifecycle(member: Customer, at: datetime) -> Lifecycle:
+    if member.deletion is None:
+        health = _health([member], at)
+        return lifecycle(member.subscriptions, member.invoices, health, at=at)
+    nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
+    left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
+    return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)
+
+
+def _started(subscriptions: Sequence[SeenSubscription]) -> Valued:
+    dated = [seen for seen in subscriptions if seen.body.start_date or seen.body.created]
+    if not dated:
+        return Valued(None, "billing_started_at.no_subscription")
+    first = min(dated, key=start_of)
+    instant = start_of(first)[0].astimezone(UTC)
+    text = instant.isoformat().replace("+00:00", "Z")
+    return Valued(text, "billing_started_at.earliest_start", first.sighting)
+
+
+def _references(members: Sequence[Customer], newest: Sighting | None) -> dict[str, Valued]:
+    """Ids sorted and joined; the link opens the first of them."""
+    by_id = sorted(members, key=lambda member: (member.id, member.key))
+    first = by_id[0]
+    mode = "/test" if first.test_mode else ""
+    url = f"https://dashboard.stripe.com{mode}/customers/{first.id}"
+    ids = ";".join(member.id for member in by_id)
+    return {
+        "stripe_customer_id": Valued(ids, "stripe_customer_id.all", newest),
+        "stripe_url": Valued(url, "stripe_url.first", first.sighting or newest),
+    }
+
+
+def _why_ambiguous(members: Sequence[Customer], unsure_match: bool) -> str:
+    if len(members) > 1:
+        return "ambiguous.several_customers"
+    return "ambiguous.several_records" if unsure_match else "ambiguous.no"
+
+
+def stamp(
+    values: Mapping[str, Valued], previous: Mapping[str, FieldValue], version: int
+) -> dict[str, FieldValue]:
+    """Give values their provenance and version; an equal value keeps both as they were."""
+    fields = {}
+    for name, valued in values.items():
+        before = previous.get(name)
+        kept = before is not None and (valued.keep or before.value == valued.value)
+        fields[name] = before if kept and before is not None else _field(valued, version)
+    return fields
+
+
+def _field(valued: Valued, version: int) -> FieldValue:
+    by = valued.by
+    if by is None:
+        return FieldValue(value=valued.value, rule=valued.rule, version=version)
+    return FieldValue(
+        value=valued.value,
+        rule=valued.rule,
+        connection=by.connection,
+        object=by.vendor_id,
+        event_id=by.event_id,
+        event_type=by.event_type,
+        vendor_time=by.vendor_time,
+        received_at=by.received_at,
+        origin=by.origin,
+        version=version,
+    )

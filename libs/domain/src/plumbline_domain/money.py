@@ -1,0 +1,54 @@
+"""Money: exponents of the vendor's minor units, one rounding, and the printed amount."""
+
+from fractions import Fraction
+from typing import Final
+
+from plumbline_schemas.money import Money
+
+ZERO_DECIMAL: Final = frozenset(
+    [
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    ]
+)
+THREE_DECIMAL: Final = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+
+
+def exponent(currency: str) -> int:
+    """Decimal places between the major unit and Stripe's minor unit.
+
+    billing.md, fine print of MRR: isk, ugx, huf and twd are amounts in hundredths like all others.
+    """
+    code = currency.lower()
+    if code in ZERO_DECIMAL:
+        return 0
+    return 3 if code in THREE_DECIMAL else 2
+
+
+def to_minor(amount: Fraction) -> int:
+    """Round an exact amount of minor units, half to even: the only rounding there is."""
+    return round(amount)
+
+
+def major_units(money: Money) -> str:
+    """The amount in major units as CRM properties hold it: `83.33`, `1200`, `0` when none.
+
+    A whole amount is written without decimals, any other with all of the currency's.
+    """
+    places = exponent(money.currency)
+    sign = "-" if money.minor < 0 else ""
+    whole, part = divmod(abs(money.minor), 10**places)
+    return f"{sign}{whole}" if part == 0 else f"{sign}{whole}.{part:0{places}d}"

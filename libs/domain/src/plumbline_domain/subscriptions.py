@@ -1,0 +1,56 @@
+"""Words about subscriptions that several rules share (billing.md, fine print of lifecycle)."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from plumbline_schemas.billing import Subscription
+
+from plumbline_domain.sighting import EPOCH, SeenSubscription, Sighting
+
+ENDED: Final = frozenset({"canceled", "incomplete_expired"})
+NEVER_BEGAN: Final = frozenset({"incomplete", "incomplete_expired"})
+"""For the stage these do not exist."""
+
+
+def started(subscription: Subscription, at: datetime) -> bool:
+    """Whether its start date is not after `at`; without one it has started."""
+    return subscription.start_date is None or subscription.start_date <= at
+
+
+def live(subscription: Subscription, at: datetime) -> bool:
+    """Started, and neither canceled nor expired before its first payment."""
+    return started(subscription, at) and subscription.status not in ENDED
+
+
+def start_of(seen: SeenSubscription) -> tuple[datetime, str]:
+    """Sorts subscriptions, the earliest start first, then the smallest id."""
+    return (seen.body.start_date or seen.body.created or EPOCH, seen.id)
+
+
+def ended_last(subscriptions: list[SeenSubscription]) -> SeenSubscription:
+    """The one that ended last; of several that ended together the one that started first."""
+    latest = max(_end_of(seen) for seen in subscriptions)
+    return min((seen for seen in subscriptions if _end_of(seen) == latest), key=start_of)
+
+
+def _end_of(seen: SeenSubscription) -> datetime:
+    body = seen.body
+    return body.ended_at or body.canceled_at or body.created or EPOCH
+
+
+def ended_by(deletion: Sighting, seen: SeenSubscription) -> SeenSubscription:
+    """The subscription as a deleted customer leaves it: over, whatever its last event said.
+
+    Deleting a customer cancels its subscriptions at once (Stripe); their own events may be late.
+    """
+    if seen.body.status in ENDED:
+        return seen
+    never_began = seen.body.status in NEVER_BEGAN
+    over = seen.body.model_copy(
+        update={
+            "status": "incomplete_expired" if never_began else "canceled",
+            "ended_at": deletion.vendor_time,
+        }
+    )
+    return replace(seen, body=over)

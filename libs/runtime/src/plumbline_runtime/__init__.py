@@ -1,0 +1,1 @@
+"""Plumbing every Plumbline service needs: consumer boundary, producer, PostgreSQL, health."""

@@ -1,0 +1,90 @@
+"""What a service's composition root registers its parts with."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from plumbline_schemas.topics import Topic
+from starlette.types import ASGIApp
+
+from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.dead_letters import DeadLetters
+from plumbline_runtime.health import Health
+from plumbline_runtime.logging import get_logger
+from plumbline_runtime.producer import Producer
+from plumbline_runtime.records import BatchHandler
+from plumbline_runtime.servers import HttpServer
+from plumbline_runtime.settings import Settings
+from plumbline_runtime.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from plumbline_runtime.consumption import Consumption
+
+
+class Runtime:
+    """What a composition root builds on; what it registers starts after `build` has returned."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        config: DeploymentConfig,
+        pool: "asyncpg.Pool",
+        producer: Producer,
+        health: Health,
+        supervisor: Supervisor,
+    ) -> None:
+        self.settings = settings
+        self.config = config
+        self.pool = pool
+        self.producer = producer
+        self.dead_letters = DeadLetters(producer, settings)
+        self.health = health
+        self.stopping = supervisor.stopping
+        self.log: structlog.typing.FilteringBoundLogger = get_logger()
+        self.consumers: list[Consumption] = []
+        self.servers: list[HttpServer] = []
+        self.backgrounds: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.callbacks: list[Callable[[], Awaitable[None]]] = []
+        self._supervisor = supervisor
+
+    def consume(self, topic: Topic, *, group: str, handler: BatchHandler) -> None:
+        """Consume a topic by the rules of design 11; the handler moves the position."""
+        # FastStream takes a second to import, so a service without consumers doesn't.
+        from plumbline_runtime.consumption import Consumption  # noqa: PLC0415
+
+        self.consumers.append(
+            Consumption(
+                topic,
+                group=group,
+                handler=handler,
+                settings=self.settings,
+                pool=self.pool,
+                dead_letters=self.dead_letters,
+                health=self.health,
+                stopping=self.stopping,
+                failed=self._supervisor.fail,
+            )
+        )
+
+    def background(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run something for the process's life.
+
+        Its failure ends the process. At the stop it may end by itself, so it should watch
+        `stopping`; after `drain_seconds` it is cancelled.
+        """
+        if name in self.backgrounds:
+            raise ValueError(f"background task {name!r} is registered twice")
+        self.backgrounds[name] = run
+
+    def serve(self, app: ASGIApp, listen: str) -> None:
+        """Serve HTTP on an address of its own; the port is bound at once, port 0 is a free one."""
+        server = HttpServer(app, listen)
+        self.log.info("http_bound", address=server.address)
+        self.servers.append(server)
+
+    def on_stop(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call back when everything has stopped, before the producer and the pool close."""
+        self.callbacks.append(callback)

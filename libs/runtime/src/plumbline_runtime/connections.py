@@ -1,0 +1,102 @@
+"""Connections of the deployment file: one model per vendor, every key of design 9."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from plumbline_runtime.config_checks import check_api_base, check_name
+from plumbline_runtime.secrets import SecretRef
+
+
+class Section(BaseModel):
+    """A table of the file: frozen, and a key it doesn't know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StripeMetadata(Section):
+    """Stripe metadata keys that mean these."""
+
+    crm_id: str = Field(default="crm_id", min_length=1)
+    company: str = Field(default="company", min_length=1)
+
+
+class StripeScope(Section):
+    """What counts; empty means all."""
+
+    products: tuple[str, ...] = ()
+    lookup_keys: tuple[str, ...] = ()
+
+
+class _Connection(Section):
+    name: Annotated[str, AfterValidator(check_name)]
+
+
+class StripeConnection(_Connection):
+    """One Stripe account in one mode."""
+
+    kind: Literal["stripe"]
+    mode: Literal["live", "test"]
+    api_key: SecretRef
+    webhook_secrets: tuple[SecretRef, ...] = Field(min_length=1)
+    api_base: str = "https://api.stripe.com"
+    scope: StripeScope = StripeScope()
+    metadata: StripeMetadata = StripeMetadata()
+
+    @property
+    def requests_per_second(self) -> float:
+        """What we may use of the vendor's limit: 25 an endpoint, 100 in live mode (vendors 1.8)."""
+        return 25.0
+
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Every secret the connection names."""
+        return (self.api_key, *self.webhook_secrets)
+
+    @model_validator(mode="after")
+    def _safe_address(self) -> "StripeConnection":
+        check_api_base(self.api_base, test_mode=self.mode == "test")
+        return self
+
+
+class HubSpotOAuth(Section):
+    """Credentials of an OAuth app, instead of an access token."""
+
+    client_id: SecretRef
+    client_secret: SecretRef
+    refresh_token: SecretRef
+
+
+class HubSpotConnection(_Connection):
+    """One HubSpot portal."""
+
+    kind: Literal["hubspot"]
+    access_token: SecretRef | None = None
+    oauth: HubSpotOAuth | None = None
+    client_secret: SecretRef | None = None
+    """Signs webhooks."""
+    portal_id: str | None = Field(default=None, pattern=r"^[0-9]+$")
+    mode: Literal["live", "test"] = "live"
+    api_layout: Literal["v3", "2026-03"] = "v3"
+    api_base: str = "https://api.hubapi.com"
+    rate_per_10_seconds: int = Field(default=100, ge=1, le=1900)
+    """Requests we may use of the vendor's limit (design 7)."""
+
+    @property
+    def requests_per_second(self) -> float:
+        """What we may use of the vendor's limit."""
+        return self.rate_per_10_seconds / 10
+
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Every secret the connection names."""
+        oauth = self.oauth
+        named = (self.access_token, self.client_secret)
+        more = () if oauth is None else (oauth.client_id, oauth.client_secret, oauth.refresh_token)
+        return tuple(secret for secret in (*named, *more) if secret is not None)
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> "HubSpotConnection":
+        if (self.access_token is None) == (self.oauth is None):
+            found = "neither" if self.oauth is None else "both"
+            raise ValueError(f"access_token: found {found}, expected either access_token or oauth")
+        check_api_base(self.api_base, test_mode=self.mode == "test")
+        return self

@@ -1,0 +1,173 @@
+"""The one subscriber factory: FastStream under the rules of design 11, and the check of them.
+
+FastStream acknowledges nothing here: the position is moved in the handler's transaction. It polls,
+survives broker trouble, and stops gracefully.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+from plumbline_schemas.topics import Topic
+
+from plumbline_runtime import metrics
+from plumbline_runtime.settings import Settings
+
+RawBatch = tuple[ConsumerRecord[Any, Any], ...]
+OnBatch = Callable[[RawBatch], Awaitable[None]]
+
+_PARTITION_FETCH_BYTES: Final = 256 * 1024
+_FETCH_WAIT_MS: Final = 500
+_MAX_POLL_INTERVAL_MS: Final = 300_000
+_LONGEST_POLL_MS: Final = 20
+_SHORTEST_SESSION_MS: Final = 6_000
+_MOST_RECORDS: Final = 5_000
+
+
+class PollLog:
+    """Stands in for FastStream's logger: poll errors are counted, its chatter is dropped."""
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def log(
+        self,
+        level: int,
+        msg: Any,
+        /,
+        *,
+        exc_info: Any = None,
+        extra: Any = None,  # noqa: ARG002 - FastStream's protocol
+    ) -> None:
+        """FastStream sleeps 5 s after a KafkaError; this is where that becomes visible."""
+        if not isinstance(exc_info, Exception):
+            return  # chatter, or the cancellation of a stop
+        if isinstance(exc_info, KafkaError):
+            metrics.POLL_ERRORS.labels(self._group).inc()
+        structlog.get_logger().log(
+            level,
+            "poll_failed",
+            group=self._group,
+            message=str(msg),
+            error=f"{type(exc_info).__name__}: {exc_info}",
+        )
+
+
+def create_subscriber(
+    topic: Topic,
+    *,
+    group: str,
+    settings: Settings,
+    listener: ConsumerRebalanceListener,
+    on_batch: OnBatch,
+) -> tuple[KafkaBroker, BatchSubscriber]:
+    """A broker of its own with its one subscriber, not started yet."""
+    broker = KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        client_id=f"{settings.service}-{settings.instance}",
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=settings.drain_seconds,
+        logger=PollLog(group),
+        apply_types=False,
+    )
+    # The parser needs the subscriber, which needs the parser.
+    holder: list[BatchSubscriber] = []
+
+    async def parse(raw: RawBatch) -> KafkaMessage:
+        """Whatever bytes the headers hold: nothing is decoded here.
+
+        The message carries the subscriber's real consumer, or its commits would go nowhere.
+        """
+        return KafkaMessage(
+            raw_message=raw, body=raw, headers={}, consumer=_running(holder[0]), message_id=""
+        )
+
+    async def decode(message: KafkaMessage) -> RawBatch:
+        """Nothing to decode: handlers take raw records."""
+        raw = message.raw_message
+        assert isinstance(raw, tuple)
+        return raw
+
+    subscriber = broker.subscriber(
+        settings.topic_prefix + topic.name,
+        batch=True,
+        group_id=group_id(settings, group),
+        group_instance_id=f"{settings.service}-{group}-{settings.instance}",
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        batch_timeout_ms=settings.poll_ms,
+        max_records=settings.batch_max_records,
+        no_reply=True,
+        listener=listener,
+        parser=parse,
+        decoder=decode,
+        session_timeout_ms=round(settings.session_seconds * 1000),
+        rebalance_timeout_ms=round(settings.session_seconds * 1000),
+        heartbeat_interval_ms=round(settings.heartbeat_seconds * 1000),
+        max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
+        max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
+        fetch_max_wait_ms=_FETCH_WAIT_MS,
+        check_crcs=True,
+        # The sticky assignor keeps its memory on the class, shared by every group of a process.
+        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+    )
+    holder.append(subscriber)
+    subscriber(on_batch)
+    return broker, subscriber
+
+
+def group_id(settings: Settings, group: str) -> str:
+    """Kafka's name of the group: deployments that share a broker differ by their topic prefix."""
+    return settings.topic_prefix + group
+
+
+def check_subscriber(subscriber: object) -> list[str]:
+    """Every rule of design 11 that a subscriber breaks, in words; empty when it breaks none."""
+    if not isinstance(subscriber, BatchSubscriber):
+        return [f"found {type(subscriber).__name__}, expected one that takes batches"]
+    arguments = dict(getattr(subscriber, "_connection_args", {}))
+    options = subscriber._call_options  # noqa: SLF001 - a check of what was set
+    rules = {
+        "ack_policy must be MANUAL": subscriber.ack_policy is AckPolicy.MANUAL,
+        "enable_auto_commit must be off": arguments.get("enable_auto_commit") is False,
+        "group_id must be set": bool(subscriber.group_id),
+        "group_instance_id must be set": bool(arguments.get("group_instance_id")),
+        "auto_offset_reset must be earliest": arguments.get("auto_offset_reset") == "earliest",
+        "batch_timeout_ms must be at most 20": subscriber.batch_timeout_ms <= _LONGEST_POLL_MS,
+        "max_records must be set": 0 < (subscriber.max_records or 0) <= _MOST_RECORDS,
+        "no_reply must be on": subscriber._no_reply is True,  # noqa: SLF001
+        "a parser that survives any header bytes": options.parser is not None,
+        "a decoder that decodes nothing": options.decoder is not None,
+        "a listener that seeks to the stored position": subscriber._listener is not None,  # noqa: SLF001
+        "the session must outlast a pause of the loop": (
+            arguments.get("session_timeout_ms", 0) >= _SHORTEST_SESSION_MS
+        ),
+        "heartbeats must fit in a third of the session": (
+            arguments.get("heartbeat_interval_ms", 0) * 3 <= arguments.get("session_timeout_ms", 0)
+        ),
+        "max_partition_fetch_bytes must be 256 KiB": (
+            arguments.get("max_partition_fetch_bytes") == _PARTITION_FETCH_BYTES
+        ),
+        "the assignor must keep no memory across groups": (
+            tuple(arguments.get("partition_assignment_strategy", ()))
+            == (RoundRobinPartitionAssignor,)
+        ),
+        "exactly one handler": len(subscriber.calls) == 1,
+    }
+    return [rule for rule, kept in rules.items() if not kept]
+
+
+def _running(subscriber: BatchSubscriber) -> Any:
+    consumer = subscriber.consumer
+    if consumer is None:
+        raise RuntimeError("a batch arrived after its consumer was closed")
+    return consumer

@@ -1,0 +1,185 @@
+"""Handing a batch to its handler until it is handled: infrastructure back-off, poison records."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+from plumbline_schemas.topics import Topic
+
+from plumbline_runtime import metrics
+from plumbline_runtime.backoff import Abandoned, Backoff, InfrastructureDown
+from plumbline_runtime.dead_letters import BrakeEngaged, DeadLetters
+from plumbline_runtime.positions import read_positions
+from plumbline_runtime.records import Batch, BatchHandler, Fenced, Record
+from plumbline_runtime.settings import Settings
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_TRIES_PER_RECORD: Final = 3
+_PAUSE_SECONDS: Final = 0.1
+
+
+class HandlerBug(Exception):  # noqa: N818 - what it is
+    """A handler returned without having advanced past its records."""
+
+
+STOPS_CONSUMER: Final = (Fenced, InfrastructureDown, Abandoned, BrakeEngaged, HandlerBug)
+"""Raised by `deliver`; nothing was passed unhandled."""
+
+
+class _Rest(NamedTuple):
+    """Records still to be handled, from the stored position on."""
+
+    position: int
+    records: Sequence[Record]
+
+
+class Delivery:
+    """Delivers the batches of one consumer group to its handler."""
+
+    def __init__(
+        self,
+        *,
+        topic: Topic,
+        group: str,
+        handler: BatchHandler,
+        pool: "asyncpg.Pool",
+        dead_letters: DeadLetters,
+        settings: Settings,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._topic = topic
+        self._group = group
+        self._handler = handler
+        self._pool = pool
+        self._dead_letters = dead_letters
+        self._settings = settings
+        self._stopping = stopping
+        self._log = structlog.get_logger().bind(group=group, topic=topic.name)
+
+    async def deliver(self, position: int, records: Sequence[Record]) -> int:
+        """Handle all records; returns the new stored position.
+
+        Raises one of STOPS_CONSUMER; never passes a record that is neither handled nor
+        dead-lettered.
+        """
+        letters = self._dead_letters.sent(self._topic)
+        try:
+            end = await self._until_healthy(_Rest(position, records))
+        except STOPS_CONSUMER:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, some record causes it
+            self._log.exception(
+                "handler_failed", partition=records[0].partition, offset=records[0].offset
+            )
+            metrics.BATCH_RETRIES.labels(self._group, "handler").inc()
+            end = await self._one_by_one(position, records)
+        if self._dead_letters.sent(self._topic) - letters < len(records):
+            self._dead_letters.release(self._topic)
+        return end
+
+    async def _until_healthy(self, rest: _Rest) -> int:
+        """One batch, again and again while only the infrastructure fails."""
+        partition = rest.records[0].partition
+        backoff = self._backoff(partition)
+        while rest.records:
+            batch = Batch(
+                self._topic, partition, rest.records, group=self._group, position=rest.position
+            )
+            try:
+                return await self._once(batch)
+            except Exception as error:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(error)
+            rest = await self._resume(batch, backoff)
+        return rest.position
+
+    async def _once(self, batch: Batch) -> int:
+        await self._handler.handle(batch)
+        if batch.advanced_to != batch.end:
+            raise HandlerBug(
+                f"{self._group}: {self._topic.name}/{batch.partition}: the handler returned at "
+                f"{batch.advanced_to}, expected it to have advanced to {batch.end}"
+            )
+        return batch.end
+
+    async def _resume(self, batch: Batch, backoff: Backoff) -> _Rest:
+        """Where the batch stands now: its last transaction may have committed unheard."""
+        position = await self._stored(batch.partition, backoff)
+        if position not in {batch.position, batch.advanced_to}:
+            raise Fenced(
+                f"{self._group}: the position of {self._topic.name}/{batch.partition} is "
+                f"{position}, expected {batch.position}: another process moved it"
+            )
+        return _Rest(position, [r for r in batch.records if r.offset >= position])
+
+    async def _one_by_one(self, position: int, records: Sequence[Record]) -> int:
+        """Find the record that can't be handled, dead-letter it, and go on behind it."""
+        partition = records[0].partition
+        stored = await self._stored(partition, self._backoff(partition))
+        if not position <= stored <= records[-1].offset + 1:
+            raise Fenced(
+                f"{self._group}: the position of {self._topic.name}/{partition} is {stored}, "
+                f"expected {position} or little more: another process moved it"
+            )
+        for record in records:
+            if record.offset >= stored:
+                stored = await self._single(stored, record)
+        return stored
+
+    async def _single(self, stored: int, record: Record) -> int:
+        backoff = self._backoff(record.partition)
+        for attempt in range(1, _TRIES_PER_RECORD + 1):
+            try:
+                return await self._until_healthy(_Rest(stored, [record]))
+            except STOPS_CONSUMER:
+                raise
+            except Exception as error:  # noqa: BLE001 - the dead letter says what it was
+                if attempt == _TRIES_PER_RECORD:
+                    return await self._pass_over(stored, record, error)
+            await backoff.pause(_PAUSE_SECONDS * attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _pass_over(self, stored: int, record: Record, error: Exception) -> int:
+        """Dead-letter one record and step behind it, in that order."""
+        batch = Batch(self._topic, record.partition, [record], group=self._group, position=stored)
+        backoff = self._backoff(record.partition)
+        published = False
+        while True:
+            try:
+                if not published:
+                    await self._dead_letters.send(
+                        record,
+                        self._topic,
+                        reason="unhandled",
+                        error=error,
+                        attempts=_TRIES_PER_RECORD,
+                    )
+                    published = True
+                async with self._pool.acquire() as conn, conn.transaction():
+                    await batch.advance(conn)
+                return batch.end
+            except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(failure)
+
+    async def _stored(self, partition: int, backoff: Backoff) -> int:
+        while True:
+            try:
+                stored = await read_positions(
+                    self._pool, self._group, self._topic.name, [partition]
+                )
+                break
+            except Exception as error:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(error)
+        if partition not in stored:
+            raise Fenced(f"{self._group}: the position of {self._topic.name}/{partition} is gone")
+        return stored[partition]
+
+    def _backoff(self, partition: int) -> Backoff:
+        return Backoff(
+            group=self._group,
+            what=f"{self._topic.name}/{partition}",
+            seconds=self._settings.retry_seconds,
+            stopping=self._stopping,
+        )

@@ -1,0 +1,84 @@
+"""Structured logs: one JSON object a line on standard output, secrets and addresses redacted."""
+
+import logging
+import sys
+from typing import Any, Final, TextIO
+
+import orjson
+import structlog
+
+from plumbline_runtime.redaction import redact_event
+
+_QUIET: Final = ("aiokafka", "faststream", "uvicorn", "uvicorn.access", "httpx", "httpcore")
+"""Libraries whose own lines only matter from WARNING on."""
+
+_REPEAT_SECONDS: Final = 10.0
+_REMEMBERED: Final = 500
+
+
+class _Forward(logging.Handler):
+    """Hands what libraries log to structlog, so that one format and one redaction apply.
+
+    While a broker is away aiokafka says so twice a second; a message that repeats within
+    `_REPEAT_SECONDS` is counted instead of printed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        key = (record.name, str(record.msg))
+        printed_at, repeated = self._last.get(key, (-_REPEAT_SECONDS, 0))
+        if record.created - printed_at < _REPEAT_SECONDS:
+            self._last[key] = (printed_at, repeated + 1)
+            return
+        if len(self._last) >= _REMEMBERED:
+            self._last.clear()
+        self._last[key] = (record.created, 0)
+        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        if repeated:
+            fields["repeated"] = repeated
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        structlog.get_logger().log(record.levelno, "library_message", **fields)
+
+
+def configure_logging(
+    service: str, *, level: str = "INFO", instance: str = "0", stream: TextIO | None = None
+) -> None:
+    """Set up structlog and the standard library's loggers for this process."""
+    threshold = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    structlog.reset_defaults()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+            structlog.processors.format_exc_info,
+            redact_event,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
+        cache_logger_on_first_use=stream is None,
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service, instance=instance)
+    root = logging.getLogger()
+    for handler in [found for found in root.handlers if isinstance(found, _Forward)]:
+        root.removeHandler(handler)
+    root.addHandler(_Forward())
+    root.setLevel(threshold)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """The process's logger; event names are static snake_case, facts are fields."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,66 @@
+"""Prometheus metrics of the runtime; names and units are those of engineering.md 8."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS: Final = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+)
+
+LAG_RECORDS: Final = Gauge(
+    "plumbline_consumer_lag_records", "Records not handled yet", ["group", "topic", "partition"]
+)
+LAG_SECONDS: Final = Gauge(
+    "plumbline_consumer_lag_seconds", "Age of the oldest unhandled record", ["group", "topic"]
+)
+BATCH_SIZE: Final = Histogram(
+    "plumbline_batch_size",
+    "Records in a batch of one partition",
+    ["group"],
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+)
+BATCH_SECONDS: Final = Histogram(
+    "plumbline_batch_seconds", "Time a batch took", ["group", "stage"], buckets=SECONDS
+)
+BATCH_RETRIES: Final = Counter(
+    "plumbline_batch_retries_total", "Batches tried again", ["group", "cause"]
+)
+FENCE_REJECTIONS: Final = Counter(
+    "plumbline_fence_rejections_total", "Positions another process had moved", ["group"]
+)
+OFFSET_GAPS: Final = Counter(
+    "plumbline_offset_gaps_total", "Offsets missing in a topic without compaction", ["group"]
+)
+COMMIT_FAILURES: Final = Counter(
+    "plumbline_commit_failures_total", "Failed Kafka commits (they only show lag)", ["group"]
+)
+REBALANCES: Final = Counter("plumbline_rebalances_total", "Assignments received", ["group"])
+POLL_ERRORS: Final = Counter(
+    "plumbline_poll_errors_total", "Errors Kafka answered to a poll", ["group"]
+)
+PUBLISHED: Final = Counter("plumbline_published_records_total", "Records acked", ["topic"])
+PUBLISH_FAILURES: Final = Counter(
+    "plumbline_publish_failures_total", "Publishing that failed or timed out", ["topic"]
+)
+PUBLISH_SECONDS: Final = Histogram(
+    "plumbline_publish_seconds", "From send to ack", ["topic"], buckets=SECONDS
+)
+DLQ_RECORDS: Final = Counter("plumbline_dlq_records_total", "Dead letters", ["reason"])
+RATE_LIMIT_TOKENS: Final = Gauge(
+    "plumbline_rate_limit_tokens", "Vendor calls left just now", ["workspace", "connection"]
+)
+LOOP_DELAY: Final = Gauge("plumbline_event_loop_delay_seconds", "Lateness of a one-second timer")

@@ -1,0 +1,1 @@
+"""Alembic's environment: renders the pending changes of one schema as SQL."""

@@ -1,0 +1,87 @@
+"""PostgreSQL: the pool with our time-outs, and transactions that survive deadlocks."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+import orjson
+
+from plumbline_runtime.settings import Settings
+
+ResultT = TypeVar("ResultT")
+
+_RETRIED: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_COMMAND_GRACE_SECONDS: Final = 3.0
+"""The client's own limit stands that much behind the server's, for a connection gone silent."""
+
+
+async def create_pool(url: str, settings: Settings | None = None) -> "asyncpg.Pool":
+    """Open a pool; raises what asyncpg or the socket raise when the server can't be reached.
+
+    jsonb columns take and give Python objects: the codec is orjson, so never pass JSON text to a
+    jsonb parameter (pass it as `$1::text::jsonb`).
+    """
+    s = settings or Settings(service="plumbline", kafka_bootstrap_servers="", database_url=url)
+    return await asyncpg.create_pool(
+        url,
+        min_size=s.pool_min_size,
+        max_size=s.pool_max_size,
+        max_inactive_connection_lifetime=0,
+        timeout=5.0,
+        command_timeout=s.statement_timeout_seconds + _COMMAND_GRACE_SECONDS,
+        init=prepare_connection,
+        server_settings=server_settings(s),
+    )
+
+
+def server_settings(settings: Settings) -> dict[str, str]:
+    """What every connection of a service asks of the server (engineering.md 10)."""
+    return {
+        "application_name": f"plumbline-{settings.service}",
+        "statement_timeout": _ms(settings.statement_timeout_seconds),
+        "idle_in_transaction_session_timeout": _ms(settings.idle_in_transaction_seconds),
+        "lock_timeout": _ms(settings.lock_timeout_seconds),
+        "timezone": "UTC",
+        "jit": "off",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def prepare_connection(conn: Any) -> None:
+    """Install the codecs of a new connection."""
+    for name in ("json", "jsonb"):
+        await conn.set_type_codec(
+            name,
+            schema="pg_catalog",
+            encoder=lambda value: orjson.dumps(value).decode(),
+            decoder=orjson.loads,
+        )
+
+
+async def transaction(
+    pool: "asyncpg.Pool",
+    work: Callable[["asyncpg.Connection"], Awaitable[ResultT]],
+    *,
+    attempts: int = 3,
+) -> ResultT:
+    """Run `work` in a transaction, again when it lost a deadlock or a serialisation race.
+
+    `work` may run several times, so it must not change anything outside the database.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            async with pool.acquire() as conn, conn.transaction():
+                return await work(cast("asyncpg.Connection", conn))
+        except _RETRIED:
+            if attempt == attempts:
+                raise
+            await asyncio.sleep(random.uniform(0.01, 0.05) * attempt)  # noqa: S311 - jitter
+    raise AssertionError("unreachable: the loop returns or raises")
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -1,0 +1,73 @@
+"""Keeping secrets and personal data out of the logs (design 12)."""
+
+import re
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+REDACTED: Final = "[redacted]"
+
+_SECRET_NAMES: Final = re.compile(
+    r"(secret|token|password|passwd|authorization|api_?key|cookie|credential|signature"
+    r"|database_url|^body$|^headers$|^payload$)",
+    re.IGNORECASE,
+)
+_HARMLESS_NAMES: Final = frozenset({"event", "level", "ts", "service", "version", "tokens_left"})
+
+_PATTERNS: Final = (
+    # Stripe: secret, restricted and publishable keys; webhook and account-link secrets.
+    (re.compile(r"\b(?:sk|rk|pk|ek)_(?:live|test)_[A-Za-z0-9_]+"), REDACTED),
+    (re.compile(r"\b(?:sk|rk|whsec|ghs|ghp|seti)_[A-Za-z0-9+/=_-]{4,}"), REDACTED),
+    # HubSpot private apps; anything that came after an authentication scheme.
+    (re.compile(r"\bpat-[A-Za-z0-9]{2,4}-[A-Za-z0-9-]+", re.IGNORECASE), REDACTED),
+    (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE), rf"\1 {REDACTED}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), REDACTED),
+    # Addresses with a password, and the key=value forms of queries and connection strings.
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s@/]+@", re.IGNORECASE), rf"\1:{REDACTED}@"),
+    (
+        re.compile(
+            r"\b(password|passwd|access_token|refresh_token|client_secret|api_?key|hapikey)"
+            r"(\s*[=:]\s*)(['\"]?)[^\s'\"&,;]+",
+            re.IGNORECASE,
+        ),
+        rf"\1\2\3{REDACTED}",
+    ),
+    (re.compile(r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "[address]"),
+)
+
+
+def redact_text(text: str) -> str:
+    """Replace whatever looks like a secret or an e-mail address."""
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_value(value: Any) -> Any:
+    """Redact a log field, whatever its type, with everything inside it."""
+    match value:
+        case str():
+            return redact_text(value)
+        case bytes() | bytearray() | memoryview():
+            return f"[{len(value)} bytes]"
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {str(key): redact_field(str(key), item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [redact_value(item) for item in value]
+        case _:
+            return redact_text(str(value))
+
+
+def redact_field(name: str, value: Any) -> Any:
+    """Redact a named log field: some names never carry anything printable."""
+    if name not in _HARMLESS_NAMES and _SECRET_NAMES.search(name) and value is not None:
+        return REDACTED
+    return redact_value(value)
+
+
+def redact_event(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The structlog processor; stands after the one that renders exceptions."""
+    return {name: redact_field(name, value) for name, value in event.items()}

@@ -1,0 +1,62 @@
+"""HTTP servers inside the service's event loop: uvicorn without signal handlers of its own."""
+
+import asyncio
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from plumbline_runtime.config_checks import split_listen
+
+_BACKLOG: Final = 2048
+_STARTED_SECONDS: Final = 10.0
+
+
+class _Quiet(uvicorn.Server):
+    """The service's supervisor owns the signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the handlers as they are."""
+        yield
+
+
+class HttpServer:
+    """One listening address and the app behind it."""
+
+    def __init__(self, app: ASGIApp, listen: str, *, graceful_seconds: int = 5) -> None:
+        host, port = split_listen(listen)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        bound = self._socket.getsockname()[1]
+        self.address = f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+        self._server = _Quiet(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="auto",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=graceful_seconds,
+            )
+        )
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        await self._server.serve(sockets=[self._socket])
+
+    async def started(self) -> None:
+        """Wait until requests are answered; raises TimeoutError."""
+        async with asyncio.timeout(_STARTED_SECONDS):
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn offers no event
+                await asyncio.sleep(0.01)
+
+    def stop(self) -> None:
+        """Accept nothing more and let `run` return once open requests are answered."""
+        self._server.should_exit = True

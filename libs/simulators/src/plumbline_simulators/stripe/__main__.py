@@ -1,0 +1,3 @@
+from plumbline_simulators.stripe.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,87 @@
+"""Customers and how their payment method behaves."""
+
+from plumbline_simulators.stripe import params as read
+from plumbline_simulators.stripe.catalog import new_id, set_texts
+from plumbline_simulators.stripe.endings import end_subscription
+from plumbline_simulators.stripe.errors import missing
+from plumbline_simulators.stripe.ledger import Behaviour, Ledger
+from plumbline_simulators.stripe.params import Params
+from plumbline_simulators.stripe.store import Record
+
+_TEXTS = ("name", "email", "description", "phone", "business_name", "individual_name")
+_ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
+
+
+def create_customer(ledger: Ledger, params: Params) -> Record:
+    customer_id = new_id(ledger, params, "cus")
+    record: Record = {
+        "object": "customer",
+        "id": customer_id,
+        "created": ledger.now(),
+        "invoice_prefix": customer_id[-8:].upper(),
+        "metadata": {},
+    }
+    return ledger.create(_applied(record, params), "customer.created")
+
+
+def update_customer(ledger: Ledger, customer_id: str, params: Params) -> Record:
+    before = living_customer(ledger, customer_id)
+    return ledger.update(before, _applied(before, params), "customer.updated")
+
+
+def delete_customer(ledger: Ledger, customer_id: str) -> Record:
+    """Cancels its subscriptions; afterwards only a stub can be read."""
+    record = living_customer(ledger, customer_id)
+    for subscription in ledger.store.of_customer(customer_id, "subscription"):
+        if subscription["status"] not in ("canceled", "incomplete_expired"):
+            end_subscription(ledger, subscription, reason="cancellation_requested")
+    ledger.emit("customer.deleted", record)
+    stub = {"id": customer_id, "object": "customer", "deleted": True, "created": record["created"]}
+    ledger.store.put("customer", stub)
+    return stub
+
+
+def living_customer(
+    ledger: Ledger, customer_id: str, *, param: str = "id", status: int = 404
+) -> Record:
+    record = ledger.get("customer", customer_id, param=param, status=status)
+    if record.get("deleted"):
+        raise missing("customer", customer_id, param, status)
+    return record
+
+
+def set_behaviour(ledger: Ledger, customer_id: str, behaviour: Behaviour) -> None:
+    """What the next payments of this customer do; no event, as a bank tells nobody."""
+    record = living_customer(ledger, customer_id)
+    ledger.store.put("customer", {**record, "_payment": behaviour})
+
+
+def _applied(before: Record, params: Params) -> Record:
+    after = dict(before)
+    set_texts(after, params, *_TEXTS)
+    if "address" in params:
+        given = read.mapping(params, "address")
+        after["address"] = {name: read.text(given, name) for name in _ADDRESS} if given else None
+    if (balance := read.integer(params, "balance")) is not None:
+        after["balance"] = balance
+    if "preferred_locales" in params:
+        after["preferred_locales"] = read.sequence(params, "preferred_locales")
+    if "tax_exempt" in params:
+        after["tax_exempt"] = read.choice(params, "tax_exempt", ("none", "exempt", "reverse"))
+    after["metadata"] = read.merged_metadata(before["metadata"], params)
+    settings = read.mapping(params, "invoice_settings")
+    method = (
+        read.text(params, "payment_method")
+        or read.text(settings, "default_payment_method")
+        or read.text(params, "source")
+    )
+    if method is not None:
+        declines = "fail" in method.lower() or "decline" in method.lower()
+        after["_payment"] = "fail" if declines else "ok"
+        after["invoice_settings"] = {
+            "custom_fields": None,
+            "default_payment_method": method,
+            "footer": None,
+            "rendering_options": None,
+        }
+    return after

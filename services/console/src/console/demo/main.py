@@ -1,0 +1,207 @@
+"""`plumbline demo`: the whole system on simulated vendors, a story, and what was right."""
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from plumbline_local.deployment import Deployment
+from plumbline_local.pair import take_home
+from plumbline_local.paths import Home, write_private
+from plumbline_local.ports import keep_ports
+from plumbline_local.run import read_run
+from rich.markup import escape
+
+from console.demo.book import CUSTOMERS, customers
+from console.demo.book import companies as seeded_companies
+from console.demo.check import Row, check_book
+from console.demo.story import Story, Told, settled
+from console.demo.world import (
+    ACCESS_TOKEN,
+    API_KEY,
+    CLIENT_SECRET,
+    WEBHOOK_SECRET,
+    WORKSPACE,
+    World,
+    open_world,
+)
+from console.show import ERR, OUT, fail, table
+from console.up import CANNOT_RUN, make_deployment, until_ready
+
+MARKER = "demo.toml"
+READY_SECONDS = 120.0
+CONFIG = """# Written by `plumbline demo`.
+[edge]
+listen = "{listen}"
+
+[workspace]
+id = "{workspace}"
+currency = "USD"
+timezone = "Europe/Berlin"
+clock = "stripe"
+
+[connections.stripe]
+kind = "stripe"
+mode = "test"
+api_key = "env:DEMO_STRIPE_API_KEY"
+webhook_secrets = ["env:DEMO_STRIPE_WEBHOOK_SECRET"]
+api_base = "{stripe}"
+
+[connections.hubspot]
+kind = "hubspot"
+access_token = "env:DEMO_HUBSPOT_TOKEN"
+client_secret = "env:DEMO_HUBSPOT_CLIENT_SECRET"
+portal_id = "4242"
+api_base = "{hubspot}"
+
+[policies]
+first_write = "auto"
+"""
+
+
+def run_demo(*, leave: bool, as_json: bool) -> int:
+    """Play the demo; 0 when every value was right. Stays up until Ctrl-C unless `leave`."""
+    del as_json  # the demo narrates; its figures are in the exit code and the table
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "PLUMBLINE_CONFIG"):
+        os.environ.pop(name, None)
+    home = demo_home(Home.from_environment())
+    os.environ["PLUMBLINE_HOME"] = str(home.root)
+    stays = not leave and sys.stdin.isatty()
+    try:
+        return asyncio.run(_demo(home, stays=stays))
+    except CANNOT_RUN as error:
+        fail(str(error))
+        return 1
+
+
+def demo_home(home: Home) -> Home:
+    """The home itself when it is empty or an earlier demo's, else one beside it."""
+    if home.root.exists() and any(home.root.iterdir()) and not (home.root / MARKER).exists():
+        beside = Home(home.root.with_name(home.root.name + "-demo"))
+        ERR.print(f"{home.root} holds a deployment: the demo uses {beside.root}")
+        return beside
+    return home
+
+
+def start_afresh(home: Home) -> None:
+    """End what an earlier demo left running and forget its data."""
+    if read_run(home) is None:
+        with_lock = take_home(home)
+        try:
+            for folder in (home.kafka, home.postgres, home.logs):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            with_lock.release()
+
+
+async def _demo(home: Home, *, stays: bool) -> int:
+    await asyncio.to_thread(start_afresh, home)
+    listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
+    async with open_world(f"http://{listen}") as world:
+        place = write_config(home, world, listen)
+        os.environ |= {
+            "DEMO_STRIPE_API_KEY": API_KEY,
+            "DEMO_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "DEMO_HUBSPOT_TOKEN": ACCESS_TOKEN,
+            "DEMO_HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
+        }
+        deployment = make_deployment(place, home, {"PLUMBLINE_TICK_SECONDS": "1"})
+        teller = Teller(world, deployment, stays=stays)
+        await deployment.run(teller.tell_all)
+        return 0 if teller.right else 1
+
+
+def write_config(home: Home, world: World, listen: str) -> Path:
+    """The demo's configuration, kept in its home so that other commands find it."""
+    place = home.root / MARKER
+    text = CONFIG.format(
+        listen=listen,
+        workspace=WORKSPACE,
+        stripe=world.stripe.base_url,
+        hubspot=world.hubspot.base_url,
+    )
+    write_private(place, text)
+    return place
+
+
+class Teller:
+    """Narrates; `right` once everything was told and every value held."""
+
+    def __init__(self, world: World, deployment: Deployment, *, stays: bool) -> None:
+        self._world = world
+        self._deployment = deployment
+        self._stays = stays
+        self.right = False
+
+    async def tell_all(self) -> None:
+        """First walk, story, the whole book; then leave or stay."""
+        OUT.print(
+            f"\n[bold]Plumbline's demo[/bold]: {CUSTOMERS} customers in a simulated Stripe, "
+            f"{len(seeded_companies())} companies in a simulated HubSpot.\n"
+        )
+        if not await until_ready(self._deployment, READY_SECONDS):
+            fail("not ready in time; see the logs in " + str(self._deployment.home.logs))
+            self._deployment.request_stop()
+            return
+        await settled(self._world, self._deployment)
+        first = await self._check("After the first walk of both books")
+        OUT.print("\n[bold]The story[/bold] (milliseconds from the fact to HubSpot's value)\n")
+        story = Story(self._world, self._deployment, self._tell)
+        await story.play()
+        await settled(self._world, self._deployment)
+        last = await self._check("After the story")
+        self._summary(story.told)
+        self.right = all(told.right for told in story.told) and first and last
+        verdict = "[green]every value is right[/green]" if self.right else "[red]WRONG VALUES[/red]"
+        OUT.print(f"\n{verdict}\n")
+        if self._stays:
+            self._invite(story.hero)
+        else:
+            self._deployment.request_stop()
+
+    def _tell(self, told: Told) -> None:
+        mark = "[green]ok[/green]   " if told.right else "[red]WRONG[/red]"
+        took = "" if told.milliseconds is None else f"{told.milliseconds:.0f} ms"
+        OUT.print(f"{mark} [bold]{escape(told.title)}[/bold]")
+        if told.fact:
+            OUT.print(f"        Stripe   {escape(told.fact)}")
+        OUT.print(f"        HubSpot  {escape(told.shown)}   [cyan]{took}[/cyan]")
+
+    async def _check(self, title: str) -> bool:
+        people = customers(seeded_companies())
+        rows = await check_book(self._world, people)
+        wrong = [row for row in rows if not row.right]
+        written = sum(1 for row in rows if row.customers)
+        OUT.print(
+            f"{escape(title)}: {len(rows)} companies checked against Stripe, {written} with a "
+            f"customer, [{'red' if wrong else 'green'}]{len(wrong)} wrong[/]"
+        )
+        if wrong:
+            table("Wrong", ["company", "customers", "wanted", "shown"], map(_cells, wrong))
+        return not wrong
+
+    def _summary(self, told: list[Told]) -> None:
+        table(
+            "What was checked",
+            ["step", "ms", "right"],
+            [
+                (
+                    one.title,
+                    "" if one.milliseconds is None else f"{one.milliseconds:.0f}",
+                    "yes" if one.right else "NO",
+                )
+                for one in told
+            ],
+        )
+
+    def _invite(self, hero: str) -> None:
+        home = self._deployment.home.root
+        prefix = "" if home == Path(".plumbline").resolve() else f"PLUMBLINE_HOME={home} "
+        OUT.print("It goes on running until Ctrl-C. Try in a second terminal:")
+        for command in ("status", "accounts search juniper", f"accounts why {hero} mrr"):
+            OUT.print(f"    {prefix}.venv/bin/plumbline {command}")
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    return (row.company, ", ".join(row.customers), str(row.wanted), str(row.shown))

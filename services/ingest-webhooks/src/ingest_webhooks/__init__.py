@@ -1,0 +1,1 @@
+"""Webhook edge, translation to observations, and the reader."""

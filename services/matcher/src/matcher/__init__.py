@@ -1,0 +1,1 @@
+"""Folds the ordered log of observations into accounts."""

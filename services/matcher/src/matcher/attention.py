@@ -1,0 +1,66 @@
+"""Attention items of accounts: opened when a doubt shows, closed when it is gone (design 2)."""
+
+from datetime import datetime
+
+from plumbline_schemas.accounts import AccountState
+from plumbline_schemas.attention import Attention, AttentionKind
+from plumbline_schemas.topics import ATTENTION
+
+from matcher.cause import RecordCause
+from matcher.outbox import enqueue
+from matcher.rows import AccountRow
+from matcher.snapshot import Snapshot
+
+
+def attention_items(
+    snapshot: Snapshot, row: AccountRow, state: AccountState, cause: RecordCause
+) -> None:
+    """Open, change or close what the new state of an account asks a person to look at."""
+    wanted = _wanted(row, state)
+    for kind in ("ambiguous_match", "incomplete_value"):
+        summary, held = wanted.get(kind), row.attention.get(kind)
+        if summary is None and held is not None:
+            del row.attention[kind]
+            opened_at = datetime.fromisoformat(held["opened_at"])
+            item = _item(snapshot, row, kind, held["summary"], opened_at=opened_at)
+            _enqueue(snapshot, item.model_copy(update={"status": "closed"}), cause)
+        elif summary is not None and (held is None or held["summary"] != summary):
+            since = cause.received_at.isoformat() if held is None else held["opened_at"]
+            row.attention[kind] = {"summary": summary, "opened_at": since}
+            opened_at = datetime.fromisoformat(since)
+            item = _item(snapshot, row, kind, summary, opened_at=opened_at)
+            _enqueue(snapshot, item, cause)
+
+
+def _wanted(row: AccountRow, state: AccountState) -> dict[AttentionKind, str]:
+    wanted: dict[AttentionKind, str] = {}
+    if state.merged_into is not None:
+        return wanted
+    if row.candidates:
+        names = ", ".join(row.candidates)
+        wanted["ambiguous_match"] = f"several CRM records fit, none was linked: {names}"
+    elif state.flags.ambiguous:
+        customers = [k.key for k in state.links if k.key.split("/", 3)[2] == "customer"]
+        wanted["ambiguous_match"] = f"several Stripe customers share it: {', '.join(customers)}"
+    if state.flags.incomplete:
+        wanted["incomplete_value"] = f"missing: {', '.join(state.flags.incomplete)}"
+    return wanted
+
+
+def _item(
+    snapshot: Snapshot, row: AccountRow, kind: AttentionKind, summary: str, *, opened_at: datetime
+) -> Attention:
+    return Attention(
+        workspace=snapshot.workspace.workspace,
+        kind=kind,
+        subject=row.account_id,
+        status="open",
+        summary=summary,
+        opened_at=opened_at,
+        changed_at=opened_at,
+    )
+
+
+def _enqueue(snapshot: Snapshot, item: Attention, cause: RecordCause) -> None:
+    changed = item.model_copy(update={"changed_at": cause.received_at})
+    enqueue(snapshot, ATTENTION, changed.key, changed, cause)

@@ -1,0 +1,152 @@
+"""Decide what one record of the log changes, over rows in memory; no I/O, no clock (design 6)."""
+
+from collections.abc import Iterable
+
+from plumbline_domain.order import fold, is_deleted, rules_for
+from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.observations import (
+    AnyObservation,
+    ConfigObservation,
+    DecisionObservation,
+    TickObservation,
+    WalkObservation,
+)
+from plumbline_schemas.topics import DECISIONS
+
+from matcher.cause import RecordCause, cause_of
+from matcher.facts import needs_of
+from matcher.matching import (
+    follow_merged_records,
+    found,
+    index_customer,
+    index_record,
+    rematch,
+    waiting_on,
+)
+from matcher.outbox import enqueue
+from matcher.reads import want_read
+from matcher.refold import refold
+from matcher.rows import DecisionRow, ObjectRow, WorkspaceRow
+from matcher.snapshot import Snapshot
+from matcher.stored import glance_of
+
+
+def decide(snapshot: Snapshot, observation: AnyObservation) -> None:
+    """Fold one record that has no fan-out. Repeated or older ones change nothing."""
+    cause = cause_of(observation)
+    if isinstance(observation, DecisionObservation):
+        take_decision(snapshot, observation, cause)
+    elif isinstance(observation, TickObservation | WalkObservation | ConfigObservation):
+        take_own(snapshot.workspace, observation)
+    elif take_object(snapshot, observation, cause):
+        follow(snapshot, observation, cause)
+
+
+def take_object(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) -> bool:
+    """Put an observation into its object; True when what the object means has changed."""
+    key = observation.key
+    row = snapshot.objects.get(key)
+    rules = rules_for(observation.kind)
+    folded = fold(None if row is None else row.held, glance_of(observation), rules)
+    if not folded.changed:
+        return False
+    snapshot.changed_objects.add(key)
+    before = None if row is None else (_meaning(row), row.deleted)
+    if row is None:
+        row = ObjectRow(key, observation.kind, observation.parent_key, folded.held)
+    row.held = folded.held
+    row.deleted = is_deleted(folded.held, rules)
+    row.parent_key = row.parent_key or observation.parent_key
+    row.needs = needs_of(row)
+    snapshot.load_object(row)
+    if folded.tie:
+        want_read(snapshot, key, "tie", cause)
+    return before != (_meaning(row), row.deleted)
+
+
+def _meaning(row: ObjectRow) -> tuple[int, str | None]:
+    standing = row.held.standing
+    return (row.held.vendor_time_ms, None if standing is None else standing.content_hash)
+
+
+def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) -> None:
+    """Carry a changed object through to links and accounts."""
+    row = snapshot.objects[observation.key]
+    touched: set[AccountId] = set()
+    if row.kind == "customer":
+        index_customer(snapshot, row)
+        touched = _follow_customer(snapshot, row.key)
+    elif row.kind in {"subscription", "invoice"} and row.parent_key is not None:
+        touched = _follow_customer(snapshot, row.parent_key)
+    elif row.kind in {"company", "contact"}:
+        touched = follow_merged_records(snapshot, row)
+        for account in waiting_on(snapshot, index_record(snapshot, row)):
+            touched |= rematch(snapshot, account)
+    refold_all(snapshot, touched, cause)
+
+
+def _follow_customer(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:
+    """Found the account if it is new, and look for its CRM record while it has none."""
+    account = found(snapshot, customer)
+    return {account} | rematch(snapshot, account)
+
+
+def refold_all(snapshot: Snapshot, accounts: Iterable[AccountId], cause: RecordCause) -> None:
+    """Fold accounts again: those merged away first, so that a link closes before it reopens."""
+    rows = [snapshot.accounts[account] for account in accounts]
+    for row in sorted(rows, key=lambda row: (row.merged_into is None, row.account_id)):
+        refold(snapshot, row.account_id, cause)
+
+
+def take_decision(snapshot: Snapshot, observation: DecisionObservation, cause: RecordCause) -> None:
+    """Keep the newest decision on a subject and pass a copy on; an older one is no change."""
+    known = snapshot.decisions.get(observation.key)
+    if observation.body is None:
+        return
+    if known is not None and known.revision >= observation.vendor_time_ms:
+        return
+    body = observation.body.model_dump(mode="json", exclude_none=True)
+    row = DecisionRow(observation.key, observation.vendor_time_ms, body)
+    snapshot.decisions[observation.key] = row
+    snapshot.changed_decisions.add(observation.key)
+    enqueue(snapshot, DECISIONS, observation.key, observation.body, cause)
+
+
+def take_own(
+    workspace: WorkspaceRow, observation: TickObservation | WalkObservation | ConfigObservation
+) -> bool:
+    """Move time, configuration or the list of complete walks; False when it is nothing new."""
+    if isinstance(observation, TickObservation):
+        return _take_tick(workspace, observation)
+    if isinstance(observation, ConfigObservation):
+        return _take_config(workspace, observation)
+    return _take_walk(workspace, observation)
+
+
+def _take_tick(workspace: WorkspaceRow, observation: TickObservation) -> bool:
+    """Only ticks move "now", the greatest `as_of` so far (design 5)."""
+    if observation.body is None:
+        return False
+    as_of = observation.body.as_of
+    if workspace.now is not None and as_of <= workspace.now:
+        return False
+    workspace.now = as_of
+    return True
+
+
+def _take_config(workspace: WorkspaceRow, observation: ConfigObservation) -> bool:
+    revision, known = observation.vendor_time_ms, workspace.config_revision
+    if observation.body is None or (known is not None and revision <= known):
+        return False
+    workspace.config_revision, workspace.config = revision, observation.body
+    return True
+
+
+def _take_walk(workspace: WorkspaceRow, observation: WalkObservation) -> bool:
+    if observation.body is None or observation.body.scope != "initial":
+        return False
+    revision = observation.vendor_time_ms
+    if workspace.walks.get(observation.connection, -1) >= revision:
+        return False
+    workspace.walks = {**workspace.walks, observation.connection: revision}
+    return True

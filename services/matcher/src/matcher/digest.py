@@ -1,0 +1,55 @@
+"""One sum over everything the log decided: accounts, fields, links, ledger (design 13).
+
+Processing times (`recorded_at`, `updated_at`) stay outside, and so does how far it was published.
+"""
+
+import hashlib
+from typing import Final
+
+import asyncpg
+
+_TABLES: Final = (
+    (
+        "accounts",
+        """select workspace, account_id, founder_key, founded_sequence, version, state::text,
+                  extract(epoch from due_at)::text as due_at, fold_version, waiting, had_mrr,
+                  candidates, merged_into, attention::text
+           from matcher.accounts order by workspace, account_id""",
+    ),
+    (
+        "links",
+        """select workspace, key, account_id, opened_version, closed_version, method, evidence
+           from matcher.links order by workspace, key, opened_version""",
+    ),
+    (
+        "ledger",
+        """select workspace, sequence, account_id,
+                  extract(epoch from effective_at)::text as effective_at, cause::text,
+                  rule_version, config_revision, before::text, after::text, movement, mrr_before,
+                  mrr_after, events::text
+           from matcher.account_changes order by workspace, sequence""",
+    ),
+    (
+        "objects",
+        """select workspace, key, kind, parent_key, vendor_time_ms, deleted, content_hash,
+                  held::text, needs
+           from matcher.objects order by workspace, key""",
+    ),
+    (
+        "workspaces",
+        """select workspace, sequence, extract(epoch from now)::text as now, config_revision,
+                  walks::text
+           from matcher.workspaces order by workspace""",
+    ),
+)
+
+
+async def digest(pool: asyncpg.Pool) -> str:
+    """SHA-256 in hexadecimal; equal for equal logs, whatever the batches were."""
+    total = hashlib.sha256()
+    async with pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
+        for name, query in _TABLES:
+            total.update(name.encode())
+            async for row in conn.cursor(query):
+                total.update(repr(tuple(row.values())).encode())
+    return total.hexdigest()

@@ -1,0 +1,162 @@
+"""Records that touch many accounts: ticks, configuration, complete walks, the catalogue.
+
+Folded completely, ordered by account id, before the next record. Each transaction takes a number
+of accounts and leaves a cursor (partition, offset, last account); the input position moves with
+the last one, so a crash in between repeats nothing and skips nothing (design 6).
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+from plumbline_domain.account import FOLD_VERSION
+from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.observations import (
+    AnyObservation,
+    ConfigObservation,
+    TickObservation,
+    WalkObservation,
+)
+
+from matcher.cause import cause_of
+from matcher.decide import refold_all, take_object, take_own
+from matcher.gather import Seeds, gather
+from matcher.loading import look_up_by_index, read_workspace
+from matcher.matching import rematch
+from matcher.rows import WorkspaceRow
+from matcher.snapshot import Snapshot
+from matcher.store import apply
+
+_DUE = """
+select account_id from (
+    select account_id from matcher.accounts where workspace = $1 and due_at <= $3
+    union
+    select account_id from matcher.accounts
+    where workspace = $1 and fold_version < $5 and merged_into is null) due
+where account_id > $2 order by account_id limit $4
+"""
+_ALL = """
+select account_id from matcher.accounts
+where workspace = $1 and account_id > $2 and merged_into is null
+order by account_id limit $3
+"""
+_WAITING = """
+select account_id from matcher.accounts
+where workspace = $1 and account_id > $2 and waiting
+order by account_id limit $3
+"""
+_DEPENDANTS = """
+select distinct l.account_id
+from (select distinct parent_key from matcher.objects
+      where workspace = $1 and needs <> '{}' and needs @> array[$4::text]) o
+cross join lateral (
+    select account_id from matcher.links
+    where workspace = $1 and key = o.parent_key and closed_version is null offset 0) l
+where l.account_id > $2 order by l.account_id limit $3
+"""
+
+_OwnObservation = TickObservation | WalkObservation | ConfigObservation
+
+
+def fans_out(observation: AnyObservation, catalogue: Collection[ExternalKey]) -> bool:
+    """Whether a record is folded apart; `catalogue` holds the products and prices in use."""
+    if isinstance(observation, _OwnObservation):
+        return True
+    return observation.kind in {"product", "price"} and observation.key in catalogue
+
+
+async def catalogue_with_dependants(
+    pool: asyncpg.Pool, workspace: str, keys: Collection[ExternalKey]
+) -> set[ExternalKey]:
+    """Which of the catalogue objects some stored subscription depends on."""
+    rows = await pool.fetch(
+        """select key from unnest($2::text[]) as wanted (key)
+           where exists (select 1 from matcher.objects
+                         where workspace = $1 and needs <> '{}' and needs @> array[wanted.key])""",
+        workspace,
+        list(keys),
+    )
+    return {ExternalKey(row["key"]) for row in rows}
+
+
+class FanOut:
+    """Folds one such record, `accounts` of them a transaction."""
+
+    def __init__(self, *, silent: bool, accounts: int) -> None:
+        self._silent = silent
+        self._accounts = accounts
+
+    async def step(
+        self,
+        conn: asyncpg.Connection,
+        *,
+        place: dict[str, int],
+        observation: AnyObservation,
+        advance: Callable[[asyncpg.Connection], Awaitable[None]],
+    ) -> bool:
+        """One transaction; True when it was the last one of this record."""
+        await look_up_by_index(conn)
+        workspace = await read_workspace(conn, observation.workspace)
+        was = replace(workspace)
+        after = _resume(workspace, place)
+        relevant = True
+        if after is None and isinstance(observation, _OwnObservation):
+            relevant = take_own(workspace, observation)
+        accounts = await self._select(conn, workspace, observation, after) if relevant else []
+        seeds = Seeds(accounts=set(accounts))
+        if not isinstance(observation, _OwnObservation):
+            seeds.objects.add(observation.key)
+        snapshot = await gather(conn, workspace, seeds)
+        cause = cause_of(observation)
+        if after is None and not isinstance(observation, _OwnObservation):
+            relevant = take_object(snapshot, observation, cause)
+        if relevant:
+            self._fold(snapshot, observation, accounts)
+        finished = not relevant or len(accounts) < self._accounts
+        workspace.cursor = None if finished else {**place, "after": accounts[-1]}
+        await apply(conn, snapshot, was=was, silent=self._silent)
+        if finished:
+            await advance(conn)
+        return finished
+
+    def _fold(
+        self, snapshot: Snapshot, observation: AnyObservation, accounts: list[AccountId]
+    ) -> None:
+        cause = cause_of(observation)
+        rematches = isinstance(observation, WalkObservation | ConfigObservation)
+        for account in accounts:
+            if snapshot.accounts[account].merged_into is not None:
+                continue
+            touched = {account}
+            if rematches:
+                touched |= rematch(snapshot, account)
+            refold_all(snapshot, touched, cause)
+
+    async def _select(
+        self,
+        conn: asyncpg.Connection,
+        workspace: WorkspaceRow,
+        observation: AnyObservation,
+        after: str | None,
+    ) -> list[AccountId]:
+        query, more = self._query(workspace, observation)
+        rows = await conn.fetch(query, workspace.workspace, after or "", *more)
+        return [AccountId(row["account_id"]) for row in rows]
+
+    def _query(self, workspace: WorkspaceRow, observation: AnyObservation) -> tuple[str, list[Any]]:
+        if isinstance(observation, TickObservation):
+            return _DUE, [workspace.now, self._accounts, FOLD_VERSION]
+        if isinstance(observation, ConfigObservation):
+            return _ALL, [self._accounts]
+        if isinstance(observation, WalkObservation):
+            return _WAITING, [self._accounts if workspace.whole_book else 0]
+        return _DEPENDANTS, [self._accounts, observation.key]
+
+
+def _resume(workspace: WorkspaceRow, place: dict[str, int]) -> str | None:
+    """The last account an interrupted fold of this very record reached."""
+    cursor = workspace.cursor
+    if cursor is None or any(cursor.get(name) != value for name, value in place.items()):
+        return None
+    return str(cursor["after"])

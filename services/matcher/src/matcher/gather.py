@@ -1,0 +1,144 @@
+"""Load what a run of records can touch: one round trip per table and hop (design 6).
+
+Hops: the objects themselves and their customers; the customers that wait on a changed CRM record;
+the CRM records those customers could match; the accounts behind all of them, with every customer
+and object of each; the catalogue objects they name.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import asyncpg
+from plumbline_domain.identity import MatchKey, customer_keys, record_keys
+from plumbline_schemas.billing import BillingCustomer
+from plumbline_schemas.ids import AccountId, ExternalKey, external_key
+from plumbline_schemas.observations import (
+    AnyObservation,
+    CompanyObservation,
+    DecisionObservation,
+    SubscriptionObservation,
+)
+
+from matcher.loading import (
+    load_accounts,
+    load_decisions,
+    load_objects,
+    owned_keys,
+    read_links,
+    record_holders,
+    waiting_customers,
+)
+from matcher.rows import WorkspaceRow
+from matcher.snapshot import Snapshot, kind_of, side_of
+
+
+@dataclass(slots=True)
+class Seeds:
+    """Where a run of records starts to pull."""
+
+    objects: set[ExternalKey] = field(default_factory=set)
+    customers: set[ExternalKey] = field(default_factory=set)
+    records: set[ExternalKey] = field(default_factory=set)
+    accounts: set[AccountId] = field(default_factory=set)
+    customer_keys: set[MatchKey] = field(default_factory=set)
+    record_keys: set[MatchKey] = field(default_factory=set)
+    catalogue: set[ExternalKey] = field(default_factory=set)
+    decisions: set[ExternalKey] = field(default_factory=set)
+
+
+def seeds_of(observations: Iterable[AnyObservation]) -> Seeds:
+    """What the records themselves name."""
+    seeds = Seeds()
+    for observation in observations:
+        key, body = observation.key, observation.body
+        if isinstance(observation, DecisionObservation):
+            seeds.decisions.add(key)
+            continue
+        seeds.objects.add(key)
+        if observation.parent_key is not None:
+            seeds.customers.add(observation.parent_key)
+        if observation.kind == "customer":
+            seeds.customers.add(key)
+            customer = body if isinstance(body, BillingCustomer) else None
+            seeds.customer_keys |= customer_keys(observation.id, customer)
+        elif isinstance(observation, CompanyObservation):
+            _seed_record(seeds, observation)
+        elif isinstance(observation, SubscriptionObservation) and observation.body is not None:
+            for item in observation.body.items:
+                names = {"price": item.price.price_id, "product": item.price.product}
+                for kind, name in names.items():
+                    if name:
+                        seeds.catalogue.add(_sibling(observation, kind, name))
+    return seeds
+
+
+def _sibling(observation: AnyObservation, kind: str, vendor_id: str) -> ExternalKey:
+    return external_key(observation.workspace, observation.connection, kind, vendor_id)
+
+
+def _seed_record(seeds: Seeds, observation: CompanyObservation) -> None:
+    seeds.records.add(observation.key)
+    body = observation.body
+    if body is None:
+        return
+    seeds.record_keys |= record_keys(observation.id, body)
+    for merged in body.merged_ids:
+        seeds.records.add(_sibling(observation, observation.kind, merged))
+
+
+async def gather(conn: asyncpg.Connection, workspace: WorkspaceRow, seeds: Seeds) -> Snapshot:
+    """Build the snapshot in which all these records can be decided."""
+    snapshot = Snapshot(workspace)
+    name = workspace.workspace
+    customers = set(seeds.customers)
+    if seeds.accounts:
+        links = await read_links(conn, name, accounts=seeds.accounts)
+        customers |= {link.key for link in links if kind_of(link.key) == "customer"}
+    owned = await owned_keys(conn, name, customers | seeds.records)
+    waiting_for = set(seeds.record_keys)
+    for record in seeds.records:
+        waiting_for |= owned.get(record, frozenset())
+    waiting = await waiting_customers(conn, name, waiting_for)
+    owned |= await owned_keys(conn, name, waiting - owned.keys())
+    customers |= waiting
+    for owner in customers | seeds.records:
+        snapshot.load_keys_of(owner, frozenset(owned.get(owner, ())))
+    await _gather_candidates(conn, snapshot, customers, seeds)
+    await _gather_accounts(conn, snapshot, customers, seeds)
+    await load_decisions(conn, snapshot, seeds.decisions)
+    return snapshot
+
+
+async def _gather_candidates(
+    conn: asyncpg.Connection, snapshot: Snapshot, customers: set[ExternalKey], seeds: Seeds
+) -> None:
+    """CRM records that any of the customers could match."""
+    sought = set(seeds.customer_keys)
+    for customer in customers:
+        sought |= snapshot.keys_of(customer)
+    if not snapshot.workspace.personal_domains:
+        sought = {key for key in sought if key.kind != "personal_domain"}
+    name = snapshot.workspace.workspace
+    for match_key, owner in await record_holders(conn, name, sought):
+        snapshot.load_key("crm", match_key, owner)
+        seeds.records.add(owner)
+
+
+async def _gather_accounts(
+    conn: asyncpg.Connection, snapshot: Snapshot, customers: set[ExternalKey], seeds: Seeds
+) -> None:
+    """The accounts behind customers and records, whole."""
+    name = snapshot.workspace.workspace
+    direct = await read_links(conn, name, keys=customers | seeds.records)
+    accounts = {link.account_id for link in direct} | seeds.accounts
+    for link in await read_links(conn, name, accounts=accounts):
+        snapshot.load_link(link)
+        if side_of(link.key) == "billing":
+            customers.add(link.key)
+    await load_accounts(conn, snapshot, accounts)
+    own = seeds.objects | customers
+    await load_objects(conn, snapshot, keys=own, parents=customers)
+    needed = set(seeds.catalogue)
+    for row in snapshot.objects.values():
+        needed |= row.needs
+    await load_objects(conn, snapshot, keys=needed - snapshot.objects.keys(), parents=set())

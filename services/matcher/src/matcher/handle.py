@@ -1,0 +1,174 @@
+"""One batch of the log: gather, decide, apply, with the position in the same transaction."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, Protocol
+
+import asyncpg
+import structlog
+from plumbline_runtime.postgres import transaction
+from plumbline_runtime.producer import PublishFailed
+from plumbline_runtime.records import Batch, Record
+from plumbline_schemas.ids import ExternalKey
+from plumbline_schemas.observations import AnyObservation, SubscriptionObservation
+from plumbline_schemas.topics import Topic
+
+from matcher.decide import decide
+from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
+from matcher.gather import gather, seeds_of
+from matcher.loading import look_up_by_index, read_workspace
+from matcher.records import Entry, Undecodable
+from matcher.records import decode as decode_record
+from matcher.store import apply
+
+log = structlog.get_logger()
+
+GROUP: Final = "matcher"
+
+
+class DeadLetterSink(Protocol):
+    """Where records go that are no observations."""
+
+    async def send(
+        self, record: Record, topic: Topic, *, reason: str, error: BaseException | str
+    ) -> None:
+        """Return when the dead letter is stored."""
+
+
+class Outbox(Protocol):
+    """Publishes what a commit left to publish."""
+
+    async def flush(self, workspace: str) -> None:
+        """Raises PublishFailed when Kafka does not answer; what is left stays in line."""
+
+
+class Matcher:
+    """Folds batches of `observations.v1`. One batch at a time in a process (design 6).
+
+    `outbox` None is a rebuild: nothing is published and nothing is left to publish.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        dead_letters: DeadLetterSink,
+        outbox: Outbox | None,
+        *,
+        fan_out_accounts: int = 500,
+    ) -> None:
+        self._pool = pool
+        self._dead_letters = dead_letters
+        self._outbox = outbox
+        self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts)
+        self._turn = asyncio.Lock()
+        self._committed: dict[int, int] = {}
+
+    async def handle(self, batch: Batch) -> None:
+        """Fold every record; the position moves with each transaction."""
+        async with self._turn:
+            entries = await self._decode(batch)
+            await self._fold(batch, entries)
+        await self._publish({e.observation.workspace for e in entries if e.observation})
+
+    async def _decode(self, batch: Batch) -> list[Entry]:
+        """What an earlier attempt at this batch committed is left out."""
+        done = self._done(batch) or 0
+        entries = []
+        for record in batch.records:
+            if record.offset < done:
+                continue
+            try:
+                entries.append(Entry(record.offset, decode_record(record)))
+            except Undecodable as error:
+                await self._dead_letters.send(record, batch.topic, reason=error.reason, error=error)
+                entries.append(Entry(record.offset, None))
+        return entries
+
+    def _done(self, batch: Batch) -> int | None:
+        committed = self._committed.get(batch.partition)
+        if committed is None or not batch.position < committed <= batch.end:
+            return None
+        return committed
+
+    async def _fold(self, batch: Batch, entries: Sequence[Entry]) -> None:
+        catalogue = await self._catalogue(entries)
+        run: list[Entry] = []
+        for entry in entries:
+            observation = entry.observation
+            if observation is None or not fans_out(observation, catalogue):
+                run.append(entry)
+                continue
+            await self._fold_run(batch, run)
+            run = []
+            await self._fold_fan_out(batch, entry.offset, observation)
+        await self._fold_run(batch, run)
+
+    async def _catalogue(self, entries: Sequence[Entry]) -> set[ExternalKey]:
+        """Catalogue objects of this batch that something depends on, or is about to."""
+        observations = [e.observation for e in entries if e.observation is not None]
+        named = [o for o in observations if o.kind in {"product", "price"}]
+        if not named:
+            return set()
+        seeds = seeds_of(o for o in observations if isinstance(o, SubscriptionObservation))
+        keys = {o.key for o in named}
+        known = await catalogue_with_dependants(self._pool, named[0].workspace, keys)
+        return known | (keys & seeds.catalogue)
+
+    async def _fold_run(self, batch: Batch, run: Sequence[Entry]) -> None:
+        """Records without fan-out, in one transaction."""
+        if not run:
+            return
+        by_workspace: dict[str, list[AnyObservation]] = defaultdict(list)
+        for entry in run:
+            if entry.observation is not None:
+                by_workspace[entry.observation.workspace].append(entry.observation)
+        end = run[-1].offset + 1
+
+        async def work(conn: asyncpg.Connection) -> None:
+            await look_up_by_index(conn)
+            for workspace, observations in sorted(by_workspace.items()):
+                await self._fold_workspace(conn, workspace, observations)
+            await self._advance(batch, conn, end)
+
+        await transaction(self._pool, work)
+        self._committed[batch.partition] = end
+
+    async def _fold_workspace(
+        self, conn: asyncpg.Connection, workspace: str, observations: Sequence[AnyObservation]
+    ) -> None:
+        row = await read_workspace(conn, workspace)
+        was = replace(row)
+        snapshot = await gather(conn, row, seeds_of(observations))
+        for observation in observations:
+            decide(snapshot, observation)
+        await apply(conn, snapshot, was=was, silent=self._outbox is None)
+
+    async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:
+        """A record that touches many accounts: as many transactions as it takes."""
+        advance = partial(self._advance, batch, end=offset + 1)
+        place = {"partition": batch.partition, "offset": offset}
+        finished = False
+        while not finished:
+            step = partial(
+                self._fan_out.step, place=place, observation=observation, advance=advance
+            )
+            finished = await transaction(self._pool, step)
+        self._committed[batch.partition] = offset + 1
+
+    async def _advance(self, batch: Batch, conn: asyncpg.Connection, end: int) -> None:
+        """Move the position from what was really committed, not from what was once asked for."""
+        batch.advanced_to = self._done(batch)
+        await batch.advance(conn, end)
+
+    async def _publish(self, workspaces: set[str]) -> None:
+        if self._outbox is None:
+            return
+        for workspace in sorted(workspaces):
+            try:
+                await self._outbox.flush(workspace)
+            except PublishFailed as error:
+                # The changes are committed; the outbox keeps them and tries again by itself.
+                log.warning("publication_waits", workspace=workspace, error=str(error))

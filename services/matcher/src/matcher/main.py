@@ -1,0 +1,39 @@
+"""Composition root of the matcher."""
+
+import os
+from functools import partial
+
+from plumbline_runtime.service import Runtime, run_service
+
+from matcher.consume import subscribe
+from matcher.handle import Matcher
+from matcher.publish import OutboxPublisher
+from matcher.rebuild import run_rebuild
+from matcher.settings import MatcherSettings
+
+REBUILD = "PLUMBLINE_REBUILD"
+
+
+async def build(runtime: Runtime) -> None:
+    """Wire the consumer and its outbox."""
+    settings = MatcherSettings.from_environment()
+    outbox = OutboxPublisher(runtime.pool, runtime.producer, rows=settings.publish_rows)
+    matcher = Matcher(
+        runtime.pool,
+        runtime.dead_letters,
+        outbox,
+        fan_out_accounts=settings.fan_out_accounts,
+    )
+    runtime.background("outbox", partial(outbox.run, runtime.stopping, settings.leftovers_seconds))
+    subscribe(runtime, matcher)
+
+
+def main() -> None:
+    """Entry point of the process; `PLUMBLINE_REBUILD=1` rebuilds once and exits."""
+    if os.environ.get(REBUILD) == "1":
+        raise SystemExit(run_rebuild())
+    raise SystemExit(run_service("matcher", build))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The outbox's way to Kafka: after each commit, and at start for what a crash left behind.
+
+States go out once per account (the newest), events in order, then reads, attention and decisions;
+then `published_up_to` is raised. A crash in between publishes again, with the same ids (design 6).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import asyncpg
+import orjson
+import structlog
+from plumbline_runtime.producer import Message, PublishFailed
+from plumbline_schemas.envelope import Envelope
+from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, TOPICS, Topic
+
+log = structlog.get_logger()
+
+_SOURCE: Final = "plumbline/matcher"
+
+
+class Producer(Protocol):
+    """The part of the runtime's producer that the outbox needs."""
+
+    async def publish_many(self, topic: Topic, messages: Sequence[Message]) -> None:
+        """Return when all are acknowledged, in order per key; raises PublishFailed."""
+
+
+class OutboxPublisher:
+    """Publishes workspaces' changes; one flush at a time."""
+
+    def __init__(self, pool: asyncpg.Pool, producer: Producer, *, rows: int = 1000) -> None:
+        self._pool = pool
+        self._producer = producer
+        self._rows = rows
+        self._turn = asyncio.Lock()
+
+    async def flush(self, workspace: str) -> None:
+        """Publish until nothing of the workspace is left."""
+        async with self._turn:
+            while await self._flush_some(workspace):
+                continue
+
+    async def flush_all(self) -> None:
+        """Publish what any workspace has left."""
+        rows = await self._pool.fetch(
+            """select workspace from matcher.workspaces
+               where published_up_to < sequence or outbox_published < outbox_sequence
+               order by workspace"""
+        )
+        for row in rows:
+            await self.flush(row["workspace"])
+
+    async def run(self, stopping: asyncio.Event, pause_seconds: float) -> None:
+        """Look for leftovers until the service stops."""
+        while not stopping.is_set():
+            try:
+                await self.flush_all()
+            except PublishFailed as error:
+                log.warning("publication_waits", error=str(error))
+            try:
+                async with asyncio.timeout(pause_seconds):
+                    await stopping.wait()
+            except TimeoutError:
+                continue
+
+    async def _flush_some(self, workspace: str) -> bool:
+        """Publish some rows; False when there were none."""
+        published = await self._pool.fetchval(
+            "select published_up_to from matcher.workspaces where workspace = $1", workspace
+        )
+        changes = await self._pool.fetch(
+            """select sequence, account_id, effective_at, events::text
+               from matcher.account_changes where workspace = $1 and sequence > $2
+               order by sequence limit $3""",
+            workspace,
+            published or 0,
+            self._rows,
+        )
+        messages = await self._pool.fetch(
+            """select position, topic, key, value::text, occurred_at
+               from matcher.outbox where workspace = $1 order by position limit $2""",
+            workspace,
+            self._rows,
+        )
+        if not changes and not messages:
+            return False
+        if changes:
+            await self._publish_states(workspace, {row["account_id"] for row in changes})
+            await self._publish_events(changes)
+        await self._publish_messages(workspace, messages)
+        await self._raise_marks(workspace, changes, messages)
+        return True
+
+    async def _publish_states(self, workspace: str, accounts: set[str]) -> None:
+        rows = await self._pool.fetch(
+            """select a.* from unnest($2::text[]) as wanted (account_id)
+               cross join lateral (
+                   select account_id, version, state::text, merged_into from matcher.accounts
+                   where workspace = $1 and account_id = wanted.account_id offset 0) a
+               order by a.merged_into is null, a.version""",
+            workspace,
+            sorted(accounts),
+        )
+        messages = []
+        for row in rows:
+            account, version = row["account_id"], row["version"]
+            effective_at = datetime.fromisoformat(orjson.loads(row["state"])["effective_at"])
+            envelope = Envelope(
+                id=f"{account}:{version}",
+                source=_SOURCE,
+                type="account.state",
+                time=effective_at,
+                subject=account,
+                schema=ACCOUNTS_STATE.name,
+                sequence=version,
+            )
+            headers = envelope.headers()
+            messages.append(Message(account, row["state"].encode(), headers))
+            if row["merged_into"] is not None:
+                messages.append(Message(account, None, headers))
+        await self._producer.publish_many(ACCOUNTS_STATE, messages)
+
+    async def _publish_events(self, changes: list[asyncpg.Record]) -> None:
+        messages = []
+        for row in changes:
+            for place, event in enumerate(orjson.loads(row["events"])):
+                messages.append(_event_message(row, place, event))
+        if messages:
+            await self._producer.publish_many(ACCOUNTS_EVENTS, messages)
+
+    async def _publish_messages(self, workspace: str, rows: list[asyncpg.Record]) -> None:
+        """Runs of the same topic together, so that the order between topics is kept."""
+        run: list[Message] = []
+        topic: Topic | None = None
+        for row in rows:
+            if topic is not None and topic.name != row["topic"]:
+                await self._producer.publish_many(topic, run)
+                run = []
+            topic = TOPICS[row["topic"]]
+            run.append(_outbox_message(workspace, row))
+        if topic is not None:
+            await self._producer.publish_many(topic, run)
+
+    async def _raise_marks(
+        self, workspace: str, changes: list[asyncpg.Record], messages: list[asyncpg.Record]
+    ) -> None:
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(
+                """update matcher.workspaces set
+                       published_up_to = greatest(published_up_to, $2),
+                       outbox_published = greatest(outbox_published, $3)
+                   where workspace = $1""",
+                workspace,
+                changes[-1]["sequence"] if changes else 0,
+                messages[-1]["position"] if messages else 0,
+            )
+            if messages:
+                await conn.execute(
+                    "delete from matcher.outbox where workspace = $1 and position <= $2",
+                    workspace,
+                    messages[-1]["position"],
+                )
+
+
+def _event_message(row: asyncpg.Record, place: int, event: dict[str, Any]) -> Message:
+    account, sequence = row["account_id"], row["sequence"]
+    envelope = Envelope(
+        id=f"{account}:{sequence}:{place}",
+        source=_SOURCE,
+        type=event["type"],
+        time=row["effective_at"],
+        subject=account,
+        schema=ACCOUNTS_EVENTS.name,
+        sequence=sequence,
+    )
+    return Message(account, orjson.dumps(event), envelope.headers())
+
+
+def _outbox_message(workspace: str, row: asyncpg.Record) -> Message:
+    envelope = Envelope(
+        id=f"{workspace}:outbox:{row['position']}",
+        source=_SOURCE,
+        type=row["topic"],
+        time=row["occurred_at"],
+        subject=row["key"],
+        schema=row["topic"],
+    )
+    return Message(row["key"], row["value"].encode(), envelope.headers())

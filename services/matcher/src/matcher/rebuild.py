@@ -1,0 +1,152 @@
+"""Fold the log from its first record into an empty database; nothing is published (design 13)."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from plumbline_runtime.positions import create_positions
+from plumbline_runtime.postgres import create_pool
+from plumbline_runtime.records import Batch, Record
+from plumbline_runtime.settings import Settings
+from plumbline_schemas.topics import OBSERVATIONS, Topic
+
+from matcher.digest import digest
+from matcher.handle import GROUP, Matcher
+
+_POLL_MS: Final = 1000
+
+
+class RebuildRefused(Exception):  # noqa: N818 - the word of the design
+    """The database is not empty, or the log no longer holds its first record."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildReport:
+    """What was folded, and the digest of the result."""
+
+    records: int
+    digest: str
+    seconds: float
+
+
+class _Dropped:
+    """Undecodable records were dead-lettered when they were first met; not again."""
+
+    async def send(
+        self, record: Record, topic: Topic, *, reason: str, error: BaseException | str
+    ) -> None:
+        """Pass the record."""
+
+
+async def rebuild(
+    settings: Settings, *, progress: Callable[[int, int], None] | None = None
+) -> RebuildReport:
+    """Rebuild the matcher's tables up to the end the log has now.
+
+    `progress` is called with (records folded, records to fold). Raises RebuildRefused.
+    """
+    began = time.monotonic()
+    pool = await create_pool(settings.database_url, settings)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False
+    )
+    try:
+        await consumer.start()
+        records = await _Rebuild(settings, pool, consumer, progress).run()
+        return RebuildReport(records, await digest(pool), time.monotonic() - began)
+    finally:
+        await consumer.stop()
+        await pool.close()
+
+
+class _Rebuild:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: asyncpg.Pool,
+        consumer: Any,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._consumer = consumer
+        self._progress = progress
+        self._matcher = Matcher(pool, _Dropped(), None)
+        self._positions: dict[TopicPartition, int] = {}
+        self._folded = 0
+
+    async def run(self) -> int:
+        """Fold every partition to its present end."""
+        name = self._settings.topic_prefix + OBSERVATIONS.name
+        partitions = [TopicPartition(name, number) for number in range(OBSERVATIONS.partitions)]
+        await self._refuse_unfit(partitions)
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
+        await create_positions(
+            self._pool, GROUP, OBSERVATIONS.name, {tp.partition: 0 for tp in partitions}
+        )
+        left = {tp for tp in partitions if ends[tp] > 0}
+        total = sum(ends.values())
+        self._positions = dict.fromkeys(partitions, 0)
+        self._consumer.assign(partitions)
+        for tp in partitions:
+            self._consumer.seek(tp, 0)
+        while left:
+            found = await self._consumer.getmany(
+                *left, timeout_ms=_POLL_MS, max_records=self._settings.batch_max_records
+            )
+            for tp, raws in found.items():
+                await self._fold(tp, [raw for raw in raws if raw.offset < ends[tp]])
+                if self._positions[tp] >= ends[tp]:
+                    left.discard(tp)
+            if self._progress is not None:
+                self._progress(self._folded, total)
+        return self._folded
+
+    async def _refuse_unfit(self, partitions: list[TopicPartition]) -> None:
+        if await self._pool.fetchval("select exists (select 1 from matcher.workspaces)"):
+            raise RebuildRefused("the matcher's tables are not empty: rebuild into a new database")
+        begins: dict[TopicPartition, int] = await self._consumer.beginning_offsets(partitions)
+        cut = {tp.partition: offset for tp, offset in begins.items() if offset > 0}
+        if cut:
+            raise RebuildRefused(
+                f"{OBSERVATIONS.name} no longer holds its first records (partition: first "
+                f"offset kept {cut}): start from a backup of that point"
+            )
+
+    async def _fold(self, tp: TopicPartition, raws: list[Any]) -> None:
+        if not raws:
+            return
+        records = [
+            Record(
+                raw.topic,
+                raw.partition,
+                raw.offset,
+                raw.timestamp,
+                raw.key,
+                raw.value,
+                tuple(raw.headers),
+            )
+            for raw in raws
+        ]
+        position = self._positions[tp]
+        batch = Batch(OBSERVATIONS, tp.partition, records, group=GROUP, position=position)
+        await self._matcher.handle(batch)
+        self._positions[tp] = batch.end
+        self._folded += len(records)
+
+
+def run_rebuild() -> int:
+    """Rebuild as a process of its own; exit code 0, or 1 when refused."""
+    settings = Settings.from_environment("matcher")
+    try:
+        report = asyncio.run(rebuild(settings))
+    except RebuildRefused as error:
+        print(f"matcher: rebuild refused: {error}", file=sys.stderr)  # noqa: T201 - operator
+        return 1
+    print(f"{report.records} records, digest {report.digest}, {report.seconds:.1f} s")  # noqa: T201
+    return 0

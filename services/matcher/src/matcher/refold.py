@@ -1,0 +1,214 @@
+"""Fold an account again and, if anything changed, number the change and write it down."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
+from plumbline_domain.movements import Change, movement
+from plumbline_schemas.accounts import MAX_LINKS, AccountState, FieldValue, Flags, Link
+from plumbline_schemas.events import AccountEvent, Movement
+from plumbline_schemas.ids import AccountId, WorkspaceId
+from plumbline_schemas.money import Money
+
+from matcher.account_events import account_events
+from matcher.attention import attention_items
+from matcher.cause import RecordCause
+from matcher.facts import catalogue, customer
+from matcher.reads import want_read
+from matcher.rows import AccountRow, ChangeRow
+from matcher.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class MrrChange:
+    """What a record did to an account's MRR."""
+
+    before: int | None
+    after: int | None
+    movement: Movement | None
+
+
+def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
+    """Fold one account; True when that made a new version of it."""
+    row = snapshot.accounts[account]
+    workspace = snapshot.workspace
+    version = workspace.sequence + 1
+    if row.merged_into is not None:
+        return _close(snapshot, row, cause, version)
+    at = workspace.now or cause.vendor_time
+    members = [customer(snapshot, key) for key in snapshot.customers_of(account)]
+    folded = fold_account(
+        members,
+        catalogue(snapshot, members),
+        currency=None if workspace.config is None else workspace.config.currency,
+        at=at,
+        unsure_match=bool(row.candidates),
+    )
+    if row.due_at != folded.due_at or row.fold_version != FOLD_VERSION:
+        row.due_at, row.fold_version = folded.due_at, FOLD_VERSION
+        snapshot.changed_accounts.add(account)
+    state = _state(snapshot, row, folded, cause, version)
+    if row.state is not None and _same(row.state, state):
+        return False
+    for key in folded.wanted if _newly_incomplete(row.state, state) else ():
+        want_read(snapshot, key, "missing", cause)
+    _record(snapshot, row, state, cause)
+    return True
+
+
+def _newly_incomplete(before: AccountState | None, after: AccountState) -> bool:
+    """A read is asked for once, when its lack first shows."""
+    return before is None or before.flags.incomplete != after.flags.incomplete
+
+
+def _links(snapshot: Snapshot, account: AccountId, version: int) -> tuple[Link, ...]:
+    """CRM records first, so that a cut at the limit never hides where values are written."""
+    found = snapshot.records_of(account) + snapshot.customers_of(account)
+    links = (snapshot.link(key) for key in found)
+    return tuple(link.published(version) for link in links if link is not None)
+
+
+def _state(
+    snapshot: Snapshot, row: AccountRow, folded: FoldedAccount, cause: RecordCause, version: int
+) -> AccountState:
+    links = _links(snapshot, row.account_id, version)
+    previous = {} if row.state is None else row.state.fields
+    return AccountState(
+        id=row.account_id,
+        workspace=WorkspaceId(snapshot.workspace.workspace),
+        version=version,
+        links=links[:MAX_LINKS],
+        state=folded.state,
+        stage=folded.stage,
+        fields=stamp(folded.values, previous, version),
+        flags=Flags(
+            ambiguous=folded.ambiguous,
+            incomplete=folded.incomplete,
+            links_truncated=len(links) > MAX_LINKS,
+        ),
+        due_at=folded.due_at,
+        effective_at=cause.vendor_time,
+        received_at=cause.received_at,
+    )
+
+
+def _same(before: AccountState, after: AccountState) -> bool:
+    """Equal but for the version, the next wake-up and what caused it."""
+    return (
+        before.links == after.links
+        and before.state == after.state
+        and before.stage == after.stage
+        and before.fields == after.fields
+        and before.flags == after.flags
+        and before.merged_into == after.merged_into
+    )
+
+
+def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int) -> bool:
+    """A merged-away account: once more, without links, naming the survivor (design 4)."""
+    before = row.state
+    if before is not None and before.merged_into == row.merged_into:
+        return False
+    state = AccountState(
+        id=row.account_id,
+        workspace=WorkspaceId(snapshot.workspace.workspace),
+        version=version,
+        state="prospect" if before is None else before.state,
+        stage="prospect" if before is None else before.stage,
+        merged_into=row.merged_into,
+        effective_at=cause.vendor_time,
+        received_at=cause.received_at,
+    )
+    row.due_at = None
+    row.fold_version = FOLD_VERSION
+    _record(snapshot, row, state, cause)
+    return True
+
+
+def _record(snapshot: Snapshot, row: AccountRow, state: AccountState, cause: RecordCause) -> None:
+    """Number the change; ledger row, events and attention follow from before and after."""
+    before = row.state
+    workspace = snapshot.workspace
+    workspace.sequence = state.version
+    if row.founded_sequence is None:
+        row.founded_sequence = state.version
+    mrr = _mrr(snapshot, row, state, cause)
+    row.state = state
+    row.had_mrr = row.had_mrr or bool(mrr.after)
+    snapshot.number_links(row.account_id, state.version)
+    snapshot.changed_accounts.add(row.account_id)
+    events = account_events(before, state, mrr.movement, cause, opening=not workspace.whole_book)
+    was, now = _difference(before, state)
+    snapshot.changes.append(
+        ChangeRow(
+            sequence=state.version,
+            account_id=row.account_id,
+            effective_at=cause.vendor_time,
+            cause=cause.published.model_dump(mode="json", exclude_none=True),
+            before=was,
+            after=now,
+            movement=mrr.movement,
+            mrr_before=mrr.before,
+            mrr_after=mrr.after,
+            events=[_dump(event) for event in events],
+            config_revision=workspace.config_revision,
+        )
+    )
+    attention_items(snapshot, row, state, cause)
+
+
+def _dump(event: AccountEvent) -> dict[str, Any]:
+    return event.model_dump(mode="json")
+
+
+def _minor(state: AccountState | None) -> int | None:
+    field = None if state is None else state.fields.get("mrr")
+    return field.value.minor if field is not None and isinstance(field.value, Money) else None
+
+
+def _mrr(snapshot: Snapshot, row: AccountRow, state: AccountState, cause: RecordCause) -> MrrChange:
+    before, after = _minor(row.state), _minor(state)
+    moved_customers = state.merged_into is not None or _customers_moved(row.state, state)
+    if state.merged_into is not None:
+        after = 0
+    opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
+    kind = "link" if moved_customers else cause.kind
+    named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
+    return MrrChange(before, after, named)
+
+
+def _customers_moved(before: AccountState | None, after: AccountState) -> bool:
+    return before is not None and _customer_keys(before) != _customer_keys(after)
+
+
+def _customer_keys(state: AccountState) -> set[str]:
+    return {link.key for link in state.links if link.key.split("/", 3)[2] == "customer"}
+
+
+def _difference(
+    before: AccountState | None, after: AccountState
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changed, before and after, as the ledger keeps it."""
+    was = {} if before is None else _facts(before)
+    now = _facts(after)
+    names = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
+    return (
+        {name: was[name] for name in names if name in was},
+        {name: now[name] for name in names if name in now},
+    )
+
+
+def _facts(state: AccountState) -> dict[str, Any]:
+    fields = {f"fields.{name}": _plain(value) for name, value in state.fields.items()}
+    return {
+        **fields,
+        "links": [link.model_dump(mode="json") for link in state.links],
+        "state": state.state,
+        "stage": state.stage,
+        "flags": state.flags.model_dump(mode="json"),
+        "merged_into": state.merged_into,
+    }
+
+
+def _plain(value: FieldValue) -> dict[str, Any]:
+    return value.model_dump(mode="json")

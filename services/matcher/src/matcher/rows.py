@@ -1,0 +1,132 @@
+"""Rows of the matcher's tables as they live in memory while a batch is decided."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from plumbline_domain.order import Held
+from plumbline_schemas.accounts import AccountState, Link, LinkMethod
+from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.internal import WorkspaceConfig
+
+
+@dataclass(slots=True)
+class WorkspaceRow:
+    """One workspace's place in its log, its configuration, and its "now"."""
+
+    workspace: str
+    sequence: int = 0
+    outbox_sequence: int = 0
+    now: datetime | None = None
+    config_revision: int | None = None
+    config: WorkspaceConfig | None = None
+    walks: dict[str, int] = field(default_factory=dict)
+    """Connection -> revision of its latest completed initial walk."""
+    cursor: dict[str, Any] | None = None
+    """How far a record with fan-out is folded: its partition, offset and last account."""
+
+    @property
+    def whole_book(self) -> bool:
+        """Whether the walks of every configured connection are complete (design 6)."""
+        if self.config is None:
+            return False
+        return all(connection.name in self.walks for connection in self.config.connections)
+
+    @property
+    def personal_domains(self) -> bool:
+        """Whether personal domains match."""
+        return self.config is not None and self.config.personal_domains == "match"
+
+    def test_mode(self, connection: str) -> bool:
+        """Whether a billing connection is in the vendor's test mode."""
+        connections = self.config.connections if self.config is not None else ()
+        return any(c.name == connection and c.mode == "test" for c in connections)
+
+
+@dataclass(slots=True)
+class ObjectRow:
+    """One vendor object. `needs` are the catalogue objects its meaning depends on."""
+
+    key: ExternalKey
+    kind: str
+    parent_key: ExternalKey | None
+    held: Held
+    deleted: bool = False
+    needs: frozenset[ExternalKey] = frozenset()
+
+
+@dataclass(slots=True)
+class LinkRow:
+    """An open link; `opened_version` None until the record that opens it is numbered."""
+
+    key: ExternalKey
+    account_id: AccountId
+    method: LinkMethod
+    evidence: str
+    opened_version: int | None = None
+    closed_version: int | None = None
+
+    def published(self, version: int) -> Link:
+        """As the account's state shows it; `version` numbers a link opened by this record."""
+        opened = version if self.opened_version is None else self.opened_version
+        return Link(key=self.key, method=self.method, evidence=self.evidence, opened_version=opened)
+
+
+@dataclass(slots=True)
+class AccountRow:
+    """One account; `state` None until the record that founds it is numbered."""
+
+    account_id: AccountId
+    founder_key: ExternalKey
+    founded_sequence: int | None = None
+    state: AccountState | None = None
+    due_at: datetime | None = None
+    fold_version: int = 0
+    had_mrr: bool = False
+    candidates: tuple[ExternalKey, ...] = ()
+    attention: dict[str, dict[str, str]] = field(default_factory=dict)
+    merged_into: AccountId | None = None
+
+    @property
+    def age(self) -> tuple[int, str]:
+        """Sorts accounts, the one founded first first; a new one is the youngest."""
+        unnumbered = 2**62
+        founded = unnumbered if self.founded_sequence is None else self.founded_sequence
+        return (founded, self.account_id)
+
+
+@dataclass(slots=True)
+class ChangeRow:
+    """One row of the ledger."""
+
+    sequence: int
+    account_id: AccountId
+    effective_at: datetime
+    cause: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    movement: str | None
+    mrr_before: int | None
+    mrr_after: int | None
+    events: list[dict[str, Any]]
+    config_revision: int | None
+
+
+@dataclass(slots=True)
+class OutboxRow:
+    """A message that is no part of an account: a wanted read, an attention item, a decision."""
+
+    position: int
+    topic: str
+    key: str
+    value: dict[str, Any]
+    occurred_at: datetime
+
+
+@dataclass(slots=True)
+class DecisionRow:
+    """The newest decision on one subject."""
+
+    key: ExternalKey
+    revision: int
+    body: dict[str, Any]

@@ -1,0 +1,153 @@
+"""The part of the database that a run of records can touch, in memory, and what they changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Literal
+
+from plumbline_domain.identity import MatchKey
+from plumbline_schemas.accounts import LinkMethod
+from plumbline_schemas.ids import AccountId, ExternalKey
+
+from matcher.rows import (
+    AccountRow,
+    ChangeRow,
+    DecisionRow,
+    LinkRow,
+    ObjectRow,
+    OutboxRow,
+    WorkspaceRow,
+)
+
+Side = Literal["billing", "crm"]
+
+
+def kind_of(key: str) -> str:
+    """The kind of an external key."""
+    return key.split("/", 3)[2]
+
+
+class Snapshot:
+    """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
+
+    def __init__(self, workspace: WorkspaceRow) -> None:
+        self.workspace = workspace
+        self.objects: dict[ExternalKey, ObjectRow] = {}
+        self.accounts: dict[AccountId, AccountRow] = {}
+        self.decisions: dict[ExternalKey, DecisionRow] = {}
+        self._children: dict[ExternalKey, set[ExternalKey]] = defaultdict(set)
+        self._links: dict[ExternalKey, LinkRow] = {}
+        self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
+        self._holders: dict[Side, dict[MatchKey, set[ExternalKey]]] = {
+            "billing": defaultdict(set),
+            "crm": defaultdict(set),
+        }
+        self._keys_of: dict[ExternalKey, frozenset[MatchKey]] = {}
+        self.changed_objects: set[ExternalKey] = set()
+        self.changed_accounts: set[AccountId] = set()
+        self.changed_keys: set[ExternalKey] = set()
+        self.changed_decisions: set[ExternalKey] = set()
+        self.changed_links: dict[tuple[ExternalKey, int], LinkRow] = {}
+        self._closing: list[LinkRow] = []
+        self.changes: list[ChangeRow] = []
+        self.outbox: list[OutboxRow] = []
+
+    # loading
+
+    def load_object(self, row: ObjectRow) -> None:
+        """Put an object in; its parent knows it from now on."""
+        self.objects[row.key] = row
+        if row.parent_key is not None:
+            self._children[row.parent_key].add(row.key)
+
+    def load_link(self, link: LinkRow) -> None:
+        """Put an open link in."""
+        self._links[link.key] = link
+        self._links_of[link.account_id].add(link.key)
+
+    def load_key(self, side: Side, match_key: MatchKey, owner: ExternalKey) -> None:
+        """Put a match key in; `owner` may have others that are not loaded."""
+        self._holders[side][match_key].add(owner)
+
+    def load_keys_of(self, owner: ExternalKey, keys: frozenset[MatchKey]) -> None:
+        """Put all match keys of one owner in."""
+        side = side_of(owner)
+        for match_key in keys:
+            self._holders[side][match_key].add(owner)
+        self._keys_of[owner] = keys
+
+    # asking
+
+    def children(self, parent: ExternalKey) -> list[ObjectRow]:
+        """Objects that hang on a customer, by key."""
+        return [self.objects[key] for key in sorted(self._children[parent])]
+
+    def link(self, key: ExternalKey) -> LinkRow | None:
+        """The open link of an external key."""
+        return self._links.get(key)
+
+    def links_of(self, account: AccountId) -> list[LinkRow]:
+        """Open links of an account, by key."""
+        return [self._links[key] for key in sorted(self._links_of[account])]
+
+    def customers_of(self, account: AccountId) -> list[ExternalKey]:
+        """Billing customers of an account, by key."""
+        return [link.key for link in self.links_of(account) if kind_of(link.key) == "customer"]
+
+    def records_of(self, account: AccountId) -> list[ExternalKey]:
+        """CRM records of an account, by key."""
+        return [link.key for link in self.links_of(account) if side_of(link.key) == "crm"]
+
+    def keys_of(self, owner: ExternalKey) -> frozenset[MatchKey]:
+        """Match keys of a customer or record."""
+        return self._keys_of.get(owner, frozenset())
+
+    def holders(self, side: Side, match_keys: Iterable[MatchKey]) -> set[ExternalKey]:
+        """Who on one side holds any of the keys."""
+        return {owner for key in match_keys for owner in self._holders[side].get(key, ())}
+
+    # changing
+
+    def set_keys(self, owner: ExternalKey, keys: frozenset[MatchKey]) -> None:
+        """Replace the match keys of one owner."""
+        side = side_of(owner)
+        before = self.keys_of(owner)
+        if before == keys:
+            return
+        for gone in before - keys:
+            self._holders[side][gone].discard(owner)
+        for match_key in keys - before:
+            self._holders[side][match_key].add(owner)
+        self._keys_of[owner] = keys
+        self.changed_keys.add(owner)
+
+    def open_link(
+        self, key: ExternalKey, account: AccountId, method: LinkMethod, evidence: str
+    ) -> None:
+        """Open a link; it gets its version when the account's change is numbered."""
+        self.load_link(LinkRow(key, account, method, evidence))
+
+    def close_link(self, key: ExternalKey) -> LinkRow:
+        """Close an open link; one opened by the same record leaves no trace."""
+        link = self._links.pop(key)
+        self._links_of[link.account_id].discard(key)
+        if link.opened_version is not None:
+            self._closing.append(link)
+        return link
+
+    def number_links(self, account: AccountId, version: int) -> None:
+        """Give the links that this record opened or closed on an account its version."""
+        for key in self._links_of[account]:
+            link = self._links[key]
+            if link.opened_version is None:
+                link.opened_version = version
+                self.changed_links[(key, version)] = link
+        for link in [link for link in self._closing if link.account_id == account]:
+            self._closing.remove(link)
+            link.closed_version = version
+            if link.opened_version is not None:
+                self.changed_links[(link.key, link.opened_version)] = link
+
+
+def side_of(key: str) -> Side:
+    """Which side of a match an external key stands on."""
+    return "billing" if kind_of(key) == "customer" else "crm"

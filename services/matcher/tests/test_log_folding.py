@@ -1,0 +1,195 @@
+"""Batches, redelivery, crashes, rebuild: the same log gives the same accounts (design 6, 13)."""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from matcher.digest import digest
+from matcher.rebuild import RebuildRefused, rebuild
+from plumbline_runtime.observation_records import observation_record
+from plumbline_runtime.producer import Message, Producer
+from plumbline_runtime.settings import Settings
+from plumbline_runtime.topics import ensure_topics
+from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, OBSERVATIONS
+
+pytestmark = pytest.mark.server
+
+
+def story(kit: Any) -> Any:
+    """Everything the fold knows: walks, ties, merges, ambiguity, ticks, catalogue, deletions."""
+    log = kit.log()
+    log.customer("cus_0", "zoe@early.example")
+    log.config()
+    log.add("product", "prod_1", {"name": "Growth"}, seen="walk", origin="walk")
+    for n in range(6):
+        log.customer(f"cus_{n}", f"ann@c{n}.example", seen="walk", origin="walk")
+        log.subscription(f"sub_{n}", f"cus_{n}", 1000 * (n + 1), lookup_key=None)
+        log.company(f"7{n}", f"c{n}.example")
+    log.company("80", "c5.example")
+    log.walked()
+    log.invoice("in_0", "cus_0", status="open", next_payment_attempt=kit.start + timedelta(days=3))
+    log.customer("cus_8", "bob@c1.example")
+    log.subscription("sub_8", "cus_8", 5000)
+    for quantity in (2, 3):
+        tie = kit.start + timedelta(hours=1)
+        log.subscription("sub_3", "cus_3", quantity, vendor_time_ms=int(tie.timestamp() * 1000))
+    pause = {"behavior": "void", "resumes_at": kit.start + timedelta(days=2)}
+    log.subscription("sub_2", "cus_2", 3000, pause_collection=pause)
+    log.invoice(
+        "in_4",
+        "cus_4",
+        status="open",
+        collection_method="send_invoice",
+        due_date=kit.start + timedelta(days=1),
+    )
+    log.tick(kit.start + timedelta(hours=2))
+    log.tick(kit.start + timedelta(days=2))
+    log.add("product", "prod_1", {"name": "Growth 2"})
+    log.company("80", "elsewhere.example")
+    log.add("customer", "cus_4", None, deleted=True)
+    log.subscription("sub_0", "cus_0", 1000, status="canceled", ended_at=kit.start)
+    log.company("91", "c0.example", merged_ids=["70"])
+    body = {"action": "approve_plan", "decided_at": kit.start}
+    log.add("decision", "first_write", body, connection="@", origin="console", event_id=None)
+    log.config(personal_domains="match")
+    log.observations += log.observations[3:9]
+    return log
+
+
+@pytest.mark.parametrize(("size", "fan_out"), [(1, 500), (7, 2), (500, 1)])
+async def test_results_do_not_depend_on_batch_boundaries(
+    pool: asyncpg.Pool, kit: Any, size: int, fan_out: int
+) -> None:
+    log = story(kit)
+    one = kit.bench(pool, fan_out_accounts=fan_out)
+    await one.run(log, size=size)
+    found = await digest(pool)
+    changes = await one.changes()
+    await pool.execute(
+        "truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts, "
+        "matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions, "
+        "runtime.offsets"
+    )
+    other = kit.bench(pool)
+    await other.run(log)
+    assert await digest(pool) == found
+    assert await other.changes() == changes > 20
+
+
+async def test_redelivery_from_the_first_record_changes_and_publishes_nothing(
+    bench: Any, kit: Any
+) -> None:
+    log = story(kit)
+    await bench.run(log)
+    before, sent = await digest(bench.pool), len(bench.topics.messages)
+    await bench.rewind()
+    await bench.run(log, size=7)
+    assert await digest(bench.pool) == before
+    assert len(bench.topics.messages) == sent
+
+
+async def test_a_crash_between_commit_and_publication_loses_nothing(bench: Any, kit: Any) -> None:
+    log = story(kit)
+    bench.topics.down = True
+    await bench.run(log)
+    assert bench.topics.messages == []
+    row = await bench.pool.fetchrow("select * from matcher.outbox_view")
+    assert row["published_up_to"] < row["sequence"]
+    bench.topics.down = False
+    await bench.outbox.flush_all()
+    row = await bench.pool.fetchrow("select * from matcher.outbox_view")
+    assert row["published_up_to"] == row["sequence"]
+    states = {m.key for m in bench.topics.of(ACCOUNTS_STATE)}
+    known = await bench.pool.fetch("select account_id from matcher.accounts")
+    assert states == {account["account_id"] for account in known}
+    events = [dict(m.headers)["ce_sequence"] for m in bench.topics.of(ACCOUNTS_EVENTS)]
+    assert [int(n) for n in events] == sorted(int(n) for n in events)
+    assert await bench.pool.fetchval("select count(*) from matcher.outbox") == 0
+
+
+async def test_a_crash_within_a_fan_out_repeats_and_skips_nothing(
+    pool: asyncpg.Pool, kit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = story(kit)
+    whole = kit.bench(pool)
+    await whole.run(log)
+    expected = await digest(pool)
+    await pool.execute(
+        "truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts, "
+        "matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions, "
+        "runtime.offsets"
+    )
+    import matcher.fan_out as module
+
+    steps = 0
+    apply = module.apply
+
+    async def failing(*args: Any, **kwargs: Any) -> None:
+        nonlocal steps
+        steps += 1
+        if steps % 3 == 0:
+            raise OSError("pulled the plug")
+        await apply(*args, **kwargs)
+
+    monkeypatch.setattr(module, "apply", failing)
+    crashes = 0
+    bench = kit.bench(pool, fan_out_accounts=2)
+    while True:
+        try:
+            await bench.run(log, size=50)
+        except OSError:
+            crashes += 1
+            if crashes % 2:
+                bench = kit.bench(pool, fan_out_accounts=2)
+            continue
+        break
+    assert crashes > 3
+    assert await digest(pool) == expected
+
+
+async def test_rebuild_from_the_log_gives_the_same_digest(
+    pool: asyncpg.Pool, kit: Any, bootstrap_servers: str, topic_prefix: str, database_url: str
+) -> None:
+    log = story(kit)
+    await kit.bench(pool).run(log)
+    expected = await digest(pool)
+    await pool.execute(
+        "truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts, "
+        "matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions, "
+        "runtime.offsets"
+    )
+    settings = Settings(
+        service="matcher",
+        kafka_bootstrap_servers=bootstrap_servers,
+        database_url=database_url,
+        topic_prefix=topic_prefix,
+        batch_max_records=7,
+    )
+    await ensure_topics(bootstrap_servers, topic_prefix)
+    producer = Producer(settings)
+    await producer.start()
+    try:
+        records = [Message(*observation_record(o)) for o in log.observations]
+        await producer.publish_many(OBSERVATIONS, records)
+    finally:
+        await producer.stop()
+    seen: list[tuple[int, int]] = []
+    report = await rebuild(settings, progress=lambda done, total: seen.append((done, total)))
+    assert (report.records, report.digest) == (len(log.observations), expected)
+    assert seen[-1] == (len(log.observations), len(log.observations))
+    row = await pool.fetchrow("select * from matcher.outbox_view")
+    assert row["published_up_to"] == row["sequence"]
+    with pytest.raises(RebuildRefused, match="not empty"):
+        await rebuild(settings)
+
+
+async def test_a_zombie_is_fenced(bench: Any, kit: Any) -> None:
+    from plumbline_runtime.records import Batch, Fenced
+
+    log = story(kit)
+    await bench.run(log)
+    records = kit.records(log.observations)
+    zombie = kit.bench(bench.pool)
+    with pytest.raises(Fenced):
+        await zombie.matcher.handle(Batch(OBSERVATIONS, 0, records[:9], group="matcher"))

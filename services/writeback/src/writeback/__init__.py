@@ -1,0 +1,1 @@
+"""Carries account state to the CRM."""

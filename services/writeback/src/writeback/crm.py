@@ -1,0 +1,103 @@
+"""The CRM as the sender needs it: read records, update records, make sure properties are there."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from plumbline_connectors.hubspot.client import HubSpotClient, UpdateRow
+from plumbline_connectors.hubspot.outcomes import BatchRefused, RowStatus
+from plumbline_connectors.hubspot.properties import PropertyProblem, specs_for
+from plumbline_connectors.hubspot.translate import MERGED_IDS
+from plumbline_connectors.hubspot.values import epoch_ms, parse_time
+
+__all__ = ["Answered", "BatchRefused", "HubSpotCrm", "PropertyProblem", "Sight", "UpdateRow"]
+
+
+class Sight(NamedTuple):
+    """A record as just read."""
+
+    properties: dict[str, str | None]
+    vendor_time_ms: int
+
+
+class Answered(NamedTuple):
+    """What became of one row of a batch update."""
+
+    id: str
+    status: RowStatus
+    properties: dict[str, str | None]
+    """Values of our properties as the vendor says it stored them; those it left out are missing."""
+    vendor_time_ms: int | None
+    error: str | None
+    category: str | None
+
+
+class HubSpotCrm:
+    """HubSpot in these words. Raises what the client raises."""
+
+    def __init__(self, client: HubSpotClient) -> None:
+        self._client = client
+
+    async def read_many(
+        self, kind: str, ids: Sequence[str], properties: Sequence[str]
+    ) -> tuple[dict[str, Sight], list[str]]:
+        """Sights by id, and the ids that were not found: each must be confirmed by `read_one`."""
+        answer = await self._client.batch_read(kind, ids, [*properties, MERGED_IDS])
+        found = {
+            one: _sight(record, properties, answer.began_at)
+            for one, record in answer.found.items()
+            if str(record["id"]) == one and not record.get("archived")
+        }
+        return found, [one for one in ids if one not in found]
+
+    async def read_one(self, kind: str, vendor_id: str, properties: Sequence[str]) -> Sight | None:
+        """One record; None when there is none of this very id: gone, archived or merged away."""
+        answer = await self._client.read(kind, vendor_id, properties)
+        if answer.obj is None or answer.obj.get("archived"):
+            return None
+        if str(answer.obj.get("id")) != vendor_id:
+            return None
+        return _sight(answer.obj, properties, answer.began_at)
+
+    async def update(self, kind: str, rows: Sequence[UpdateRow]) -> list[Answered]:
+        """Write rows by id; one answer per row, in order. Raises BatchRefused for the whole."""
+        outcomes = await self._client.batch_update(kind, rows)
+        return [
+            Answered(
+                outcome.id,
+                outcome.status,
+                _values(outcome.record, row.properties),
+                _vendor_time_ms(outcome.record),
+                outcome.error,
+                outcome.category,
+            )
+            for row, outcome in zip(rows, outcomes, strict=True)
+        ]
+
+    async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
+        """Create the missing properties of a mapping; returns those that can't take our values."""
+        return await self._client.ensure_properties(kind, specs_for(mapping))
+
+
+def _sight(record: Mapping[str, Any], properties: Sequence[str], began_at: datetime) -> Sight:
+    held = _values(record, properties)
+    seen = _vendor_time_ms(record)
+    return Sight(
+        {name: held.get(name) for name in properties},
+        epoch_ms(began_at) if seen is None else seen,
+    )
+
+
+def _values(
+    record: Mapping[str, Any] | None, names: Sequence[str] | Mapping[str, str]
+) -> dict[str, str | None]:
+    held = (record or {}).get("properties")
+    if not isinstance(held, Mapping):
+        return {}
+    return {name: None if held[name] is None else str(held[name]) for name in names if name in held}
+
+
+def _vendor_time_ms(record: Mapping[str, Any] | None) -> int | None:
+    updated = (record or {}).get("updatedAt")
+    moment = parse_time(updated) if isinstance(updated, str) else None
+    return None if moment is None else epoch_ms(moment)

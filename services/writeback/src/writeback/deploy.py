@@ -1,0 +1,170 @@
+"""The CRM properties that carry our fields: made sure of before anything is written."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+import asyncpg
+import structlog
+from plumbline_runtime.postgres import transaction
+from plumbline_schemas.errors import Retryable, VendorError
+
+from writeback import queue, settle, store
+from writeback.crm import PropertyProblem
+from writeback.outbox import Subject, close_attention, open_attention
+from writeback.round import Throttle
+from writeback.settings import WritebackSettings
+
+log = structlog.get_logger()
+
+KINDS: Final = ("company", "contact")
+
+
+class PropertyHolder(Protocol):
+    """The CRM of one connection."""
+
+    async def ensure(self, kind: str, mapping: Mapping[str, str]) -> Sequence[PropertyProblem]:
+        """Create what is missing; returns what can't take our values."""
+
+
+class HealthNotes(Protocol):
+    """The runtime's health."""
+
+    def set(self, condition: str, ok: bool, detail: str = "") -> None:
+        """State a condition."""
+
+
+class Deployment:
+    """Properties of one connection. `configured` is the mapping of the file, used until the
+    workspace's log has one."""
+
+    def __init__(
+        self,
+        workspace: str,
+        connection: str,
+        crm: PropertyHolder,
+        *,
+        configured: Mapping[str, Mapping[str, str]],
+        pool: asyncpg.Pool,
+        budget: Throttle,
+        health: HealthNotes,
+        settings: WritebackSettings,
+        stopping: asyncio.Event,
+        wake: Callable[[], None],
+    ) -> None:
+        self._workspace = workspace
+        self._connection = connection
+        self._crm = crm
+        self._configured = configured
+        self._pool = pool
+        self._budget = budget
+        self._health = health
+        self._settings = settings
+        self._stopping = stopping
+        self._wake = wake
+        self._deployed: dict[str, dict[str, str]] = {}
+        self._blocked: dict[str, frozenset[str]] = {}
+        self._lock = asyncio.Lock()
+        self._condition = f"crm_properties:{workspace}/{connection}"
+        health.set(self._condition, False, "not looked at yet")
+
+    async def run(self) -> None:
+        """Deploy until all is there, then look now and then at what did not fit."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                fits = await self._deploy()
+            except VendorError as error:
+                failures += 1
+                self._health.set(self._condition, False, str(error))
+                log.warning("properties_not_deployed", target=self._label, error=str(error))
+                await self._pause(self._retry_in(error, failures))
+                continue
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("deploy_interrupted", target=self._label, error=type(error).__name__)
+                await self._pause(self._settings.lock_retry)
+                continue
+            failures = 0
+            await self._pause(self._settings.deploy_check)
+            if not fits:
+                self._deployed.clear()
+
+    @property
+    def _label(self) -> str:
+        return f"{self._workspace}/{self._connection}"
+
+    def _retry_in(self, error: VendorError, failures: int) -> float:
+        if not isinstance(error, Retryable):
+            return self._settings.circuit_retry
+        longest = self._settings.deploy_retry * len(self._settings.schedule)
+        return error.retry_after or min(longest, self._settings.deploy_retry * failures)
+
+    async def _deploy(self) -> bool:
+        async with self._pool.acquire() as conn:
+            facts = await store.workspace(conn, self._workspace)
+        for kind in KINDS:
+            logged = facts.mapping(self._connection, kind)
+            mapping = logged if facts.config else self._configured.get(kind, {})
+            await self.ensure(kind, mapping)
+        blocked = sorted(name for names in self._blocked.values() for name in names)
+        detail = f"left out, they can't take our values: {', '.join(blocked)}" if blocked else ""
+        self._health.set(self._condition, True, detail)
+        return not blocked
+
+    async def ensure(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
+        """Have the mapping's properties in the CRM; returns those that must not be written.
+
+        Looks only once per mapping. Raises VendorError while the CRM doesn't let us.
+        """
+        async with self._lock:
+            if mapping and self._deployed.get(kind) != mapping:
+                await self._budget.acquire("write")
+                try:
+                    problems = await self._crm.ensure(kind, mapping)
+                except Retryable as error:
+                    if error.rate_limited:
+                        await self._budget.throttled(error.retry_after)
+                    raise
+                await self._report(kind, mapping, problems)
+                self._deployed[kind] = dict(mapping)
+                self._blocked[kind] = frozenset(problem.property for problem in problems)
+                log.info("properties_deployed", target=self._label, kind=kind,
+                         properties=len(mapping), problems=len(problems))  # fmt: skip
+            return self._blocked.get(kind, frozenset())
+
+    async def _report(
+        self, kind: str, mapping: Mapping[str, str], problems: Sequence[PropertyProblem]
+    ) -> None:
+        unfit = {problem.property for problem in problems}
+        fitting = [
+            Subject(self._workspace, "property_mismatch", f"{self._connection}/{kind}/{name}")
+            for name in mapping.values()
+            if name not in unfit
+        ]
+
+        async def apply(conn: asyncpg.Connection) -> bool:
+            for problem in problems:
+                name = f"{self._connection}/{kind}/{problem.property}"
+                summary = (
+                    f"{name}: {problem.reason}: found {problem.found}, "
+                    f"expected {problem.expected}; it is left out of every write"
+                )
+                details = {"reason": problem.reason, "found": problem.found,
+                           "expected": problem.expected}  # fmt: skip
+                subject = Subject(self._workspace, "property_mismatch", name)
+                await open_attention(conn, subject, summary, details)
+            mended = await close_attention(conn, fitting)
+            if mended:
+                facts = (await store.lock_workspaces(conn, {self._workspace}))[self._workspace]
+                await queue.look_again(conn, facts, self._connection, kind)
+            return mended
+
+        if await transaction(self._pool, apply):
+            self._wake()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds * (0.5 + settle.jitter() / 2)):
+                await self._stopping.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,135 @@
+"""Composition root: two consumers, an outbox, and a sender for every CRM connection."""
+
+import sys
+
+import asyncpg
+from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
+from plumbline_runtime.budget import Budget
+from plumbline_runtime.config import HubSpotConnection, Workspace
+from plumbline_runtime.postgres import prepare_connection, server_settings
+from plumbline_runtime.service import Runtime, run_service
+from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
+
+from writeback.consume import AccountsHandler, CrmHandler
+from writeback.crm import HubSpotCrm
+from writeback.deploy import Deployment
+from writeback.outbox import Outbox
+from writeback.round import Rounds
+from writeback.sender import Sender
+from writeback.settings import WritebackSettings
+
+SERVICE = "writeback"
+GROUP_ACCOUNTS = "writeback-accounts"
+GROUP_CRM = "writeback-crm"
+
+
+async def build(runtime: Runtime) -> None:
+    """Wire the service; raises ConfigError for a missing secret."""
+    settings = WritebackSettings.from_environment()
+    outbox = Outbox(runtime.pool, runtime.producer, runtime.stopping)
+    runtime.background("outbox", outbox.run)
+    senders = [
+        _sender(runtime, settings, workspace, workspace.crm, outbox)
+        for workspace in runtime.config.workspaces
+        if workspace.crm is not None
+    ]
+
+    def wake() -> None:
+        outbox.wake()
+        for sender in senders:
+            sender.wake()
+
+    runtime.consume(
+        ACCOUNTS_STATE,
+        group=GROUP_ACCOUNTS,
+        handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, settings.blank_delay),
+    )
+    runtime.consume(
+        OBSERVATIONS,
+        group=GROUP_CRM,
+        handler=CrmHandler(runtime.pool, runtime.dead_letters, wake, settings.blank_delay),
+    )
+
+
+def _sender(
+    runtime: Runtime,
+    settings: WritebackSettings,
+    workspace: Workspace,
+    connection: HubSpotConnection,
+    outbox: Outbox,
+) -> Sender:
+    client = _open_client(workspace, connection, settings.http_timeout)
+    runtime.on_stop(client.aclose)
+    crm = HubSpotCrm(client)
+    rate = connection.rate_per_10_seconds / 10
+    budget = Budget(
+        runtime.pool, workspace.id, connection.name, rate_per_second=rate, burst=max(1.0, rate)
+    )
+
+    async def connect() -> asyncpg.Connection:
+        conn = await asyncpg.connect(
+            runtime.settings.database_url,
+            command_timeout=runtime.settings.statement_timeout_seconds,
+            server_settings=server_settings(runtime.settings),
+        )
+        await prepare_connection(conn)
+        return conn
+
+    def wake() -> None:
+        sender.wake()
+
+    deployment = Deployment(
+        workspace.id,
+        connection.name,
+        crm,
+        configured={str(kind): fields for kind, fields in workspace.fields.items()},
+        pool=runtime.pool,
+        budget=budget,
+        health=runtime.health,
+        settings=settings,
+        stopping=runtime.stopping,
+        wake=wake,
+    )
+    sender = Sender(
+        workspace.id,
+        connection.name,
+        connect=connect,
+        rounds=Rounds(crm, budget, settings),
+        deployed=deployment,
+        health=runtime.health,
+        settings=settings,
+        stopping=runtime.stopping,
+        wake_outbox=outbox.wake,
+    )
+    runtime.background(f"deploy:{sender.label}", deployment.run)
+    runtime.background(f"sender:{sender.label}", sender.run)
+    return sender
+
+
+def _open_client(
+    workspace: Workspace, connection: HubSpotConnection, timeout_seconds: float
+) -> HubSpotClient:
+    oauth, token = connection.oauth, connection.access_token
+    return open_hubspot(
+        api_base=connection.api_base,
+        layout=connection.api_layout,
+        where=f"{workspace.id}/{connection.name}",
+        access_token=None if token is None else token.resolve(),
+        oauth=None
+        if oauth is None
+        else OAuthGrant(
+            oauth.client_id.resolve(),
+            oauth.client_secret.resolve(),
+            oauth.refresh_token.resolve(),
+        ),
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def main() -> int:
+    """Run until SIGTERM; the exit code says whether it ended well."""
+    return run_service(SERVICE, build)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

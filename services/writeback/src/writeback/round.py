@@ -1,0 +1,238 @@
+"""One round of a sender: look where needed, decide, write one batch, record every row."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+from plumbline_domain.ownership import Decision, decide
+from plumbline_runtime.budget import Purpose
+from plumbline_schemas.errors import Permanent, Retryable, VendorError
+from plumbline_schemas.fields import LAST_SYNCED
+
+from writeback import settle, store
+from writeback.crm import Answered, BatchRefused, Sight, UpdateRow
+from writeback.effects import Effect, RecordId, SeenRecord
+from writeback.job import Job, Planned
+from writeback.metrics import CALL_SECONDS
+from writeback.plan import encode_field
+from writeback.queue import Due
+from writeback.record import Done, record_answers, record_idle, record_planned
+from writeback.settings import WritebackSettings
+from writeback.store import Connection
+
+log = structlog.get_logger()
+
+_TRACE_CHARACTERS = 32
+
+
+class Crm(Protocol):
+    """The CRM of one connection."""
+
+    async def read_many(
+        self, kind: str, ids: Sequence[str], properties: Sequence[str]
+    ) -> tuple[dict[str, Sight], list[str]]:
+        """Sights by id, and ids not found."""
+
+    async def read_one(self, kind: str, vendor_id: str, properties: Sequence[str]) -> Sight | None:
+        """One record, None when it is not there."""
+
+    async def update(self, kind: str, rows: Sequence[UpdateRow]) -> list[Answered]:
+        """Write rows by id."""
+
+
+class Throttle(Protocol):
+    """The connection's budget."""
+
+    async def acquire(self, purpose: Purpose, cost: int = 1) -> None:
+        """Wait for the right to make a call."""
+
+    async def throttled(self, retry_after: float | None) -> None:
+        """The vendor asked us to slow down."""
+
+
+class Rounds:
+    """Carries out due effects of one connection, one vendor batch at a time."""
+
+    def __init__(self, crm: Crm, budget: Throttle, settings: WritebackSettings) -> None:
+        self._crm = crm
+        self._budget = budget
+        self._settings = settings
+
+    async def carry_out(self, conn: Connection, job: Job, due: Sequence[Due]) -> VendorError | None:
+        """Bring the rows as far as the vendor lets us; returns what stopped the batch, if anything.
+
+        Raises VendorError when looking failed: nothing was tried then.
+        """
+        sights, missing = await self._look(conn, job, due)
+        plans = [
+            Planned(one.effect, seen, self._decide(job, one.effect, seen))
+            for one in due
+            if one.effect.id not in missing
+            and (seen := sights.get(one.effect.id, one.seen)) is not None
+        ]
+        idle = [plan for plan in plans if not plan.decision.writes]
+        at = datetime.now(UTC)
+        await record_idle(conn, job, idle, missing, at)
+        todo = [plan for plan in plans if plan.decision.writes]
+        return await self._write(conn, job, todo) if todo else None
+
+    def _decide(self, job: Job, effect: Effect, seen: SeenRecord) -> Decision:
+        mapped = set(job.mapping.values())
+        desired = {name: value for name, value in effect.desired.items() if name in mapped}
+        return decide(
+            desired,
+            seen.properties,
+            effect.memory,
+            policy=job.policy,
+            same=job.same,
+            excluded=job.blocked,
+        )
+
+    async def _look(
+        self, conn: Connection, job: Job, due: Sequence[Due]
+    ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]]:
+        """Read stale records; returns what they hold, and the effects whose record isn't there."""
+        stale = {one.effect.vendor_id: one.effect for one in due if one.stale}
+        gone = {
+            one.effect.id: one.effect
+            for one in due
+            if not one.stale and one.seen is not None and one.seen.archived
+        }
+        if not stale or not job.mapping:
+            return {}, gone
+        began = datetime.now(UTC)
+        found, unseen = await self._read(job, list(stale))
+        async with conn.transaction():
+            known = await store.seen(conn, [effect.id for effect in stale.values()])
+            sights = {
+                effect.id: _sighted(known.get(effect.id), effect.id, found.get(one), began)
+                for one, effect in stale.items()
+            }
+            await store.save_seen(conn, sights.values())
+        gone |= {stale[one].id: stale[one] for one in unseen}
+        return sights, gone
+
+    async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
+        await self._budget.acquire("read")
+        clock = time.perf_counter()
+        try:
+            found, unseen = await self._crm.read_many(job.kind, ids, job.properties)
+        except BatchRefused:
+            found, unseen = {}, ids  # some id is none the vendor could have: ask one by one
+        CALL_SECONDS.labels(job.target, "read").observe(time.perf_counter() - clock)
+        gone = []
+        for one in unseen:
+            await self._budget.acquire("read")
+            sight = await self._read_one(job, one)
+            if sight is None:
+                gone.append(one)
+            else:
+                found[one] = sight
+        return found, gone
+
+    async def _read_one(self, job: Job, vendor_id: str) -> Sight | None:
+        try:
+            return await self._crm.read_one(job.kind, vendor_id, job.properties)
+        except Permanent as error:
+            log.warning("record_unreadable", record=f"{job.kind}/{vendor_id}", error=str(error))
+            return None
+
+    async def _write(
+        self, conn: Connection, job: Job, todo: Sequence[Planned]
+    ) -> VendorError | None:
+        await self._budget.acquire("write")
+        at = datetime.now(UTC)
+        planned = await record_planned(
+            conn,
+            job,
+            todo,
+            lambda plan, now: settle.planned(
+                now, plan.decision, plan.seen.properties, _stamp(job, now, at), at
+            )._replace(next_attempt_at=at + timedelta(seconds=self._settings.lease)),
+        )
+        if not planned:
+            return None
+        by_id = {plan.effect.vendor_id: plan for plan in planned}
+        clock = time.perf_counter()
+        answers, failure = await self._send(job, list(by_id.values()))
+        CALL_SECONDS.labels(job.target, "update").observe(time.perf_counter() - clock)
+        done = [Done(by_id[answer.id], answer) for answer in answers]
+        answered = {answer.id for answer in answers}
+        unsent = [plan for one, plan in by_id.items() if one not in answered]
+        wait = await self._wait(unsent, failure)
+        await record_answers(
+            conn,
+            job,
+            done,
+            unsent,
+            at=datetime.now(UTC),
+            settings=self._settings,
+            failure=failure,
+            wait=wait,
+        )
+        return failure
+
+    async def _send(
+        self, job: Job, plans: list[Planned]
+    ) -> tuple[list[Answered], VendorError | None]:
+        """Send a batch; one that is refused as a whole is halved down to the guilty rows."""
+        rows = [_row(plan.effect) for plan in plans]
+        try:
+            return await self._crm.update(job.kind, rows), None
+        except BatchRefused as error:
+            if len(plans) == 1:
+                word = error.category or "VALIDATION_ERROR"
+                return [Answered(rows[0].id, "permanent", {}, None, str(error), word)], None
+        except VendorError as error:
+            return [], error
+        middle = len(plans) // 2
+        answers: list[Answered] = []
+        for half in (plans[:middle], plans[middle:]):
+            await self._budget.acquire("write")
+            told, failure = await self._send(job, half)
+            answers += told
+            if failure is not None:
+                return answers, failure
+        return answers, None
+
+    async def _wait(self, unsent: Sequence[Planned], failure: VendorError | None) -> float:
+        """Seconds before rows without an answer go out again."""
+        if not isinstance(failure, Retryable):
+            return 0.0
+        if failure.rate_limited:
+            await self._budget.throttled(failure.retry_after)
+        attempts = max((plan.effect.attempts for plan in unsent), default=0)
+        waits = settle.delay(self._settings.schedule, attempts)
+        return max(failure.retry_after or 0.0, waits)
+
+
+def _row(effect: Effect) -> UpdateRow:
+    assert effect.sending is not None
+    assert effect.sending_key is not None
+    return UpdateRow(effect.vendor_id, effect.sending, effect.sending_key[:_TRACE_CHARACTERS])
+
+
+def _stamp(job: Job, effect: Effect, at: datetime) -> dict[str, str]:
+    name = job.mapping.get(LAST_SYNCED)
+    if name is None or name in job.blocked:
+        return {}
+    return {name: "" if effect.closed else encode_field(LAST_SYNCED, at)}
+
+
+def _sighted(
+    known: SeenRecord | None, record: RecordId, sight: Sight | None, began: datetime
+) -> SeenRecord:
+    """A direct read counts as seen when it started; only a newer version on file outdoes it."""
+    if sight is None:
+        base = known or SeenRecord(*record, {}, 0, archived=True, seen_at=began)
+        return base._replace(archived=True, seen_at=began)
+    fresh = SeenRecord(*record, sight.properties, sight.vendor_time_ms, False, began)
+    outdone = (
+        known is not None
+        and not known.archived
+        and known.seen_at is not None
+        and known.vendor_time_ms > sight.vendor_time_ms
+    )
+    return known._replace(seen_at=began) if outdone and known is not None else fresh

@@ -1,0 +1,68 @@
+"""What can be set about this service, all from the environment, all with a default."""
+
+import os
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from plumbline_runtime.secrets import ConfigError
+
+SCHEDULE: Final = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds before the next attempt, by attempts made; the last one stays (vendors 2.6: 423 at
+least 2 s, the others back off)."""
+
+
+class WritebackSettings(NamedTuple):
+    """Limits and time-outs; times in seconds."""
+
+    poll: float = 0.075
+    """How often due effects are looked for without being woken."""
+    coalesce: float = 0.025
+    """Pause after a wake-up, so that a burst of changes becomes one batch."""
+    http_timeout: float = 7.5
+    batch: int = 100
+    """Rows of one vendor batch (vendors 2.3)."""
+    seen_max_age: float = 60.0
+    """A record last seen longer ago is read before it is written (design 7)."""
+    blank_delay: float = 2.0
+    """Before a closed link's record is blanked: whoever takes it over is on the way."""
+    circuit_retry: float = 30.0
+    """Between attempts on a connection that refuses us."""
+    deploy_retry: float = 2.0
+    deploy_check: float = 60.0
+    """Between looks at properties that did not fit."""
+    lock_retry: float = 0.5
+    row_attempts: int = 10
+    """Answers of an unknown category for one row before it becomes attention (design 9)."""
+    schedule: tuple[float, ...] = SCHEDULE
+
+    @property
+    def lease(self) -> float:
+        """How long a call may be in the air: its rows wait that long for an answer to record."""
+        return 2 * self.http_timeout
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WritebackSettings":
+        """Read `PLUMBLINE_WRITEBACK_*`; raises ConfigError naming the variable."""
+        default = cls()
+        seconds = {
+            name: _positive(environ, f"PLUMBLINE_WRITEBACK_{name.upper()}_SECONDS", found)
+            for name, found in default._asdict().items()
+            if isinstance(found, float)
+        }
+        attempts = _positive(
+            environ, "PLUMBLINE_WRITEBACK_ROW_ATTEMPTS", float(default.row_attempts)
+        )
+        return cls(**(default._asdict() | seconds | {"row_attempts": max(1, int(attempts))}))
+
+
+def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"environment: {name}: found {text!r}, expected a number greater than 0")
+    return value
