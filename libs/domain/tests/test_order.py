@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from plumbline_domain.order import Deletion, Glance, Held, Sight, fold, is_deleted, rules_for
 
@@ -182,6 +182,7 @@ def one_story_an_event(glances: list[Glance]) -> list[Glance]:
 
 
 @pytest.mark.parametrize("rules", [INVOICE, SUBSCRIPTION, COMPANY], ids=["in", "sub", "crm"])
+@settings(deadline=None)
 @given(data=st.data())
 def test_the_outcome_does_not_depend_on_arrival_order(data: st.DataObject, rules: Any) -> None:
     glances = one_story_an_event(data.draw(st.lists(EVENTS | DELETIONS, min_size=1, max_size=6)))
@@ -192,6 +193,7 @@ def test_the_outcome_does_not_depend_on_arrival_order(data: st.DataObject, rules
     assert visible(fold_all(repeated, rules), rules) == expected
 
 
+@settings(deadline=None)
 @given(glances=st.lists(EVENTS, min_size=1, max_size=6))
 def test_folding_the_same_records_again_changes_nothing(glances: list[Glance]) -> None:
     held = fold_all(one_story_an_event(glances), INVOICE)

@@ -127,7 +127,9 @@ def hubspot_context(
     return HubSpotContext(workspace, connection.name, mapping)
 
 
-def hubspot_client(workspace: str, connection: HubSpotConfigured) -> HubSpotClient:
+def hubspot_client(
+    workspace: str, connection: HubSpotConfigured, *, timeout_seconds: float = 15.0
+) -> HubSpotClient:
     """A client with the connection's own credentials; close it with `aclose`."""
     token, oauth = connection.access_token, connection.oauth
     return open_hubspot(
@@ -140,4 +142,5 @@ def hubspot_client(workspace: str, connection: HubSpotConfigured) -> HubSpotClie
         else OAuthGrant(
             oauth.client_id.resolve(), oauth.client_secret.resolve(), oauth.refresh_token.resolve()
         ),
+        timeout_seconds=timeout_seconds,
     )

@@ -202,7 +202,7 @@ def load_config(path: Path | None = None) -> DeploymentConfig:
             f"{edges[1].file}: [edge]: found it in {edges[0].file} too, expected it in one file"
         )
     workspaces = tuple(
-        build(Workspace, document.without("edge"))
+        _name_secrets(document.file, build(Workspace, document.without("edge")))
         for document in documents
         if document.content.keys() - {"edge"}
     )
@@ -210,6 +210,14 @@ def load_config(path: Path | None = None) -> DeploymentConfig:
         raise ConfigError(f"{place}: found no workspace, expected a file with [workspace]")
     _refuse_twins(documents, workspaces)
     return DeploymentConfig(edge=_edge(edges, place), workspaces=workspaces)
+
+
+def _name_secrets(file: Path | str, workspace: Workspace) -> Workspace:
+    """Tell each reference where it stands, for the message when it can't be resolved."""
+    for name, connection in workspace.connections.items():
+        for key, secret in connection.secrets().items():
+            secret.where = f"{file}: connections.{name}.{key}"
+    return workspace
 
 
 def _edge(edges: list[Document], place: Path) -> EdgeConfig:

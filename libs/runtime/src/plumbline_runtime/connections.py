@@ -48,9 +48,10 @@ class StripeConnection(_Connection):
         """What we may use of the vendor's limit: 25 an endpoint, 100 in live mode (vendors 1.8)."""
         return 25.0
 
-    def secrets(self) -> tuple[SecretRef, ...]:
-        """Every secret the connection names."""
-        return (self.api_key, *self.webhook_secrets)
+    def secrets(self) -> dict[str, SecretRef]:
+        """Every secret the connection names, by key."""
+        signing = {f"webhook_secrets[{n}]": one for n, one in enumerate(self.webhook_secrets)}
+        return {"api_key": self.api_key, **signing}
 
     @model_validator(mode="after")
     def _safe_address(self) -> "StripeConnection":
@@ -86,12 +87,14 @@ class HubSpotConnection(_Connection):
         """What we may use of the vendor's limit."""
         return self.rate_per_10_seconds / 10
 
-    def secrets(self) -> tuple[SecretRef, ...]:
-        """Every secret the connection names."""
-        oauth = self.oauth
-        named = (self.access_token, self.client_secret)
-        more = () if oauth is None else (oauth.client_id, oauth.client_secret, oauth.refresh_token)
-        return tuple(secret for secret in (*named, *more) if secret is not None)
+    def secrets(self) -> dict[str, SecretRef]:
+        """Every secret the connection names, by key."""
+        named = {"access_token": self.access_token, "client_secret": self.client_secret}
+        if self.oauth is not None:
+            named["oauth.client_id"] = self.oauth.client_id
+            named["oauth.client_secret"] = self.oauth.client_secret
+            named["oauth.refresh_token"] = self.oauth.refresh_token
+        return {key: secret for key, secret in named.items() if secret is not None}
 
     @model_validator(mode="after")
     def _one_credential(self) -> "HubSpotConnection":

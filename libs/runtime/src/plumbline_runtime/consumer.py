@@ -91,12 +91,6 @@ def create_subscriber(
             raw_message=raw, body=raw, headers={}, consumer=_running(holder[0]), message_id=""
         )
 
-    async def decode(message: KafkaMessage) -> RawBatch:
-        """Nothing to decode: handlers take raw records."""
-        raw = message.raw_message
-        assert isinstance(raw, tuple)
-        return raw
-
     subscriber = broker.subscriber(
         settings.topic_prefix + topic.name,
         batch=True,
@@ -109,20 +103,35 @@ def create_subscriber(
         no_reply=True,
         listener=listener,
         parser=parse,
-        decoder=decode,
-        session_timeout_ms=round(settings.session_seconds * 1000),
-        rebalance_timeout_ms=round(settings.session_seconds * 1000),
-        heartbeat_interval_ms=round(settings.heartbeat_seconds * 1000),
-        max_poll_interval_ms=_MAX_POLL_INTERVAL_MS,
-        max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
-        fetch_max_wait_ms=_FETCH_WAIT_MS,
-        check_crcs=True,
-        # The sticky assignor keeps its memory on the class, shared by every group of a process.
-        partition_assignment_strategy=(RoundRobinPartitionAssignor,),
+        decoder=_decode,
+        **_group_options(settings),
     )
     holder.append(subscriber)
     subscriber(on_batch)
     return broker, subscriber
+
+
+async def _decode(message: KafkaMessage) -> RawBatch:
+    """Nothing to decode: handlers take raw records."""
+    raw = message.raw_message
+    assert isinstance(raw, tuple)
+    return raw
+
+
+def _group_options(settings: Settings) -> dict[str, Any]:
+    """Session, fetch sizes and assignor (engineering.md 10)."""
+    session_ms = round(settings.session_seconds * 1000)
+    return {
+        "session_timeout_ms": session_ms,
+        "rebalance_timeout_ms": session_ms,
+        "heartbeat_interval_ms": round(settings.heartbeat_seconds * 1000),
+        "max_poll_interval_ms": _MAX_POLL_INTERVAL_MS,
+        "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
+        "fetch_max_wait_ms": _FETCH_WAIT_MS,
+        "check_crcs": True,
+        # The sticky assignor keeps its memory on the class, shared by every group of a process.
+        "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
+    }
 
 
 def group_id(settings: Settings, group: str) -> str:

@@ -12,6 +12,8 @@ DeadLetterReason = Literal[
     "untranslatable",
     "too_deep",
     "unknown_kind",
+    "unknown_connection",
+    "unhandled",
 ]
 
 HEADER_REASON: Final = "dlq-reason"

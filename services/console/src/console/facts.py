@@ -76,16 +76,17 @@ class Facts:
         return Backlog(consumers, int(outbox), int(reads), int(effects), await self._attention())
 
     async def _attention(self) -> int:
+        """Held effects count one by one; their approval and a queued conflict are not more."""
         held = await self._db.fetchval(
             """select coalesce(sum(n), 0)::bigint from writeback.pending_effects
-               where state in ('held', 'failed')"""
+               where state = 'held'"""
         )
         matches = await self._db.fetchval(
             "select count(*) from matcher.attention_view where status = 'open'"
         )
         writes = await self._db.fetchval(
             """select count(*) from writeback.attention_view
-               where status = 'open' and kind not in ('plan_approval', 'failed_effect')"""
+               where status = 'open' and kind not in ('plan_approval', 'conflict')"""
         )
         return int(held) + int(matches) + int(writes)
 

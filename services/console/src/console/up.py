@@ -86,7 +86,7 @@ def check_secrets(config: DeploymentConfig) -> None:
     """Resolve every secret once, so that a missing one is said now and not in a service's log."""
     for workspace in config.workspaces:
         for connection in workspace.connections.values():
-            for secret in connection.secrets():
+            for secret in connection.secrets().values():
                 secret.resolve()
 
 

@@ -9,7 +9,6 @@ from plumbline_connectors.stripe.head import decode_head
 from plumbline_runtime.config import (
     DeploymentConfig,
     HubSpotConnection,
-    SecretRef,
     StripeConnection,
 )
 
@@ -57,17 +56,8 @@ def endpoints(
     return found
 
 
-def read_secret(secret: SecretRef, source: Source, key: str) -> str:
-    """The secret's value; raises ConfigError naming workspace and key when it is not there."""
-    where = f"workspace {source.workspace}: connections.{source.connection}.{key}"
-    return SecretRef(secret.reference, where=where).resolve()
-
-
 def _stripe(source: Source, connection: StripeConnection, tolerance: float) -> Endpoint:
-    secrets = [
-        read_secret(secret, source, f"webhook_secrets[{place}]").encode()
-        for place, secret in enumerate(connection.webhook_secrets)
-    ]
+    secrets = [secret.resolve().encode() for secret in connection.webhook_secrets]
 
     def verify(body: bytes, headers: RequestHeaders, _query: str, now: float) -> None:
         stripe_signature.verify(
@@ -79,7 +69,7 @@ def _stripe(source: Source, connection: StripeConnection, tolerance: float) -> E
 
 def _hubspot(source: Source, connection: HubSpotConnection, url: str, tolerance: float) -> Endpoint:
     assert connection.client_secret is not None
-    secrets = [read_secret(connection.client_secret, source, "client_secret")]
+    secrets = [connection.client_secret.resolve()]
     tolerance_ms = int(tolerance * 1000)
 
     def verify(body: bytes, headers: RequestHeaders, query: str, now: float) -> None:

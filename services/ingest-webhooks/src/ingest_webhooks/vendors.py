@@ -3,9 +3,12 @@
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
-from plumbline_connectors.hubspot.translate import HubSpotContext
-from plumbline_connectors.stripe.client import open_stripe
+from plumbline_connectors.configured import (
+    hubspot_client,
+    hubspot_context,
+    stripe_client,
+    stripe_context,
+)
 from plumbline_connectors.stripe.translate import StripeContext
 from plumbline_runtime.budget import Budget
 from plumbline_runtime.config import (
@@ -15,8 +18,6 @@ from plumbline_runtime.config import (
     Workspace,
 )
 
-from ingest_webhooks.deliveries import Source
-from ingest_webhooks.endpoints import read_secret
 from ingest_webhooks.handle import HubSpotSource, Sources
 from ingest_webhooks.looks import HubSpotLook, Look, StripeLook
 
@@ -37,17 +38,9 @@ def source_of(
 ) -> StripeContext | HubSpotSource:
     """How to understand the deliveries of one connection."""
     if isinstance(connection, StripeConnection):
-        return StripeContext(
-            workspace.id,
-            connection.name,
-            connection.mode == "live",
-            connection.metadata.crm_id,
-            connection.metadata.company,
-        )
-    return HubSpotSource(
-        HubSpotContext(workspace.id, connection.name, dict(workspace.fields.items())),
-        connection.portal_id,
-    )
+        return stripe_context(workspace.id, connection)
+    context = hubspot_context(workspace.id, connection, dict(workspace.fields.items()))
+    return HubSpotSource(context, connection.portal_id)
 
 
 def look_for(
@@ -63,34 +56,8 @@ def look_for(
     source = source_of(workspace, connection)
     if isinstance(connection, StripeConnection):
         assert isinstance(source, StripeContext)
-        stripe = open_stripe(
-            api_base=connection.api_base,
-            api_key=read_secret(
-                connection.api_key, Source(workspace.id, connection.name, "stripe"), "api_key"
-            ),
-            where=f"{workspace.id}/{connection.name}",
-            max_connections=concurrency,
-        )
+        stripe = stripe_client(workspace.id, connection, max_connections=concurrency)
         return StripeLook(stripe, source, budget, concurrency=concurrency), stripe.aclose
     assert isinstance(source, HubSpotSource)
-    hubspot = _open_hubspot(workspace, connection)
+    hubspot = hubspot_client(workspace.id, connection)
     return HubSpotLook(hubspot, source.context, budget), hubspot.aclose
-
-
-def _open_hubspot(workspace: Workspace, connection: HubSpotConnection) -> HubSpotClient:
-    source = Source(workspace.id, connection.name, "hubspot")
-    token, oauth = connection.access_token, connection.oauth
-    grant = None
-    if oauth is not None:
-        grant = OAuthGrant(
-            read_secret(oauth.client_id, source, "oauth.client_id"),
-            read_secret(oauth.client_secret, source, "oauth.client_secret"),
-            read_secret(oauth.refresh_token, source, "oauth.refresh_token"),
-        )
-    return open_hubspot(
-        api_base=connection.api_base,
-        layout=connection.api_layout,
-        where=source.label,
-        access_token=None if token is None else read_secret(token, source, "access_token"),
-        oauth=grant,
-    )

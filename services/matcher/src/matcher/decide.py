@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from plumbline_domain.order import fold, is_deleted, rules_for
+from plumbline_domain.order import Glance, fold, is_deleted, rules_for
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -31,23 +31,29 @@ from matcher.snapshot import Snapshot
 from matcher.stored import glance_of
 
 
-def decide(snapshot: Snapshot, observation: AnyObservation) -> None:
+def decide(snapshot: Snapshot, observation: AnyObservation, glance: Glance | None = None) -> None:
     """Fold one record that has no fan-out. Repeated or older ones change nothing."""
     cause = cause_of(observation)
     if isinstance(observation, DecisionObservation):
         take_decision(snapshot, observation, cause)
     elif isinstance(observation, TickObservation | WalkObservation | ConfigObservation):
         take_own(snapshot.workspace, observation)
-    elif take_object(snapshot, observation, cause):
+    elif take_object(snapshot, observation, cause, glance):
         follow(snapshot, observation, cause)
 
 
-def take_object(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) -> bool:
+def take_object(
+    snapshot: Snapshot,
+    observation: AnyObservation,
+    cause: RecordCause,
+    glance: Glance | None = None,
+) -> bool:
     """Put an observation into its object; True when what the object means has changed."""
     key = observation.key
     row = snapshot.objects.get(key)
     rules = rules_for(observation.kind)
-    folded = fold(None if row is None else row.held, glance_of(observation), rules)
+    held = None if row is None else row.held
+    folded = fold(held, glance or glance_of(observation), rules)
     if not folded.changed:
         return False
     snapshot.changed_objects.add(key)

@@ -107,7 +107,8 @@ class FanOut:
         seeds = Seeds(accounts=set(accounts))
         if not isinstance(observation, _OwnObservation):
             seeds.objects.add(observation.key)
-        snapshot = await gather(conn, workspace, seeds)
+        snapshot = Snapshot(workspace)
+        await gather(conn, snapshot, seeds)
         cause = cause_of(observation)
         if after is None and not isinstance(observation, _OwnObservation):
             relevant = take_object(snapshot, observation, cause)

@@ -7,9 +7,11 @@ and object of each; the catalogue objects they name.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import asyncpg
 from plumbline_domain.identity import MatchKey, customer_keys, record_keys
+from plumbline_domain.order import Glance, Held, fold, rules_for
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
@@ -28,8 +30,8 @@ from matcher.loading import (
     record_holders,
     waiting_customers,
 )
-from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot, kind_of, side_of
+from matcher.stored import glance_of
 
 
 @dataclass(slots=True)
@@ -86,10 +88,37 @@ def _seed_record(seeds: Seeds, observation: CompanyObservation) -> None:
         seeds.records.add(_sibling(observation, observation.kind, merged))
 
 
-async def gather(conn: asyncpg.Connection, workspace: WorkspaceRow, seeds: Seeds) -> Snapshot:
-    """Build the snapshot in which all these records can be decided."""
-    snapshot = Snapshot(workspace)
-    name = workspace.workspace
+class News(NamedTuple):
+    """An observation that changes what is held of its object."""
+
+    observation: AnyObservation
+    glance: Glance | None
+    """None for a decision, which has no object."""
+
+
+async def news_among(
+    conn: asyncpg.Connection, snapshot: Snapshot, observations: Iterable[AnyObservation]
+) -> list[News]:
+    """Leave out repeated and older observations before anything else is loaded for them."""
+    glanced = [(one, glance_of(one)) for one in observations]
+    keys = {one.key for one, _ in glanced if not isinstance(one, DecisionObservation)}
+    await load_objects(conn, snapshot, keys=keys, parents=set())
+    held: dict[ExternalKey, Held] = {key: row.held for key, row in snapshot.objects.items()}
+    found = []
+    for observation, glance in glanced:
+        if isinstance(observation, DecisionObservation):
+            found.append(News(observation, None))
+            continue
+        folded = fold(held.get(observation.key), glance, rules_for(observation.kind))
+        if folded.changed:
+            held[observation.key] = folded.held
+            found.append(News(observation, glance))
+    return found
+
+
+async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> None:
+    """Complete the snapshot so that all the records the seeds come from can be decided in it."""
+    name = snapshot.workspace.workspace
     customers = set(seeds.customers)
     if seeds.accounts:
         links = await read_links(conn, name, accounts=seeds.accounts)
@@ -106,7 +135,6 @@ async def gather(conn: asyncpg.Connection, workspace: WorkspaceRow, seeds: Seeds
     await _gather_candidates(conn, snapshot, customers, seeds)
     await _gather_accounts(conn, snapshot, customers, seeds)
     await load_decisions(conn, snapshot, seeds.decisions)
-    return snapshot
 
 
 async def _gather_candidates(
@@ -136,7 +164,7 @@ async def _gather_accounts(
         if side_of(link.key) == "billing":
             customers.add(link.key)
     await load_accounts(conn, snapshot, accounts)
-    own = seeds.objects | customers
+    own = (seeds.objects | customers) - snapshot.objects.keys()
     await load_objects(conn, snapshot, keys=own, parents=customers)
     needed = set(seeds.catalogue)
     for row in snapshot.objects.values():

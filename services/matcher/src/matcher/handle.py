@@ -18,10 +18,11 @@ from plumbline_schemas.topics import Topic
 
 from matcher.decide import decide
 from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
-from matcher.gather import gather, seeds_of
+from matcher.gather import gather, news_among, seeds_of
 from matcher.loading import look_up_by_index, read_workspace
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
+from matcher.snapshot import Snapshot
 from matcher.store import apply
 
 log = structlog.get_logger()
@@ -141,9 +142,13 @@ class Matcher:
     ) -> None:
         row = await read_workspace(conn, workspace)
         was = replace(row)
-        snapshot = await gather(conn, row, seeds_of(observations))
-        for observation in observations:
-            decide(snapshot, observation)
+        snapshot = Snapshot(row)
+        news = await news_among(conn, snapshot, observations)
+        if not news:
+            return
+        await gather(conn, snapshot, seeds_of(one.observation for one in news))
+        for observation, glance in news:
+            decide(snapshot, observation, glance)
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:

@@ -14,7 +14,6 @@ from matcher.rows import AccountRow, DecisionRow, LinkRow, ObjectRow, WorkspaceR
 from matcher.snapshot import Snapshot
 from matcher.stored import unpack_held
 
-
 _PLANNING: Final = """
 select set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),

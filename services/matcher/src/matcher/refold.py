@@ -5,10 +5,11 @@ from typing import Any
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
 from plumbline_domain.movements import Change, movement
-from plumbline_schemas.accounts import MAX_LINKS, AccountState, FieldValue, Flags, Link
+from plumbline_schemas.accounts import MAX_LINKS, AccountState, Flags, Link
 from plumbline_schemas.events import AccountEvent, Movement
 from plumbline_schemas.ids import AccountId, WorkspaceId
 from plumbline_schemas.money import Money
+from pydantic import BaseModel
 
 from matcher.account_events import account_events
 from matcher.attention import attention_items
@@ -189,26 +190,20 @@ def _difference(
     before: AccountState | None, after: AccountState
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What changed, before and after, as the ledger keeps it."""
-    was = {} if before is None else _facts(before)
-    now = _facts(after)
-    names = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
-    return (
-        {name: was[name] for name in names if name in was},
-        {name: now[name] for name in names if name in now},
-    )
+    was: dict[str, BaseModel] = {} if before is None else dict(before.fields)
+    now: dict[str, BaseModel] = dict(after.fields)
+    changed = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
+    old = {f"fields.{name}": _plain(was[name]) for name in changed if name in was}
+    new = {f"fields.{name}": _plain(now[name]) for name in changed if name in now}
+    for name in ("links", "state", "stage", "flags", "merged_into"):
+        had, has = None if before is None else getattr(before, name), getattr(after, name)
+        if had != has:
+            old |= {} if before is None else {name: _plain(had)}
+            new[name] = _plain(has)
+    return old, new
 
 
-def _facts(state: AccountState) -> dict[str, Any]:
-    fields = {f"fields.{name}": _plain(value) for name, value in state.fields.items()}
-    return {
-        **fields,
-        "links": [link.model_dump(mode="json") for link in state.links],
-        "state": state.state,
-        "stage": state.stage,
-        "flags": state.flags.model_dump(mode="json"),
-        "merged_into": state.merged_into,
-    }
-
-
-def _plain(value: FieldValue) -> dict[str, Any]:
-    return value.model_dump(mode="json")
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

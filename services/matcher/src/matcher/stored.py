@@ -31,12 +31,27 @@ def glance_of(observation: AnyObservation) -> Glance:
             seen=observation.seen,
             event_id=observation.event_id,
             event_type=observation.event_type,
-            previous=observation.previous,
+            previous=_comparable(observation.previous),
         ),
         content=content,
         content_hash="" if content is None else hash_of(content),
         deleted=observation.deleted,
     )
+
+
+def _comparable(previous: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Former values in the form contents have: nulls within a value are left out."""
+    if previous is None:
+        return None
+    return {name: _without_nulls(value) for name, value in previous.items()}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(v) for name, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(one) for one in value]
+    return value
 
 
 def hash_of(content: dict[str, Any]) -> str:

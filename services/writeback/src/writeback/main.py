@@ -3,7 +3,7 @@
 import sys
 
 import asyncpg
-from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
+from plumbline_connectors.configured import hubspot_client
 from plumbline_runtime.budget import Budget
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
@@ -58,10 +58,10 @@ def _sender(
     connection: HubSpotConnection,
     outbox: Outbox,
 ) -> Sender:
-    client = _open_client(workspace, connection, settings.http_timeout)
+    client = hubspot_client(workspace.id, connection, timeout_seconds=settings.http_timeout)
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)
-    rate = connection.rate_per_10_seconds / 10
+    rate = connection.requests_per_second
     budget = Budget(
         runtime.pool, workspace.id, connection.name, rate_per_second=rate, burst=max(1.0, rate)
     )
@@ -104,26 +104,6 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
-
-
-def _open_client(
-    workspace: Workspace, connection: HubSpotConnection, timeout_seconds: float
-) -> HubSpotClient:
-    oauth, token = connection.oauth, connection.access_token
-    return open_hubspot(
-        api_base=connection.api_base,
-        layout=connection.api_layout,
-        where=f"{workspace.id}/{connection.name}",
-        access_token=None if token is None else token.resolve(),
-        oauth=None
-        if oauth is None
-        else OAuthGrant(
-            oauth.client_id.resolve(),
-            oauth.client_secret.resolve(),
-            oauth.refresh_token.resolve(),
-        ),
-        timeout_seconds=timeout_seconds,
-    )
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from plumbline_local.deployment import Deployment
@@ -13,8 +14,7 @@ from plumbline_local.ports import keep_ports
 from plumbline_local.run import read_run
 from rich.markup import escape
 
-from console.demo.book import CUSTOMERS, customers
-from console.demo.book import companies as seeded_companies
+from console.demo.book import CUSTOMERS, companies, customers, hubspot_seed, stripe_seed
 from console.demo.check import Row, check_book
 from console.demo.story import Story, Told, settled
 from console.demo.world import (
@@ -54,6 +54,7 @@ access_token = "env:DEMO_HUBSPOT_TOKEN"
 client_secret = "env:DEMO_HUBSPOT_CLIENT_SECRET"
 portal_id = "4242"
 api_base = "{hubspot}"
+rate_per_10_seconds = 190
 
 [policies]
 first_write = "auto"
@@ -87,29 +88,36 @@ def demo_home(home: Home) -> Home:
 def start_afresh(home: Home) -> None:
     """End what an earlier demo left running and forget its data."""
     if read_run(home) is None:
-        with_lock = take_home(home)
+        lock = take_home(home)
         try:
             for folder in (home.kafka, home.postgres, home.logs):
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
-            with_lock.release()
+            lock.release()
 
 
 async def _demo(home: Home, *, stays: bool) -> int:
     await asyncio.to_thread(start_afresh, home)
     listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
-    async with open_world(f"http://{listen}") as world:
-        place = write_config(home, world, listen)
-        os.environ |= {
-            "DEMO_STRIPE_API_KEY": API_KEY,
-            "DEMO_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "DEMO_HUBSPOT_TOKEN": ACCESS_TOKEN,
-            "DEMO_HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
-        }
-        deployment = make_deployment(place, home, {"PLUMBLINE_TICK_SECONDS": "1"})
+    book = companies()
+    seeds = stripe_seed(customers(book), int(time.time())), hubspot_seed(book)
+    async with open_world(f"http://{listen}", *seeds) as world:
+        deployment = deploy(home, world, listen)
         teller = Teller(world, deployment, stays=stays)
         await deployment.run(teller.tell_all)
         return 0 if teller.right else 1
+
+
+def deploy(home: Home, world: World, listen: str) -> Deployment:
+    """A deployment aimed at the simulated vendors, whose credentials go by environment."""
+    place = write_config(home, world, listen)
+    os.environ |= {
+        "DEMO_STRIPE_API_KEY": API_KEY,
+        "DEMO_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "DEMO_HUBSPOT_TOKEN": ACCESS_TOKEN,
+        "DEMO_HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
+    }
+    return make_deployment(place, home, {"PLUMBLINE_TICK_SECONDS": "1"})
 
 
 def write_config(home: Home, world: World, listen: str) -> Path:
@@ -138,7 +146,7 @@ class Teller:
         """First walk, story, the whole book; then leave or stay."""
         OUT.print(
             f"\n[bold]Plumbline's demo[/bold]: {CUSTOMERS} customers in a simulated Stripe, "
-            f"{len(seeded_companies())} companies in a simulated HubSpot.\n"
+            f"{len(companies())} companies in a simulated HubSpot.\n"
         )
         if not await until_ready(self._deployment, READY_SECONDS):
             fail("not ready in time; see the logs in " + str(self._deployment.home.logs))
@@ -169,7 +177,7 @@ class Teller:
         OUT.print(f"        HubSpot  {escape(told.shown)}   [cyan]{took}[/cyan]")
 
     async def _check(self, title: str) -> bool:
-        people = customers(seeded_companies())
+        people = customers(companies())
         rows = await check_book(self._world, people)
         wrong = [row for row in rows if not row.right]
         written = sum(1 for row in rows if row.customers)

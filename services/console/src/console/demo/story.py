@@ -53,10 +53,10 @@ class Story:
             ("A customer signs up for a trial", self.trial),
             ("The trial ends and the first payment arrives", self.first_payment),
             ("The customer upgrades", self.upgrade),
+            ("Stripe sends an old event late", self.late),
             ("The card fails at the renewal", self.card_fails),
             ("The card is replaced and the payment recovers", self.recovers),
             ("Stripe sends the same event five times", self.duplicate),
-            ("Stripe sends an old event late", self.late),
             ("Sales creates a company after its customer", self.late_company),
             ("A person overwrites the MRR in HubSpot", self.human_edit),
             ("HubSpot answers 429 for a while", self.too_many_requests),
@@ -135,7 +135,7 @@ class Story:
         return f"{event['type']} x 5: no write to HubSpot", HERO_COMPANY, None
 
     async def late(self) -> tuple[str, str, None]:
-        """The trial's own event, two months late."""
+        """The trial's own event, two weeks late."""
         event = (await self._events("customer.subscription.created"))[-1]
         await self._unmoved(event["id"], times=1)
         return "the event of the trial comes again: no write", HERO_COMPANY, None

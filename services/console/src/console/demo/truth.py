@@ -45,7 +45,7 @@ def expected(
     live = [row for row in subscriptions if row["status"] not in GONE]
     payment = _payment_status(live, invoices)
     return Expected(
-        mrr=_major(sum((_monthly(row) for row in live), Fraction(0))),
+        mrr=major_text(sum((_monthly(row) for row in live), Fraction(0))),
         plan=_plan(live, subscriptions),
         payment_status=payment,
         state=_state(live, subscriptions, payment),
@@ -65,7 +65,8 @@ def _monthly(subscription: Json) -> Fraction:
     return total
 
 
-def _major(cents: Fraction) -> str:
+def major_text(cents: Fraction) -> str:
+    """Cents as HubSpot holds an amount: plain, without trailing zeros."""
     exact = Decimal(cents.numerator) / Decimal(cents.denominator)
     whole = exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)
     text = format(whole / 100, "f")

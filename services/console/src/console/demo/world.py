@@ -16,7 +16,6 @@ from plumbline_simulators.stripe.simulator import (
     stripe_simulator,
 )
 
-from console.demo.book import companies, customers, hubspot_seed, stripe_seed
 from console.demo.truth import Expected, expected
 
 API_KEY = "sk_test_demo"
@@ -106,8 +105,10 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(edge_url: str) -> AsyncIterator[World]:
-    """Start both simulators with their seed and aim their webhooks at the edge."""
+async def open_world(
+    edge_url: str, stripe_book: Mapping[str, Any], hubspot_book: Mapping[str, Any]
+) -> AsyncIterator[World]:
+    """Start both simulators with these seeds and aim their webhooks at the edge."""
     stripe_hook = Webhook(f"{edge_url}/webhooks/{WORKSPACE}/stripe", WEBHOOK_SECRET)
     hubspot_hook = f"{edge_url}/webhooks/{WORKSPACE}/hubspot"
     settings = StripeSettings(api_keys=(API_KEY,), webhooks=(stripe_hook,))
@@ -122,9 +123,8 @@ async def open_world(edge_url: str) -> AsyncIterator[World]:
         httpx.AsyncClient(trust_env=False, timeout=60) as http,
     ):
         world = World(stripe, hubspot, http)
-        book = companies()
-        await world.stripe_control("/seed", stripe_seed(customers(book), int(time.time())))
-        await world.hubspot_control("/seed", hubspot_seed(book))
+        await world.stripe_control("/seed", stripe_book)
+        await world.hubspot_control("/seed", hubspot_book)
         yield world
 
 
