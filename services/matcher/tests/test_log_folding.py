@@ -1,19 +1,40 @@
 """Batches, redelivery, crashes, rebuild: the same log gives the same accounts (design 6, 13)."""
 
+import asyncio
+import os
+import sys
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 from matcher.digest import digest
-from matcher.rebuild import RebuildRefused, rebuild
+from matcher.rebuild import RebuildRefused, rebuild, rebuild_and_compare
 from plumbline_runtime.observation_records import observation_record
 from plumbline_runtime.producer import Message, Producer
 from plumbline_runtime.settings import Settings
 from plumbline_runtime.topics import ensure_topics
+from plumbline_schemas.outputs import Rebuilt
 from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, OBSERVATIONS
 
 pytestmark = pytest.mark.server
+
+EMPTY = """
+truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts,
+         matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions,
+         runtime.offsets
+"""
+
+
+@pytest.fixture
+def settings(bootstrap_servers: str, topic_prefix: str, database_url: str) -> Settings:
+    return Settings(
+        service="matcher",
+        kafka_bootstrap_servers=bootstrap_servers,
+        database_url=database_url,
+        topic_prefix=topic_prefix,
+        batch_max_records=7,
+    )
 
 
 def story(kit: Any) -> Any:
@@ -66,11 +87,7 @@ async def test_results_do_not_depend_on_batch_boundaries(
     await one.run(log, size=size)
     found = await digest(pool)
     changes = await one.changes()
-    await pool.execute(
-        "truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts, "
-        "matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions, "
-        "runtime.offsets"
-    )
+    await pool.execute(EMPTY)
     other = kit.bench(pool)
     await other.run(log)
     assert await digest(pool) == found
@@ -115,11 +132,7 @@ async def test_a_crash_within_a_fan_out_repeats_and_skips_nothing(
     whole = kit.bench(pool)
     await whole.run(log)
     expected = await digest(pool)
-    await pool.execute(
-        "truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts, "
-        "matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions, "
-        "runtime.offsets"
-    )
+    await pool.execute(EMPTY)
     import matcher.fan_out as module
 
     steps = 0
@@ -149,24 +162,52 @@ async def test_a_crash_within_a_fan_out_repeats_and_skips_nothing(
 
 
 async def test_rebuild_from_the_log_gives_the_same_digest(
-    pool: asyncpg.Pool, kit: Any, bootstrap_servers: str, topic_prefix: str, database_url: str
+    pool: asyncpg.Pool, kit: Any, settings: Settings
 ) -> None:
     log = story(kit)
+    await publish(settings, log)
     await kit.bench(pool).run(log)
     expected = await digest(pool)
-    await pool.execute(
-        "truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts, "
-        "matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions, "
-        "runtime.offsets"
+    seen: list[tuple[int, int]] = []
+    beside = await rebuild_and_compare(settings, progress=lambda *step: seen.append(step))
+    assert (beside.digest, beside.compared_with, beside.equal) == (expected, expected, True)
+    assert seen[-1] == (len(log.observations), len(log.observations))
+    with pytest.raises(RebuildRefused, match="not empty"):
+        await rebuild(settings)
+    await pool.execute(EMPTY)
+    in_place = await rebuild_and_compare(settings)
+    assert (in_place.digest, in_place.compared_with) == (expected, None)
+    row = await pool.fetchrow("select * from matcher.outbox_view")
+    assert row["published_up_to"] == row["sequence"]
+    await pool.execute("update matcher.accounts set version = version + 1")
+    assert (await rebuild_and_compare(settings)).equal is False
+
+
+async def test_rebuild_as_a_process_prints_its_result(
+    pool: asyncpg.Pool, kit: Any, settings: Settings
+) -> None:
+    log = story(kit)
+    await publish(settings, log)
+    await kit.bench(pool).run(log)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "matcher.rebuild",
+        stdout=asyncio.subprocess.PIPE,
+        env={
+            **os.environ,
+            "PLUMBLINE_TOPIC_PREFIX": settings.topic_prefix,
+            "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+            "DATABASE_URL": settings.database_url,
+        },
     )
-    settings = Settings(
-        service="matcher",
-        kafka_bootstrap_servers=bootstrap_servers,
-        database_url=database_url,
-        topic_prefix=topic_prefix,
-        batch_max_records=7,
-    )
-    await ensure_topics(bootstrap_servers, topic_prefix)
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    assert Rebuilt.model_validate_json(printed.splitlines()[-1]).equal is True
+
+
+async def publish(settings: Settings, log: Any) -> None:
+    await ensure_topics(settings.kafka_bootstrap_servers, settings.topic_prefix)
     producer = Producer(settings)
     await producer.start()
     try:
@@ -174,14 +215,6 @@ async def test_rebuild_from_the_log_gives_the_same_digest(
         await producer.publish_many(OBSERVATIONS, records)
     finally:
         await producer.stop()
-    seen: list[tuple[int, int]] = []
-    report = await rebuild(settings, progress=lambda done, total: seen.append((done, total)))
-    assert (report.records, report.digest) == (len(log.observations), expected)
-    assert seen[-1] == (len(log.observations), len(log.observations))
-    row = await pool.fetchrow("select * from matcher.outbox_view")
-    assert row["published_up_to"] == row["sequence"]
-    with pytest.raises(RebuildRefused, match="not empty"):
-        await rebuild(settings)
 
 
 async def test_a_zombie_is_fenced(bench: Any, kit: Any) -> None:

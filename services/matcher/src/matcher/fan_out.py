@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 from plumbline_domain.account import FOLD_VERSION
+from plumbline_runtime.postgres import transaction
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -49,11 +50,18 @@ order by account_id limit $3
 _DEPENDANTS = """
 select distinct l.account_id
 from (select distinct parent_key from matcher.objects
-      where workspace = $1 and needs <> '{}' and needs @> array[$4::text]) o
+      where needs <> '{}' and needs @> array[$4::text]) o
 cross join lateral (
     select account_id from matcher.links
     where workspace = $1 and key = o.parent_key and closed_version is null offset 0) l
 where l.account_id > $2 order by l.account_id limit $3
+"""
+
+_DEPENDED_ON = """
+select wanted.key from unnest($1::text[]) as wanted (key)
+cross join lateral (
+    select 1 from matcher.objects
+    where needs <> '{}' and needs @> array[wanted.key] limit 1) found
 """
 
 _OwnObservation = TickObservation | WalkObservation | ConfigObservation
@@ -67,17 +75,19 @@ def fans_out(observation: AnyObservation, catalogue: Collection[ExternalKey]) ->
 
 
 async def catalogue_with_dependants(
-    pool: asyncpg.Pool, workspace: str, keys: Collection[ExternalKey]
+    pool: asyncpg.Pool, keys: Collection[ExternalKey]
 ) -> set[ExternalKey]:
-    """Which of the catalogue objects some stored subscription depends on."""
-    rows = await pool.fetch(
-        """select key from unnest($2::text[]) as wanted (key)
-           where exists (select 1 from matcher.objects
-                         where workspace = $1 and needs <> '{}' and needs @> array[wanted.key])""",
-        workspace,
-        list(keys),
-    )
-    return {ExternalKey(row["key"]) for row in rows}
+    """Which of the catalogue objects some stored subscription depends on.
+
+    Their keys name the workspace, so the index of `needs` alone finds them.
+    """
+
+    async def look_up(conn: asyncpg.Connection) -> set[ExternalKey]:
+        await look_up_by_index(conn)
+        rows = await conn.fetch(_DEPENDED_ON, list(keys))
+        return {ExternalKey(row["key"]) for row in rows}
+
+    return await transaction(pool, look_up)
 
 
 class FanOut:

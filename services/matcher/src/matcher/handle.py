@@ -115,7 +115,7 @@ class Matcher:
             return set()
         seeds = seeds_of(o for o in observations if isinstance(o, SubscriptionObservation))
         keys = {o.key for o in named}
-        known = await catalogue_with_dependants(self._pool, named[0].workspace, keys)
+        known = await catalogue_with_dependants(self._pool, keys)
         return known | (keys & seeds.catalogue)
 
     async def _fold_run(self, batch: Batch, run: Sequence[Entry]) -> None:

@@ -12,11 +12,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from plumbline_runtime.positions import create_positions
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.records import Batch, Record
+from plumbline_runtime.secrets import ConfigError
 from plumbline_runtime.settings import Settings
+from plumbline_schemas.outputs import Rebuilt
 from plumbline_schemas.topics import OBSERVATIONS, Topic
 
 from matcher.digest import digest
 from matcher.handle import GROUP, Matcher
+from matcher.scratch import scratch_database
 
 _POLL_MS: Final = 1000
 
@@ -140,13 +143,68 @@ class _Rebuild:
         self._folded += len(records)
 
 
-def run_rebuild() -> int:
-    """Rebuild as a process of its own; exit code 0, or 1 when refused."""
-    settings = Settings.from_environment("matcher")
+async def rebuild_and_compare(
+    settings: Settings, *, progress: Callable[[int, int], None] | None = None
+) -> Rebuilt:
+    """Rebuild an empty database in place; else into a scratch database, and compare the two.
+
+    The comparison is true of a database that has folded the whole log.
+    """
+    original = await _digest_of(settings)
+    if original is None:
+        return _rebuilt(await rebuild(settings, progress=progress), None)
+    async with scratch_database(settings.database_url) as url:
+        beside = settings.model_copy(update={"database_url": url})
+        return _rebuilt(await rebuild(beside, progress=progress), original)
+
+
+async def _digest_of(settings: Settings) -> str | None:
+    """Digest of what the database holds; None when the matcher never wrote to it."""
+    pool = await create_pool(settings.database_url, settings)
     try:
-        report = asyncio.run(rebuild(settings))
-    except RebuildRefused as error:
+        used = await pool.fetchval("select exists (select 1 from matcher.workspaces)")
+        return await digest(pool) if used else None
+    finally:
+        await pool.close()
+
+
+def _rebuilt(report: RebuildReport, original: str | None) -> Rebuilt:
+    return Rebuilt(
+        records=report.records,
+        digest=report.digest,
+        compared_with=original,
+        equal=None if original is None else original == report.digest,
+        seconds=round(report.seconds, 3),
+    )
+
+
+class _SayProgress:
+    """Prints each twentieth part once, beside the result."""
+
+    def __init__(self) -> None:
+        self._said = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        part = 20 * done // total if total else 20
+        if part > self._said:
+            self._said = part
+            print(f"matcher: {done} of {total} records folded", file=sys.stderr)  # noqa: T201
+
+
+def run_rebuild() -> int:
+    """Rebuild as a process of its own: the last line of its output is a `Rebuilt` as JSON.
+
+    Exit code 0 when the rebuild ran (its line says whether the two are equal), 1 when refused.
+    """
+    try:
+        settings = Settings.from_environment("matcher")
+        done = asyncio.run(rebuild_and_compare(settings, progress=_SayProgress()))
+    except (RebuildRefused, ConfigError) as error:
         print(f"matcher: rebuild refused: {error}", file=sys.stderr)  # noqa: T201 - operator
         return 1
-    print(f"{report.records} records, digest {report.digest}, {report.seconds:.1f} s")  # noqa: T201
+    print(done.model_dump_json())  # noqa: T201 - the result is this process's output
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_rebuild())
