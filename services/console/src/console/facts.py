@@ -12,6 +12,7 @@ from plumbline_schemas.topics import (
     REFRESH_REQUESTS,
     WEBHOOKS_RECEIVED,
     Topic,
+    all_topics,
     dead_letter_topics,
 )
 
@@ -106,11 +107,9 @@ class Facts:
         return sum(max(0, end - positions[partition]) for partition, end in ends.items())
 
     async def _offsets(self, topic: str, *, end: bool) -> dict[int, int]:
-        name = self._prefix + topic
-        partitions = self._kafka.partitions_for_topic(name) or set()
-        asked = [TopicPartition(name, partition) for partition in partitions]
-        if not asked:
-            return {}
+        # The registry's number: a client in no group knows no topics until it is asked about one.
+        name, partitions = self._prefix + topic, all_topics()[topic].partitions
+        asked = [TopicPartition(name, partition) for partition in range(partitions)]
         call = self._kafka.end_offsets if end else self._kafka.beginning_offsets
         found: Mapping[TopicPartition, int] = await call(asked)
         return {tp.partition: offset for tp, offset in found.items()}
