@@ -45,8 +45,13 @@ class StripeConnection(_Connection):
 
     @property
     def requests_per_second(self) -> float:
-        """What we may use of the vendor's limit: 25 an endpoint, 100 in live mode (vendors 1.8)."""
-        return 25.0
+        """With `burst` never more than 25 in a second, the limit of an endpoint (vendors 1.8)."""
+        return 20.0
+
+    @property
+    def burst(self) -> float:
+        """Requests that may go out at once after a pause."""
+        return 5.0
 
     def secrets(self) -> dict[str, SecretRef]:
         """Every secret the connection names, by key."""
@@ -84,8 +89,13 @@ class HubSpotConnection(_Connection):
 
     @property
     def requests_per_second(self) -> float:
-        """What we may use of the vendor's limit."""
-        return self.rate_per_10_seconds / 10
+        """With `burst` never more than `rate_per_10_seconds` in any ten seconds (vendors 2.6)."""
+        return max(self.rate_per_10_seconds - self.burst, 0.5) / 10
+
+    @property
+    def burst(self) -> float:
+        """Requests that may go out at once after a pause."""
+        return max(1.0, self.rate_per_10_seconds / 20)
 
     def secrets(self) -> dict[str, SecretRef]:
         """Every secret the connection names, by key."""

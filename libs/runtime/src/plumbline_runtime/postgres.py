@@ -45,6 +45,11 @@ def server_settings(settings: Settings) -> dict[str, str]:
         "lock_timeout": _ms(settings.lock_timeout_seconds),
         "timezone": "UTC",
         "jit": "off",
+        # Services look up known keys. A statement planned before its table grew, or before its
+        # first ANALYZE, would go on scanning all of it (12 ms instead of 0.3 at 5,000 accounts).
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
         "tcp_keepalives_idle": "5",
         "tcp_keepalives_interval": "2",
         "tcp_keepalives_count": "3",

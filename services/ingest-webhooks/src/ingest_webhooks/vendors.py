@@ -51,8 +51,13 @@ def look_for(
     concurrency: int,
 ) -> tuple[Look, Close]:
     """What looks at the connection's objects, and how to close it; raises ConfigError."""
-    rate = connection.requests_per_second
-    budget = Budget(pool, workspace.id, connection.name, rate_per_second=rate, burst=max(1.0, rate))
+    budget = Budget(
+        pool,
+        workspace.id,
+        connection.name,
+        rate_per_second=connection.requests_per_second,
+        burst=connection.burst,
+    )
     source = source_of(workspace, connection)
     if isinstance(connection, StripeConnection):
         assert isinstance(source, StripeContext)

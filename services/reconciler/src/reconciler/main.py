@@ -113,8 +113,14 @@ def _clock(workspace: Workspace, books: dict[str, Book]) -> Callable[[], Awaitab
 
 
 def _budget(runtime: Runtime, workspace: Workspace, name: str) -> Budget:
-    rate = workspace.connections[name].requests_per_second
-    return Budget(runtime.pool, workspace.id, name, rate_per_second=rate, burst=max(1.0, rate))
+    connection = workspace.connections[name]
+    return Budget(
+        runtime.pool,
+        workspace.id,
+        name,
+        rate_per_second=connection.requests_per_second,
+        burst=connection.burst,
+    )
 
 
 def main() -> None:

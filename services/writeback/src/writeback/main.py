@@ -61,9 +61,12 @@ def _sender(
     client = hubspot_client(workspace.id, connection, timeout_seconds=settings.http_timeout)
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)
-    rate = connection.requests_per_second
     budget = Budget(
-        runtime.pool, workspace.id, connection.name, rate_per_second=rate, burst=max(1.0, rate)
+        runtime.pool,
+        workspace.id,
+        connection.name,
+        rate_per_second=connection.requests_per_second,
+        burst=connection.burst,
     )
 
     async def connect() -> asyncpg.Connection:

@@ -10,12 +10,18 @@ from writeback.store import Connection
 _EFFECT = ", ".join(f"e.{name}" for name in Effect._fields)
 _SEEN = ", ".join(f"r.{name} as seen_{name}" for name in SeenRecord._fields[4:])
 
-# The planner would rather sort the whole backlog; the index gives it in order.
+# The planner would rather sort the whole backlog; the index gives it in order. `offset 0` keeps the
+# look-up of a record a look-up by its whole key, whatever the statistics say of a growing table.
 _DUE = f"""
     select {_EFFECT}, {_SEEN},
            r.seen_at is null or r.seen_at < $6::timestamptz - make_interval(secs => $5) as stale
     from writeback.effects as e
-    left join writeback.records as r using (workspace, connection, kind, vendor_id)
+    left join lateral (
+        select * from writeback.records as known
+        where known.workspace = e.workspace and known.connection = e.connection
+          and known.kind = e.kind and known.vendor_id = e.vendor_id
+        offset 0
+    ) as r on true
     where e.workspace = $1 and e.connection = $2 and e.kind = $3 and e.state = 'pending'
       and e.next_attempt_at <= $6
     order by e.priority, e.received_at limit $4

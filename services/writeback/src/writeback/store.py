@@ -16,8 +16,11 @@ from writeback.gate import HOLDS, OPEN, WorkspaceFacts
 Connection = Any
 """An asyncpg connection, pooled or not."""
 
-_KEYS: Final = """(workspace, connection, kind, vendor_id) in
-    (select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]))"""
+_WANTED: Final = """unnest($1::text[], $2::text[], $3::text[], $4::text[])
+    as wanted (workspace, connection, kind, vendor_id)"""
+_BY_WANTED: Final = """known.workspace = wanted.workspace and known.connection = wanted.connection
+    and known.kind = wanted.kind and known.vendor_id = wanted.vendor_id offset 0"""
+"""`offset 0` keeps each look-up one by the whole key, whatever the statistics say of the table."""
 _COLUMNS: Final = Effect._fields
 _PAGE: Final = 500
 
@@ -161,8 +164,12 @@ async def account_versions(
 ) -> dict[tuple[str, str], int]:
     """Version each (workspace, account) is at."""
     rows = await conn.fetch(
-        """select workspace, account_id, version from writeback.accounts
-           where (workspace, account_id) in (select * from unnest($1::text[], $2::text[]))""",
+        """select found.* from unnest($1::text[], $2::text[]) as wanted (workspace, account_id)
+           cross join lateral (
+               select workspace, account_id, version from writeback.accounts as known
+               where known.workspace = wanted.workspace and known.account_id = wanted.account_id
+               offset 0
+           ) as found""",
         [workspace for workspace, _ in accounts],
         [account for _, account in accounts],
     )
@@ -222,13 +229,21 @@ async def lock_effects(
 ) -> dict[RecordId, Effect]:
     """Effects of these records and of these (workspace, account)s, locked, sorted by key."""
     rows = await conn.fetch(
-        f"""select {", ".join(_COLUMNS)} from writeback.effects
-            where (workspace, connection, kind, vendor_id) in
-                (select * from unnest($1::text[], $2::text[], $3::text[], $4::text[])
-                 union
-                 select workspace, connection, kind, vendor_id from writeback.effects
-                 where (workspace, account_id) in (select * from unnest($5::text[], $6::text[])))
-            order by workspace, connection, kind, vendor_id for update""",  # noqa: S608
+        f"""select found.* from (
+                select * from {_WANTED}
+                union
+                select owned.* from unnest($5::text[], $6::text[]) as account (workspace, id)
+                cross join lateral (
+                    select workspace, connection, kind, vendor_id from writeback.effects as known
+                    where known.workspace = account.workspace and known.account_id = account.id
+                    offset 0
+                ) as owned
+                order by 1, 2, 3, 4
+            ) as wanted
+            cross join lateral (
+                select {", ".join(_COLUMNS)} from writeback.effects as known
+                where {_BY_WANTED} for update
+            ) as found""",  # noqa: S608 - names are constants of this module
         *_arrays(records),
         [workspace for workspace, _ in accounts],
         [account for _, account in accounts],
@@ -247,8 +262,11 @@ async def save_effects(conn: Connection, effects: Iterable[Effect]) -> None:
 async def seen(conn: Connection, records: Iterable[RecordId]) -> dict[RecordId, SeenRecord]:
     """Last seen values of these records, locked, sorted by key."""
     rows = await conn.fetch(
-        f"""select {", ".join(SeenRecord._fields)} from writeback.records where {_KEYS}
-            order by workspace, connection, kind, vendor_id for update""",  # noqa: S608
+        f"""select found.* from (select * from {_WANTED} order by 1, 2, 3, 4) as wanted
+            cross join lateral (
+                select {", ".join(SeenRecord._fields)} from writeback.records as known
+                where {_BY_WANTED} for update
+            ) as found""",  # noqa: S608 - names are constants of this module
         *_arrays(records),
     )
     found = [SeenRecord(*row.values()) for row in rows]
