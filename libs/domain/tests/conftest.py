@@ -9,6 +9,7 @@ from plumbline_domain.sighting import Customer, Seen, SeenInvoice, SeenSubscript
 from plumbline_schemas.billing import Invoice, Subscription
 from plumbline_schemas.ids import external_key
 
+INNER = ("discounts", "created", "trial_start", "trial_end")
 AT = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
 
@@ -45,7 +46,7 @@ def price(**changes: Any) -> dict[str, Any]:
 
 
 def item(item_id: str = "si_1", quantity: int | None = 1, **changes: Any) -> dict[str, Any]:
-    inner = {name: changes.pop(name) for name in ("discounts", "created") if name in changes}
+    inner = {name: changes.pop(name) for name in INNER if name in changes}
     return {"item_id": item_id, "quantity": quantity, "price": price(**changes), **inner}
 
 

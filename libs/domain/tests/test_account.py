@@ -6,6 +6,7 @@ import pytest
 from plumbline_domain.account import Valued, fold_account, stamp
 from plumbline_domain.movements import Change, movement
 from plumbline_domain.sighting import Catalogue
+from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.money import Money
 
 NOTHING = Catalogue({}, {})
@@ -160,3 +161,36 @@ def test_movements(  # noqa: PLR0917
 ) -> None:
     change = Change(before, after, cause, paid_before=paid, opening=opening)
     assert movement(change) == expected
+
+
+def test_what_stripe_has_said_has_happened(make: Any) -> None:
+    """A subscription that starts after the last tick counts at once."""
+    started = named(make, start_date=make.day(0), created=make.day(0))
+    folded = fold(make, make.customer(subscriptions=(started,)), at=make.day(-1))
+    assert values(folded)["mrr"] == Money(minor=10000, currency="eur")
+    assert values(folded)["state"] == "active"
+
+
+def test_a_start_that_stripe_itself_says_is_ahead_waits_for_its_time(make: Any) -> None:
+    ahead = named(make, start_date=make.day(30))
+    folded = fold(make, make.customer(subscriptions=(ahead,)))
+    assert values(folded)["mrr"] == Money(minor=0, currency="eur")
+    assert folded.due_at == make.day(30)
+
+
+def test_a_discount_of_the_customer_is_never_overlooked(make: Any) -> None:
+    body = BillingCustomer(discounts=("di_9",))
+    member = make.customer(subscriptions=(named(make),), body=body)
+    folded = fold(make, member)
+    assert folded.incomplete == ("discount:di_9",)
+    assert folded.values["mrr"].keep
+
+
+def test_an_item_in_a_trial_of_its_own_counts_zero_until_it_ends(make: Any) -> None:
+    trial = make.item(trial_start=make.day(-1), trial_end=make.day(6))
+    seen = make.subscription("sub_1", items=[trial, make.item(item_id="si_2")])
+    folded = fold(make, make.customer(subscriptions=(seen,)))
+    assert values(folded)["mrr"] == Money(minor=10000, currency="eur")
+    assert folded.due_at == make.day(6)
+    later = fold(make, make.customer(subscriptions=(seen,)), at=make.day(6))
+    assert values(later)["mrr"] == Money(minor=20000, currency="eur")

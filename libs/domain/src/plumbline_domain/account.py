@@ -84,6 +84,7 @@ def fold_account(
     CRM records could be this customer's.
     """
     members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
+    at = _present(members, at)
     subscriptions = [seen for member in members for seen in member.subscriptions]
     wanted = {member.key for member in members if member.body is None and not member.deletion}
     mrr, incomplete = _mrr(members, subscriptions, currency, at)
@@ -124,6 +125,22 @@ def _settle(customer: Customer) -> Customer:
     return replace(customer, subscriptions=over, invoices=())
 
 
+def _present(members: Sequence[Customer], at: datetime) -> datetime:
+    """`at`, or the newest vendor time of the account's own objects when that is later.
+
+    What Stripe has already said has already happened: without this a subscription made since the
+    last tick would not have started yet. A function of what is stored, so a replay finds the same.
+    """
+    sightings = [sighting for member in members for sighting in _sightings(member)]
+    newest = _newest(sightings)
+    return at if newest is None else max(at, newest.vendor_time)
+
+
+def _sightings(member: Customer) -> list[Sighting | None]:
+    own = [member.sighting, member.deletion]
+    return own + [seen.sighting for seen in (*member.subscriptions, *member.invoices)]
+
+
 def _newest(sightings: Sequence[Sighting | None]) -> Sighting | None:
     return max((s for s in sightings if s is not None), key=lambda s: s.age, default=None)
 
@@ -146,10 +163,13 @@ def _mrr(
         return Valued(None, "mrr.incomplete", by, keep=True), {"config"}
     total = Fraction(0)
     missing: set[str] = set()
-    for seen in subscriptions:
-        part = subscription_mrr(seen.id, seen.body, currency=currency, at=at)
-        total += part.amount
-        missing.update(part.missing)
+    for member in members:
+        for seen in member.subscriptions:
+            part = subscription_mrr(seen.id, seen.body, currency=currency, at=at)
+            total += part.amount
+            missing.update(part.missing)
+            if part.amount and member.body is not None:
+                missing.update(f"discount:{one}" for one in member.body.discounts)
     if missing:
         return Valued(None, "mrr.incomplete", by, keep=True), missing
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing

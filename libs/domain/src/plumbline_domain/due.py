@@ -37,6 +37,9 @@ def _of_subscription(body: Subscription) -> Iterator[datetime | None]:
     if body.cancel_at is not None:
         yield body.cancel_at
         yield body.cancel_at - PLANNED_WITHIN
+    for item in body.items:
+        yield item.trial_start
+        yield item.trial_end
     if body.pause_collection is not None:
         yield body.pause_collection.resumes_at
 

@@ -72,6 +72,8 @@ def subscription_mrr(
     amount = NOTHING
     missing: set[str] = set()
     for item in subscription.items:
+        if _in_trial(item, at):
+            continue
         part = _item(item, subscription, currency)
         amount += part.amount
         missing.update(part.missing)
@@ -80,6 +82,13 @@ def subscription_mrr(
     if subscription.items_truncated:
         missing.add(f"items:{subscription_id}")
     return Contribution(NOTHING if missing else amount, tuple(sorted(missing)))
+
+
+def _in_trial(item: SubscriptionItem, at: datetime) -> bool:
+    """An item in a trial of its own, from its start to before its end, counts zero."""
+    if item.trial_end is None:
+        return False
+    return (item.trial_start is None or item.trial_start <= at) and at < item.trial_end
 
 
 def _item(item: SubscriptionItem, subscription: Subscription, currency: str) -> Contribution:

@@ -29,6 +29,8 @@ class BillingCustomer(Body):
     """The CRM record named by the metadata key that the connection's `metadata.crm_id` names."""
     company: str | None = None
     """The company named by the metadata key that the connection's `metadata.company` names."""
+    discounts: tuple[str, ...] = ()
+    """Ids of the customer's own discounts."""
 
 
 class Recurring(Body):
@@ -70,6 +72,9 @@ class SubscriptionItem(Body):
     price: Price
     current_period_start: datetime | None = None
     current_period_end: datetime | None = None
+    trial_start: datetime | None = None
+    trial_end: datetime | None = None
+    """The item's own trial (endive's `current_trial`)."""
     discounts: tuple[str, ...] = ()
     tax_rates_inclusive: bool = False
 

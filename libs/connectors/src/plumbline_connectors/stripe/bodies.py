@@ -46,6 +46,7 @@ def customer_body(obj: Fields, keys: MetadataKeys) -> BillingCustomer:
         currency=_lower(obj.text("currency")),
         crm_id=metadata.text(keys.crm_id),
         company=metadata.text(keys.company),
+        discounts=_discounts(obj),
     )
 
 
@@ -53,6 +54,7 @@ def subscription_body(obj: Fields) -> Subscription:
     """A subscription with the items that the payload holds."""
     pause = obj.child("pause_collection")
     items = obj.child("items")
+    automatic_tax = obj.child("automatic_tax")
     return Subscription(
         status=obj.required_text("status"),
         currency=_lower(obj.text("currency")),
@@ -71,6 +73,7 @@ def subscription_body(obj: Fields) -> Subscription:
         items_truncated=items is not None and items.flag("has_more"),
         discounts=_discounts(obj),
         tax_rates_inclusive=_any_inclusive(obj, "default_tax_rates"),
+        automatic_tax=None if automatic_tax is None else automatic_tax.flag("enabled"),
         latest_invoice=obj.ref("latest_invoice"),
     )
 
@@ -125,6 +128,7 @@ def _items(subscription: Fields, items: Fields | None) -> tuple[SubscriptionItem
 
 
 def _item(item: Fields, shared: _Period) -> SubscriptionItem:
+    trial = item.child("current_trial") or Fields({}, f"{item.where}.current_trial")
     return SubscriptionItem(
         item_id=item.required_text("id"),
         created=item.time("created"),
@@ -132,6 +136,8 @@ def _item(item: Fields, shared: _Period) -> SubscriptionItem:
         price=price_of_item(item),
         current_period_start=item.time("current_period_start") or shared.start,
         current_period_end=item.time("current_period_end") or shared.end,
+        trial_start=trial.time("start_date"),
+        trial_end=trial.time("end_date"),
         discounts=_discounts(item),
         tax_rates_inclusive=_any_inclusive(item, "tax_rates"),
     )
