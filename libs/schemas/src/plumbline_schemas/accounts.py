@@ -21,7 +21,8 @@ class FieldValue(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    value: str | bool | datetime | Money | None
+    value: str | bool | datetime | Money | None = None
+    """None is unknown; it may be left out on the wire."""
     rule: str
     """Id of the rule that made the value, e.g. `mrr.sum` or `plan.lookup_key`."""
     connection: str | None = None

@@ -1,6 +1,7 @@
 """Composition root of the reconciler: a walker per connection, a ticker per workspace."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -74,7 +75,18 @@ async def build(runtime: Runtime) -> None:
     for workspace in runtime.config.workspaces:
         for name in workspace.connections:
             runtime.health.set(f"walks:{workspace.id}/{name}", ok=False, detail="not begun")
-    runtime.background("reconcile", partial(_lead, runtime, settings))
+    runtime.background("reconcile", partial(_until_stopped, runtime, settings))
+
+
+async def _until_stopped(runtime: Runtime, settings: ReconcilerSettings) -> None:
+    """Lead, or wait to; every position is stored after its rows, so a walk may end anywhere."""
+    leading = asyncio.create_task(_lead(runtime, settings))
+    stopping = asyncio.create_task(runtime.stopping.wait())
+    await asyncio.wait((leading, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    leading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await leading
 
 
 async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
