@@ -21,7 +21,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """Print a table; vendor text is escaped, so it can't carry markup."""
     grid = Table(title=escape(title), title_justify="left", header_style="bold")
     for column in columns:
-        grid.add_column(column)
+        grid.add_column(column, overflow="fold")  # an id that is cut is no use
     for row in rows:
         grid.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
     OUT.print(grid)
