@@ -291,7 +291,7 @@ async def test_health_pages(client):
 
 def test_a_missing_secret_stops_the_start_and_is_named(deployment, monkeypatch):
     monkeypatch.delenv("TEST_STRIPE_SECRET_OLD")
-    expected = r"acme: connections\.pay\.webhook_secrets\[1\].*TEST_STRIPE_SECRET_OLD"
+    expected = r"plumbline\.toml: connections\.pay\.webhook_secrets\[1\].*TEST_STRIPE_SECRET_OLD"
     with pytest.raises(ConfigError, match=expected):
         endpoints(deployment, public_url="https://hooks.acme.example", tolerance_seconds=300)
 

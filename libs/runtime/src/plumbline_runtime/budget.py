@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import asyncpg
 
+from plumbline_runtime.connections import HubSpotConnection, StripeConnection
 from plumbline_runtime.metrics import RATE_LIMIT_TOKENS
 
 Purpose = Literal["write", "read", "walk"]
@@ -80,6 +81,22 @@ class Budget:
         self._rate = float(rate_per_second)
         self._burst = float(burst)
         self._gauge = RATE_LIMIT_TOKENS.labels(workspace, connection)
+
+    @classmethod
+    def of(
+        cls,
+        pool: "asyncpg.Pool",
+        workspace: str,
+        connection: StripeConnection | HubSpotConnection,
+    ) -> "Budget":
+        """The budget of a configured connection: every service shares one row."""
+        return cls(
+            pool,
+            workspace,
+            connection.name,
+            rate_per_second=connection.requests_per_second,
+            burst=connection.burst,
+        )
 
     async def acquire(self, purpose: Purpose, cost: int = 1) -> None:
         """Wait until `cost` calls may be made. Raises what asyncpg raises."""

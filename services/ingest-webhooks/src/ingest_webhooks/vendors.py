@@ -51,13 +51,7 @@ def look_for(
     concurrency: int,
 ) -> tuple[Look, Close]:
     """What looks at the connection's objects, and how to close it; raises ConfigError."""
-    budget = Budget(
-        pool,
-        workspace.id,
-        connection.name,
-        rate_per_second=connection.requests_per_second,
-        burst=connection.burst,
-    )
+    budget = Budget.of(pool, workspace.id, connection)
     source = source_of(workspace, connection)
     if isinstance(connection, StripeConnection):
         assert isinstance(source, StripeContext)

@@ -1,7 +1,6 @@
 """Composition root of the reconciler: a walker per connection, a ticker per workspace."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -84,9 +83,12 @@ async def _until_stopped(runtime: Runtime, settings: ReconcilerSettings) -> None
     stopping = asyncio.create_task(runtime.stopping.wait())
     await asyncio.wait((leading, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    leading.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await leading
+    while not leading.done():
+        # Again and again: a library below may take one cancellation for its own time-out.
+        leading.cancel()
+        await asyncio.wait((leading,), timeout=0.2)
+    if not leading.cancelled():
+        leading.result()
 
 
 async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
@@ -125,14 +127,7 @@ def _clock(workspace: Workspace, books: dict[str, Book]) -> Callable[[], Awaitab
 
 
 def _budget(runtime: Runtime, workspace: Workspace, name: str) -> Budget:
-    connection = workspace.connections[name]
-    return Budget(
-        runtime.pool,
-        workspace.id,
-        name,
-        rate_per_second=connection.requests_per_second,
-        burst=connection.burst,
-    )
+    return Budget.of(runtime.pool, workspace.id, workspace.connections[name])
 
 
 def main() -> None:

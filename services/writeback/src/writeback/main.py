@@ -61,13 +61,7 @@ def _sender(
     client = hubspot_client(workspace.id, connection, timeout_seconds=settings.http_timeout)
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)
-    budget = Budget(
-        runtime.pool,
-        workspace.id,
-        connection.name,
-        rate_per_second=connection.requests_per_second,
-        burst=connection.burst,
-    )
+    budget = Budget.of(runtime.pool, workspace.id, connection)
 
     async def connect() -> asyncpg.Connection:
         conn = await asyncpg.connect(

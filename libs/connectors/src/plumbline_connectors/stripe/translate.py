@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from plumbline_schemas.billing import Body, Subscription
+from plumbline_schemas.billing import Body, Invoice, Subscription
 from plumbline_schemas.ids import ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -217,10 +217,23 @@ def _snapshot(
     )
     if observation is None:
         return Translated(skipped="unhandled_type")
-    if isinstance(observation.body, Subscription) and observation.body.items_truncated:
-        read = ReadWanted(observation.key, "items_truncated")
-        return Translated((observation,), (read,))
+    lacking = _lacking(observation, obj)
+    if lacking is not None:
+        return Translated((observation,), (ReadWanted(observation.key, lacking),))
     return Translated((observation,))
+
+
+def _lacking(observation: AnyObservation, raw: Mapping[str, Any]) -> str | None:
+    """Why the payload does not say all of the object, so that it must be read as well.
+
+    Before endive an object had no `status_details`: why it is paused or uncollectible is not in the
+    delivery, and our reads are rendered at a version that says it (vendors 1.6).
+    """
+    body = observation.body
+    if isinstance(body, Subscription) and body.items_truncated:
+        return "items_truncated"
+    unsaid = isinstance(body, Subscription | Invoice) and body.status in {"paused", "uncollectible"}
+    return "status_details_missing" if unsaid and "status_details" not in raw else None
 
 
 def _invoice_payment(obj: Fields, head: EventHead, context: StripeContext) -> Translated:
