@@ -47,6 +47,16 @@ class Backlog:
         return self.lag == 0 and self.reads == 0 and self.effects == 0
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a process last said of itself, `age` seconds ago by the database's clock."""
+
+    pid: int
+    ready: bool
+    age: float
+    unmet: list[str]
+
+
 class Facts:
     """Reads through one database connection and one Kafka client."""
 
@@ -131,15 +141,18 @@ class Facts:
         )
         return {(row["workspace"], row["connection"]): row["last_event_at"] for row in rows}
 
-    async def heartbeats(self) -> dict[str, tuple[bool, float, list[str]]]:
-        """Per service: ready, age of the newest heartbeat in seconds, conditions not met."""
+    async def heartbeats(self) -> dict[str, Heartbeat]:
+        """The newest sign of life of each service."""
         rows = await self._db.fetch(
-            """select distinct on (service) service, ready, conditions,
+            """select distinct on (service) service, pid, ready, conditions,
                       extract(epoch from now() - at)::float8 as age
                from runtime.heartbeats order by service, at desc"""
         )
         return {
-            row["service"]: (row["ready"], row["age"], _unmet(row["conditions"])) for row in rows
+            row["service"]: Heartbeat(
+                row["pid"], row["ready"], row["age"], _unmet(row["conditions"])
+            )
+            for row in rows
         }
 
 

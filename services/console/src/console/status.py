@@ -10,7 +10,7 @@ import psutil
 from plumbline_runtime.config import DeploymentConfig
 from plumbline_schemas.outputs import ConnectionStatus, ServiceState, ServiceStatus, Status
 
-from console.facts import Backlog, Facts
+from console.facts import Backlog, Facts, Heartbeat
 
 HEARTBEAT_FRESH_SECONDS = 3.0
 
@@ -88,15 +88,9 @@ def waiting(backlog: Backlog) -> dict[str, int]:
     return {group: lag for group, lag in backlog.consumers.items() if lag}
 
 
-def _service(run: ServiceRun, heartbeat: tuple[bool, float, list[str]] | None) -> ServiceStatus:
+def _service(run: ServiceRun, heartbeat: Heartbeat | None) -> ServiceStatus:
     alive = run.pid is not None and psutil.pid_exists(run.pid)
-    state: ServiceState = "down"
-    detail = "" if alive else "the process is gone"
-    if alive:
-        fresh = heartbeat is not None and heartbeat[1] < HEARTBEAT_FRESH_SECONDS
-        state = "up" if heartbeat is not None and fresh and heartbeat[0] else "starting"
-        if heartbeat is not None:
-            detail = "; ".join(heartbeat[2]) if fresh else "no heartbeat"
+    state, detail = _state(run, heartbeat) if alive else ("down", "the process is gone")
     return ServiceStatus(
         name=run.name,
         pid=run.pid if alive else None,
@@ -106,6 +100,16 @@ def _service(run: ServiceRun, heartbeat: tuple[bool, float, list[str]] | None) -
         health_url=run.health_url,
         detail=detail,
     )
+
+
+def _state(run: ServiceRun, heartbeat: Heartbeat | None) -> tuple[ServiceState, str]:
+    """A service that was restarted is down until it works again; only a first start is starting."""
+    waiting: ServiceState = "down" if run.restarts else "starting"
+    if heartbeat is None or heartbeat.pid != run.pid:
+        return waiting, "restarting" if run.restarts else "no heartbeat yet"
+    if heartbeat.age >= HEARTBEAT_FRESH_SECONDS:
+        return "down", f"no heartbeat for {heartbeat.age:.0f} s"
+    return ("up", "") if heartbeat.ready else (waiting, "; ".join(heartbeat.unmet))
 
 
 def _rss(pid: int | None) -> int | None:
