@@ -194,3 +194,21 @@ def test_an_item_in_a_trial_of_its_own_counts_zero_until_it_ends(make: Any) -> N
     assert folded.due_at == make.day(6)
     later = fold(make, make.customer(subscriptions=(seen,)), at=make.day(6))
     assert values(later)["mrr"] == Money(minor=20000, currency="eur")
+
+
+@pytest.mark.parametrize(
+    ("rule", "whole_book", "expected"),
+    [
+        ("mrr.sum", True, Money(minor=500, currency="eur")),
+        ("mrr.no_subscription", True, None),
+        ("mrr.sum", False, None),
+    ],
+)
+def test_only_a_value_that_was_known_is_kept(
+    rule: str, whole_book: bool, expected: Money | None
+) -> None:
+    """A paying customer whose price can't be computed reads unknown, never 0."""
+    last = Money(minor=500, currency="eur")
+    before = stamp({"mrr": Valued(last, rule)}, {}, 1)
+    now = {"mrr": Valued(None, "mrr.incomplete", keep=True)}
+    assert stamp(now, before, 2, whole_book=whole_book)["mrr"].value == expected

@@ -116,6 +116,12 @@ class Rig:
             partition,
         )
 
+    async def reaches(self, offset: int, partition: int = 0) -> None:
+        """The position follows the dead letter: it is stored after the letter is acknowledged."""
+        async with asyncio.timeout(10):
+            while await self.position(partition) != offset:
+                await asyncio.sleep(0.02)
+
 
 @pytest.fixture
 def settings(bootstrap_servers: str, database_url: str, topic_prefix: str) -> Settings:

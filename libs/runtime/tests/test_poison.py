@@ -30,7 +30,7 @@ async def test_one_bad_record_of_a_batch_goes_to_the_dlq_and_the_others_are_hand
     assert header(letter.headers, "dlq-offset") == "2"
     assert header(letter.headers, "dlq-error-class") == "KeyError"
     assert header(letter.headers, "dlq-attempts") == "3"
-    assert await rig.position() == 5
+    await rig.reaches(5)
     assert not rig.failures
 
 
@@ -52,7 +52,7 @@ async def test_a_dead_letter_keeps_key_value_and_headers_whatever_their_bytes(ri
     assert letters[0].partition == 5
     assert letters[1].value is None
     await rig.eventually(lambda: not rig.failures)
-    assert await rig.position(5) == 2
+    await rig.reaches(2, 5)
 
 
 async def test_headers_of_any_bytes_reach_the_handler(rig):
@@ -119,7 +119,7 @@ async def test_infrastructure_down_for_too_long_ends_the_process(rig):
     await rig.publish(b"1")
     await rig.eventually(lambda: rig.failures)
     assert isinstance(rig.failures[0], InfrastructureDown)
-    assert await rig.position() == 0
+    await rig.reaches(0)
 
 
 async def test_the_brake_stops_a_consumer_that_can_only_dead_letter(rig):
@@ -131,12 +131,12 @@ async def test_the_brake_stops_a_consumer_that_can_only_dead_letter(rig):
     consumption = await rig.start(handler, dead_letter_brake_records=5)
     await rig.publish(*(str(n).encode() for n in range(20)))
     await rig.eventually(lambda: consumption.braked, seconds=30)
-    assert await rig.position() == 5
+    await rig.reaches(5)
     condition = consumption._health.conditions()[f"consumer:{rig.group}"]
     assert not condition.ok
     assert "5 dead letters in a row" in condition.detail
     await asyncio.sleep(0.2)
-    assert await rig.position() == 5
+    await rig.reaches(5)
     assert not rig.failures
 
 
@@ -149,4 +149,4 @@ async def test_a_handler_that_forgets_to_advance_passes_nothing(rig):
     await rig.publish(b"1")
     await rig.eventually(lambda: rig.failures)
     assert isinstance(rig.failures[0], HandlerBug)
-    assert await rig.position() == 0
+    await rig.reaches(0)

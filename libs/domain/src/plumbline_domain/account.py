@@ -34,6 +34,8 @@ FOLD_VERSION: Final = 1
 
 Value = str | bool | Money | None
 
+_NOTHING_THERE: Final = frozenset({"mrr.no_subscription", "plan.no_subscription"})
+
 _STATES_IN_ORDER: Final[tuple[State, ...]] = ("at_risk", "active", "trial", "churned", "prospect")
 _STAGES_IN_ORDER: Final[tuple[Stage, ...]] = (
     "at_risk",
@@ -239,14 +241,26 @@ def _why_ambiguous(members: Sequence[Customer], unsure_match: bool) -> str:
 
 
 def stamp(
-    values: Mapping[str, Valued], previous: Mapping[str, FieldValue], version: int
+    values: Mapping[str, Valued],
+    previous: Mapping[str, FieldValue],
+    version: int,
+    *,
+    whole_book: bool = True,
 ) -> dict[str, FieldValue]:
-    """Give values their provenance and version; an equal value keeps both as they were."""
+    """Give values their provenance and version; an equal value keeps both as they were.
+
+    A value that can't be computed now keeps the last one, unless that only said that nothing was
+    there yet, or was computed while the first walks had not shown the whole book: then it is
+    unknown, whatever the order in which the objects came.
+    """
     fields = {}
     for name, valued in values.items():
         before = previous.get(name)
-        kept = before is not None and (valued.keep or before.value == valued.value)
-        fields[name] = before if kept and before is not None else _field(valued, version)
+        lasting = before is not None and whole_book and before.rule not in _NOTHING_THERE
+        if before is not None and (before.value == valued.value or (valued.keep and lasting)):
+            fields[name] = before
+        else:
+            fields[name] = _field(valued, version)
     return fields
 
 

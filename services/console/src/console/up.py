@@ -13,9 +13,10 @@ from plumbline_local.infrastructure import External
 from plumbline_local.jars import JarError
 from plumbline_local.kafka import KafkaError
 from plumbline_local.paths import Cache, Home, HomeError, write_private
-from plumbline_local.ports import keep_ports
+from plumbline_local.ports import NoFreePortError, keep_ports
 from plumbline_local.postgres import PostgresError
 from plumbline_local.readiness import NotReadyError
+from plumbline_local.watch import ManagerEndedError
 from plumbline_runtime.config import DeploymentConfig, load_config
 
 from console.publishing import apply_config
@@ -36,6 +37,8 @@ CANNOT_RUN = (
     RootRefusedError,
     NotReadyError,
     DeploymentError,
+    ManagerEndedError,
+    NoFreePortError,
 )
 
 

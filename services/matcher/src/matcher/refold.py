@@ -81,7 +81,7 @@ def _state(
         links=links[:MAX_LINKS],
         state=folded.state,
         stage=folded.stage,
-        fields=stamp(folded.values, previous, version),
+        fields=stamp(folded.values, previous, version, whole_book=snapshot.workspace.whole_book),
         flags=Flags(
             ambiguous=folded.ambiguous,
             incomplete=folded.incomplete,
