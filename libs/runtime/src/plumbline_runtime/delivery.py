@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import structlog
 from plumbline_schemas.topics import Topic
 
 from plumbline_runtime import metrics
 from plumbline_runtime.backoff import Abandoned, Backoff, InfrastructureDown
-from plumbline_runtime.dead_letters import BrakeEngaged, DeadLetters
+from plumbline_runtime.dead_letters import BrakeEngaged
 from plumbline_runtime.positions import read_positions
 from plumbline_runtime.records import Batch, BatchHandler, Fenced, Record
 from plumbline_runtime.settings import Settings
@@ -29,6 +29,27 @@ STOPS_CONSUMER: Final = (Fenced, InfrastructureDown, Abandoned, BrakeEngaged, Ha
 """Raised by `deliver`; nothing was passed unhandled."""
 
 
+class LetterBox(Protocol):
+    """Where records go that can't be handled."""
+
+    async def send(
+        self,
+        record: Record,
+        topic: Topic,
+        *,
+        reason: str,
+        error: BaseException | str,
+        attempts: int = 1,
+    ) -> None:
+        """Return once the letter is safe."""
+
+    def sent(self, topic: Topic) -> int:
+        """Letters of the topic so far."""
+
+    def release(self, topic: Topic) -> None:
+        """A record was good: the row of letters ends."""
+
+
 class _Rest(NamedTuple):
     """Records still to be handled, from the stored position on."""
 
@@ -46,7 +67,7 @@ class Delivery:
         group: str,
         handler: BatchHandler,
         pool: "asyncpg.Pool",
-        dead_letters: DeadLetters,
+        dead_letters: LetterBox,
         settings: Settings,
         stopping: asyncio.Event,
     ) -> None:

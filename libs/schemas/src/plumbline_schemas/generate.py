@@ -24,6 +24,7 @@ OUTPUTS: dict[str, type[outputs.Output]] = {
     "accounts-why": outputs.Why,
     "plan": outputs.Plan,
     "migrate": outputs.Migrated,
+    "apply": outputs.Applied,
     "redeliver": outputs.Redelivered,
     "rebuild": outputs.Rebuilt,
 }

@@ -126,6 +126,12 @@ class Migrated(Output):
     applied: list[str]
 
 
+class Applied(Output):
+    """`plumbline apply`: workspaces whose configuration was appended to their log."""
+
+    workspaces: list[str]
+
+
 class Redelivered(Output):
     """`plumbline redeliver`: positions that were set back."""
 

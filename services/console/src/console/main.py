@@ -44,11 +44,11 @@ def migrate(config: Config = None, json: Json = False) -> None:
 
 
 @app.command()
-def apply(config: Config = None) -> None:
+def apply(config: Config = None, json: Json = False) -> None:
     """Write the configuration that changes results into the log, if it differs from the last."""
     from console.operate import run_apply
 
-    raise typer.Exit(run_apply(config))
+    raise typer.Exit(run_apply(config, as_json=json))
 
 
 @app.command()

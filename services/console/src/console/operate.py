@@ -11,7 +11,7 @@ from pathlib import Path
 
 from plumbline_local.pair import EmbeddedPair
 from plumbline_local.paths import Cache, Home
-from plumbline_schemas.outputs import Migrated, Rebuilt, Redelivered
+from plumbline_schemas.outputs import Applied, Migrated, Rebuilt, Redelivered
 
 from console.publishing import apply_config
 from console.reach import NotRunning, connected, find_config, find_run, servers
@@ -38,7 +38,7 @@ def run_migrate(config: Path | None, *, as_json: bool) -> int:
     return 0
 
 
-def run_apply(config: Path | None) -> int:
+def run_apply(config: Path | None, *, as_json: bool) -> int:
     """Append the configuration to the log where it changed."""
     run = find_run()
     deployment = find_config(config, run)
@@ -53,7 +53,10 @@ def run_apply(config: Path | None) -> int:
     except NotRunning as error:
         fail(str(error))
         return 1
-    OUT.print("applied: " + ", ".join(changed) if changed else "nothing changed")
+    if as_json:
+        print_json(Applied(workspaces=changed))
+    else:
+        OUT.print("applied: " + ", ".join(changed) if changed else "nothing changed")
     return 0
 
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from plumbline_runtime.delivery import Delivery
 from plumbline_runtime.positions import create_positions
 from plumbline_runtime.postgres import create_pool
-from plumbline_runtime.records import Batch, Record
+from plumbline_runtime.records import Record
 from plumbline_runtime.secrets import ConfigError
 from plumbline_runtime.settings import Settings
 from plumbline_schemas.outputs import Rebuilt
@@ -41,9 +42,23 @@ class _Dropped:
     """Undecodable records were dead-lettered when they were first met; not again."""
 
     async def send(
-        self, record: Record, topic: Topic, *, reason: str, error: BaseException | str
+        self,
+        record: Record,
+        topic: Topic,
+        *,
+        reason: str,
+        error: BaseException | str,
+        attempts: int = 1,
     ) -> None:
         """Pass the record."""
+
+    def sent(self, topic: Topic) -> int:
+        """None is ever sent."""
+        del topic
+        return 0
+
+    def release(self, topic: Topic) -> None:
+        """There is no brake."""
 
 
 async def rebuild(
@@ -79,7 +94,16 @@ class _Rebuild:
         self._pool = pool
         self._consumer = consumer
         self._progress = progress
-        self._matcher = Matcher(pool, _Dropped(), None)
+        dropped = _Dropped()
+        self._delivery = Delivery(
+            topic=OBSERVATIONS,
+            group=GROUP,
+            handler=Matcher(pool, dropped, None),
+            pool=pool,
+            dead_letters=dropped,
+            settings=settings,
+            stopping=asyncio.Event(),
+        )
         self._positions: dict[TopicPartition, int] = {}
         self._folded = 0
 
@@ -136,10 +160,8 @@ class _Rebuild:
             )
             for raw in raws
         ]
-        position = self._positions[tp]
-        batch = Batch(OBSERVATIONS, tp.partition, records, group=GROUP, position=position)
-        await self._matcher.handle(batch)
-        self._positions[tp] = batch.end
+        # Isolates a record that can't be folded exactly as the running matcher did.
+        self._positions[tp] = await self._delivery.deliver(self._positions[tp], records)
         self._folded += len(records)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from plumbline_schemas.dead_letter import DeadLetterReason
 
 _MAX_MAGNITUDE: Final = 30
+_MAX_INTEGER: Final = 2**63 - 1
 _DECIMAL_TEXT: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
 
 
@@ -57,13 +58,17 @@ class Fields:
         raise self.unusable(name, "a boolean")
 
     def integer(self, name: str) -> int | None:
-        """A whole number of any size; `100.0` counts as 100."""
+        """A whole number of at most 64 bits, as Stripe's own are; `100.0` counts as 100."""
         value = self.raw.get(name)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
+        if value is None:
+            return None
         if isinstance(value, Decimal) and value.adjusted() < _MAX_MAGNITUDE and value % 1 == 0:
-            return int(value)
-        raise self.unusable(name, "a whole number")
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.unusable(name, "a whole number")
+        if abs(value) > _MAX_INTEGER:
+            raise self.unusable(name, "a whole number of a sane size")
+        return value
 
     def amount(self, name: str) -> int:
         """A whole amount of minor units, 0 when absent."""
