@@ -70,7 +70,36 @@ async def test_a_link_survives_a_change_of_address(bench: Any, kit: Any) -> None
     log.company("78", "beta.example")
     log.customer("cus_1", "ann@acme.example")
     log.customer("cus_1", "ann@beta.example")
+    await bench.run(log)
+    assert kit.crm_links(await bench.state("cus_1")) == ["77"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_new_record_takes_the_place_of_a_deleted_one(
+    bench: Any, kit: Any, apart: bool
+) -> None:
+    """Whether both come in one batch or not."""
+    log = kit.log()
+    log.ready()
+    log.company("77", "acme.example")
+    log.customer("cus_1", "ann@acme.example")
+    await bench.run(log)
     log.company("77", "acme.example", deleted=True)
+    if apart:
+        await bench.run(log)
+        assert kit.crm_links(await bench.state("cus_1")) == []
+    log.company("78", "acme.example")
+    await bench.run(log)
+    assert kit.crm_links(await bench.state("cus_1")) == ["78"]
+
+
+async def test_a_restored_record_gets_its_customer_back(bench: Any, kit: Any) -> None:
+    log = kit.log()
+    log.ready()
+    log.company("77", "acme.example")
+    log.customer("cus_1", "ann@acme.example")
+    log.company("77", "acme.example", deleted=True)
+    log.company("77", "acme.example")
     await bench.run(log)
     assert kit.crm_links(await bench.state("cus_1")) == ["77"]
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from plumbline_domain.order import Glance, fold, is_deleted, rules_for
-from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.billing import Invoice
+from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
     ConfigObservation,
@@ -14,12 +15,13 @@ from plumbline_schemas.observations import (
 from plumbline_schemas.topics import DECISIONS
 
 from matcher.cause import RecordCause, cause_of
-from matcher.facts import needs_of
+from matcher.facts import body_of, needs_of
 from matcher.matching import (
     follow_merged_records,
     found,
     index_customer,
     index_record,
+    let_go_of_deleted,
     rematch,
     waiting_on,
 )
@@ -84,11 +86,25 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
         touched = _follow_customer(snapshot, row.key)
     elif row.kind in {"subscription", "invoice"} and row.parent_key is not None:
         touched = _follow_customer(snapshot, row.parent_key)
+        _ask_for_subscription(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:
         touched = follow_merged_records(snapshot, row)
-        for account in waiting_on(snapshot, index_record(snapshot, row)):
+        keys = index_record(snapshot, row)
+        touched |= let_go_of_deleted(snapshot, row)
+        for account in waiting_on(snapshot, keys):
             touched |= rematch(snapshot, account)
     refold_all(snapshot, touched, cause)
+
+
+def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause) -> None:
+    """An invoice of a subscription that was never seen: its own event may be lost, so look."""
+    invoice = body_of(row, Invoice) if row.kind == "invoice" else None
+    if invoice is None or invoice.subscription is None:
+        return
+    workspace, connection, _, _ = row.key.split("/", 3)
+    subscription = external_key(workspace, connection, "subscription", invoice.subscription)
+    if subscription not in snapshot.objects:
+        want_read(snapshot, subscription, "missing", cause)
 
 
 def _follow_customer(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:

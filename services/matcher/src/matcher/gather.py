@@ -41,6 +41,7 @@ class Seeds:
     objects: set[ExternalKey] = field(default_factory=set)
     customers: set[ExternalKey] = field(default_factory=set)
     records: set[ExternalKey] = field(default_factory=set)
+    lost: set[ExternalKey] = field(default_factory=set)
     accounts: set[AccountId] = field(default_factory=set)
     customer_keys: set[MatchKey] = field(default_factory=set)
     record_keys: set[MatchKey] = field(default_factory=set)
@@ -80,6 +81,8 @@ def _sibling(observation: AnyObservation, kind: str, vendor_id: str) -> External
 
 def _seed_record(seeds: Seeds, observation: CompanyObservation) -> None:
     seeds.records.add(observation.key)
+    if observation.deleted:
+        seeds.lost.add(observation.key)
     body = observation.body
     if body is None:
         return
@@ -120,8 +123,10 @@ async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> 
     """Complete the snapshot so that all the records the seeds come from can be decided in it."""
     name = snapshot.workspace.workspace
     customers = set(seeds.customers)
-    if seeds.accounts:
-        links = await read_links(conn, name, accounts=seeds.accounts)
+    lost = await read_links(conn, name, keys=seeds.lost) if seeds.lost else []
+    behind = seeds.accounts | {link.account_id for link in lost}
+    if behind:
+        links = await read_links(conn, name, accounts=behind)
         customers |= {link.key for link in links if kind_of(link.key) == "customer"}
     owned = await owned_keys(conn, name, customers | seeds.records)
     waiting_for = set(seeds.record_keys)

@@ -130,6 +130,19 @@ def merge(snapshot: Snapshot, one: AccountId, other: AccountId, record: External
     return survivor.account_id
 
 
+def let_go_of_deleted(snapshot: Snapshot, row: ObjectRow) -> set[AccountId]:
+    """A deleted CRM record loses its account, which waits for another one, or for its return.
+
+    Deletion was confirmed by a direct read (design 5). A customer belongs on a living record: one
+    that takes the deleted one's place is found like any late record, a restored one as well.
+    """
+    link = snapshot.link(row.key)
+    if link is None or not row.deleted:
+        return set()
+    snapshot.close_link(row.key)
+    return {link.account_id} | rematch(snapshot, link.account_id)
+
+
 def follow_merged_records(snapshot: Snapshot, row: ObjectRow) -> set[AccountId]:
     """A CRM record into which others were merged takes over their links (identity.md 7).
 
