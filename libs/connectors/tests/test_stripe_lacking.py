@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from plumbline_connectors.stripe.reading import Untranslatable
 from plumbline_connectors.stripe.translate import StripeContext, translate_event
 
 CONTEXT = StripeContext("acme", "stripe", False, "crm_id", "company")
@@ -49,3 +50,17 @@ def test_an_uncollectible_invoice_is_read_when_its_reason_is_not_said() -> None:
     body = event("invoice.marked_uncollectible", {**invoice, "livemode": False})
     done = translate_event(body, CONTEXT, received_at=NOW)
     assert [read.key for read in done.reads] == ["acme/stripe/invoice/in_1"]
+
+
+@pytest.mark.parametrize("created", [-1, 10**15, 10**30])
+def test_an_event_from_no_time_at_all_is_a_dead_letter(created: int) -> None:
+    body = json.loads(event("customer.subscription.updated", subscription(status="active")))
+    with pytest.raises(Untranslatable):
+        translate_event(json.dumps({**body, "created": created}).encode(), CONTEXT, received_at=NOW)
+
+
+def test_an_amount_of_no_sane_size_is_a_dead_letter() -> None:
+    invoice = {"id": "in_1", "object": "invoice", "customer": "cus_1", "status": "paid"}
+    body = event("invoice.paid", {**invoice, "livemode": False, "amount_paid": 10**30})
+    with pytest.raises(Untranslatable, match="sane size"):
+        translate_event(body, CONTEXT, received_at=NOW)

@@ -166,7 +166,7 @@ WRONG = {
         swap("Europe/Berlin", "Berlin"),
         "workspace.timezone: found 'Berlin', expected an IANA name",
     ),
-    "currency": (swap('"EUR"', '"euro"'), "workspace.currency: found 'euro', expected"),
+    "currency": (swap('"EUR"', '"euro"'), "workspace.currency: found 'euro', expected an ISO"),
     "connection name": (
         swap("[connections.stripe]", '[connections."Stripe!"]'),
         "connections.Stripe!.name: found 'Stripe!', expected only lower-case",
@@ -177,7 +177,7 @@ WRONG = {
     ),
     "no kind": (
         swap('kind = "hubspot"', ""),
-        "connections.hubspot.kind: found None, expected stripe or hubspot",
+        "connections.hubspot.kind: found nothing, expected stripe or hubspot",
     ),
     "mode": (
         swap('mode = "live"', 'mode = "prod"'),

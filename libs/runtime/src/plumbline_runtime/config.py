@@ -7,13 +7,16 @@ from zoneinfo import available_timezones
 
 from plumbline_schemas.fields import default_mapping
 from plumbline_schemas.internal import ConfigConnection, WorkspaceConfig
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from plumbline_runtime.config_checks import (
+    check_currency,
     check_field_names,
     check_listen,
     check_name,
     check_public_url,
+    refuse,
+    refuse_switches,
 )
 from plumbline_runtime.config_files import Document, build, read_documents
 from plumbline_runtime.connections import (
@@ -59,17 +62,10 @@ class WorkspaceSection(Section):
 
     id: Annotated[str, AfterValidator(check_name)]
     timezone: str = "UTC"
-    currency: str = Field(pattern=r"^[A-Za-z]{3}$")
+    currency: Annotated[str, AfterValidator(check_currency)]
     """ISO 4217, stored in lower case as Stripe writes it."""
     clock: str | None = None
     """Connection whose `Date` drives ticks; test mode only (design 5)."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lower_currency(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("currency"), str):
-            return {**data, "currency": data["currency"].lower()}
-        return data
 
     @model_validator(mode="after")
     def _known_timezone(self) -> "WorkspaceSection":
@@ -83,13 +79,22 @@ class WorkspaceSection(Section):
 Connection = Annotated[StripeConnection | HubSpotConnection, Field(discriminator="kind")]
 
 
-class Policies(Section):
-    """How the workspace wants it done."""
+_LATER_MRR: Final = frozenset({"stripe_default", "chartmogul", "baremetrics", "profitwell"})
+_LATER_UNMATCHED: Final = frozenset({"create", "hybrid"})
 
-    mrr: Literal["plumbline", "stripe_default", "chartmogul", "baremetrics", "profitwell"] = (
-        "plumbline"
-    )
-    unmatched: Literal["leave", "review", "create", "hybrid"] = "review"
+
+class Policies(Section):
+    """How the workspace wants it done; what no service does yet is refused, not ignored."""
+
+    mrr: Annotated[
+        Literal["plumbline"],
+        BeforeValidator(refuse_switches),
+        BeforeValidator(refuse(_LATER_MRR, expected="'plumbline'")),
+    ] = "plumbline"
+    unmatched: Annotated[
+        Literal["leave", "review"],
+        BeforeValidator(refuse(_LATER_UNMATCHED, expected="'leave' or 'review'")),
+    ] = "review"
     personal_domains: Literal["skip", "match"] = "skip"
     conflict: Literal["overwrite", "keep", "queue"] = "overwrite"
     first_write: Literal["plan", "auto"] = "plan"
@@ -118,6 +123,12 @@ class Workspace(Section):
         connections = data.get("connections") if isinstance(data, dict) else None
         if not isinstance(connections, dict):
             return data
+        for name, section in connections.items():
+            if isinstance(section, dict) and "name" in section:
+                raise ValueError(
+                    f"connections.{name}.name: unknown key, expected the name only in "
+                    f"[connections.{name}]"
+                )
         named = {
             name: {**section, "name": name} if isinstance(section, dict) else section
             for name, section in connections.items()

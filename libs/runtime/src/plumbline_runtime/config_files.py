@@ -3,13 +3,15 @@
 import tomllib
 import typing
 from collections.abc import Iterator
+from datetime import date, time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from plumbline_runtime.config_checks import NOT_SUPPORTED
 from plumbline_runtime.secrets import ConfigError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -31,7 +33,9 @@ class Document(NamedTuple):
         """One section; raises ConfigError when it isn't a table."""
         found = self.content[key]
         if not isinstance(found, dict):
-            raise ConfigError(f"{self.file}: {key}: found {found!r}, expected a table [{key}]")
+            raise ConfigError(
+                f"{self.file}: {key}: found {_plain(found)}, expected a table [{key}]"
+            )
         return Document(self.file, found, key)
 
 
@@ -68,7 +72,7 @@ def build(model: type[ModelT], document: Document) -> ModelT:
         return model.model_validate(document.content)
     except ValidationError as error:
         lines = [
-            f"{document.file}: {_describe(item, model, document)}"
+            _one_line(f"{document.file}: {_describe(item, model, document)}")
             for item in error.errors(include_url=False)
         ]
         raise ConfigError("\n".join(lines)) from None
@@ -79,26 +83,28 @@ def _describe(item: ErrorDetails, model: type[BaseModel], document: Document) ->
     key = ".".join(part for part in (document.prefix, *location) if part)
     match item["type"]:
         case "extra_forbidden":
-            return f"{key}: unknown key{_suggestion(location, model)}"
+            return f"{key}: unknown key{_suggestion(item['loc'], model)}"
         case "missing":
             return f"{key}: found nothing, expected a value{_hint(location)}"
         case "union_tag_invalid" | "union_tag_not_found":
             found = item["input"].get("kind") if isinstance(item["input"], dict) else item["input"]
-            return f"{key}.kind: found {found!r}, expected stripe or hubspot"
+            return f"{key}.kind: found {_plain(found)}, expected stripe or hubspot"
         case "value_error":
-            return _own_words(item, key)
+            return _own_words(item, key, location)
+        case kind if kind == NOT_SUPPORTED:
+            return f"{key}: {item['msg']}"
         case _:
-            return f"{key}: found {_shown(item, location)}, expected {_expected(item)}"
+            return f"{key}: found {_shown(item, location)}, expected {_expected(item, location)}"
 
 
-def _own_words(item: ErrorDetails, key: str) -> str:
+def _own_words(item: ErrorDetails, key: str, location: list[str]) -> str:
     """Our validators name key and value themselves when they look at a whole section."""
     text = str(item.get("ctx", {}).get("error", item["msg"]))
+    if _is_secret(location):
+        return f"{key}: found {_shown(item, location)}, {text}"
     if isinstance(item["input"], dict):
         return f"{key}.{text}" if key else text
-    if "reference" in text:
-        return f"{key}: found something else, {text}"
-    return f"{key}: found {item['input']!r}, {text}"
+    return f"{key}: found {_plain(item['input'])}, {text}"
 
 
 def _location(loc: tuple[int | str, ...]) -> list[str]:
@@ -109,40 +115,112 @@ def _location(loc: tuple[int | str, ...]) -> list[str]:
     return parts
 
 
+def _one_line(message: str) -> str:
+    """A key may be any text in TOML, a message is one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+
+
+_SECRETS: Final = frozenset(
+    {"api_key", "access_token", "webhook_secrets", "client_secret", "refresh_token", "oauth"}
+)
+
+
+def _is_secret(location: list[str]) -> bool:
+    """Below a connection's name, which may be any of these words itself."""
+    return not _SECRETS.isdisjoint(location[2:])
+
+
 def _shown(item: ErrorDetails, location: list[str]) -> str:
-    secret = location and any(word in location[-1] for word in ("secret", "token", "key"))
-    return "a value" if secret else repr(item["input"])
+    """What the file says; of a secret only what kind of value it is."""
+    found = item["input"]
+    return _kind_of(found) if _is_secret(location) else _plain(found)
 
 
-def _expected(item: ErrorDetails) -> str:
-    text = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return text[0].lower() + text[1:]
+def _plain(found: object) -> str:
+    if isinstance(found, str):
+        return repr(found)
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, int | float | date | time):
+        return str(found)
+    return _kind_of(found)
+
+
+def _kind_of(found: object) -> str:
+    if found in ([], ()):
+        return "an empty list"
+    kinds: tuple[tuple[type | tuple[type, ...], str], ...] = (
+        (type(None), "nothing"),
+        (str, "a text"),
+        (bool, "true or false"),
+        ((int, float), "a number"),
+        ((list, tuple), "a list"),
+        (dict, "a table"),
+        ((date, time), "a date or time"),
+    )
+    return next((words for kind, words in kinds if isinstance(found, kind)), "a value")
+
+
+_WORDS: Final = {
+    "string_type": "a text in quotes",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list such as {example}",
+    "greater_than_equal": "a whole number of at least {ge}",
+    "less_than_equal": "a whole number of at most {le}",
+    "literal_error": "{expected}",
+}
+
+
+def _expected(item: ErrorDetails, location: list[str]) -> str:
+    """The validator's demand in the words of the file's format, not of its implementation."""
+    words = _WORDS.get(item["type"])
+    if words is None:
+        return item["msg"].removeprefix("Input should be ")
+    return words.format(example=_example(location), **item.get("ctx", {}))
+
+
+def _example(location: list[str]) -> str:
+    return '["env:NAME"]' if _is_secret(location) else '["NAME"]'
 
 
 def _hint(location: list[str]) -> str:
-    secrets = {"api_key", "access_token", "webhook_secrets", "client_secret"}
-    return " such as env:NAME or file:PATH" if location[-1] in secrets else ""
+    if location[-1] == "webhook_secrets":
+        return f" such as {_example(location)}"
+    return " such as env:NAME or file:PATH" if _is_secret(location) else ""
 
 
-def _suggestion(location: list[str], model: type[BaseModel]) -> str:
-    known = sorted(_known_keys(model, location[:-1]))
-    close = get_close_matches(location[-1], known, n=1)
+def _suggestion(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    known = sorted(_known_keys(model, [str(part) for part in loc[:-1]]))
+    close = get_close_matches(str(loc[-1]), known, n=1)
     expected = f"expected one of {', '.join(known)}" if known else "expected no such key"
     return f", did you mean {close[0]}? {expected}" if close else f", {expected}"
 
 
 def _known_keys(model: type[BaseModel], path: list[str]) -> set[str]:
-    """Keys allowed at a place of the file: the fields of every model that may stand there."""
+    """Keys allowed at a place of the file, the place as Pydantic tells it, with tags of unions."""
     models: list[type[BaseModel]] = [model]
-    skip = False
+    named = False
     for part in path:
-        if skip:
-            skip = False
+        if named:  # the name of a connection stands between its table and its keys
+            named = False
+            continue
+        tagged = [found for found in models if _has_tag(found, part)]
+        if tagged:
+            models = tagged
             continue
         fields = [m.model_fields[part] for m in models if part in m.model_fields]
-        skip = any(typing.get_origin(field.annotation) is dict for field in fields)
+        named = any(typing.get_origin(field.annotation) is dict for field in fields)
         models = [found for field in fields for found in _models(field.annotation)]
     return {name for m in models for name in m.model_fields if name != "name"}
+
+
+def _has_tag(model: type[BaseModel], tag: str) -> bool:
+    kind = model.model_fields.get("kind")
+    return kind is not None and tag in typing.get_args(kind.annotation)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

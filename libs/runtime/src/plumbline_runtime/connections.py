@@ -4,32 +4,54 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from plumbline_runtime.config_checks import check_api_base, check_name
+from plumbline_runtime.config_checks import (
+    check_api_base,
+    check_name,
+    check_not_empty,
+    check_portal_id,
+    not_supported,
+)
 from plumbline_runtime.secrets import SecretRef
 
 
 class Section(BaseModel):
-    """A table of the file: frozen, and a key it doesn't know is an error."""
+    """A table of the file: frozen, and a key it doesn't know is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Strict, since TOML has types: "yes" is no bool. Lists become tuples, the one thing TOML lacks.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class StripeMetadata(Section):
     """Stripe metadata keys that mean these."""
 
-    crm_id: str = Field(default="crm_id", min_length=1)
-    company: str = Field(default="company", min_length=1)
+    crm_id: Annotated[str, AfterValidator(check_not_empty)] = "crm_id"
+    company: Annotated[str, AfterValidator(check_not_empty)] = "company"
 
 
 class StripeScope(Section):
     """What counts; empty means all."""
 
-    products: tuple[str, ...] = ()
-    lookup_keys: tuple[str, ...] = ()
+    products: tuple[str, ...] = Field(default=(), strict=False)
+    lookup_keys: tuple[str, ...] = Field(default=(), strict=False)
+
+
+def _check_scope(scope: StripeScope) -> StripeScope:
+    named = [key for key in ("products", "lookup_keys") if getattr(scope, key)]
+    if named:
+        raise not_supported(" and ".join(named), "it empty or left out, which means everything")
+    return scope
 
 
 class _Connection(Section):
     name: Annotated[str, AfterValidator(check_name)]
+
+
+def _at_least_one(secrets: tuple[SecretRef, ...]) -> tuple[SecretRef, ...]:
+    if not secrets:
+        raise ValueError('expected at least one reference, such as ["env:NAME"]')
+    return secrets
 
 
 class StripeConnection(_Connection):
@@ -38,9 +60,11 @@ class StripeConnection(_Connection):
     kind: Literal["stripe"]
     mode: Literal["live", "test"]
     api_key: SecretRef
-    webhook_secrets: tuple[SecretRef, ...] = Field(min_length=1)
+    webhook_secrets: Annotated[
+        tuple[SecretRef, ...], Field(strict=False), AfterValidator(_at_least_one)
+    ]
     api_base: str = "https://api.stripe.com"
-    scope: StripeScope = StripeScope()
+    scope: Annotated[StripeScope, AfterValidator(_check_scope)] = StripeScope()
     metadata: StripeMetadata = StripeMetadata()
 
     @property
@@ -80,7 +104,7 @@ class HubSpotConnection(_Connection):
     oauth: HubSpotOAuth | None = None
     client_secret: SecretRef | None = None
     """Signs webhooks."""
-    portal_id: str | None = Field(default=None, pattern=r"^[0-9]+$")
+    portal_id: Annotated[str, AfterValidator(check_portal_id)] | None = None
     mode: Literal["live", "test"] = "live"
     api_layout: Literal["v3", "2026-03"] = "v3"
     api_base: str = "https://api.hubapi.com"

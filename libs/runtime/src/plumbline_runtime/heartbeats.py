@@ -15,7 +15,7 @@ from plumbline_runtime.health import Health
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.settings import Settings
 
-_EVERY_SECONDS: Final = 1.0
+_EVERY_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = 3.0
 
 _UNREACHABLE: Final = (

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-_ENV: Final = re.compile(r"^env:[A-Za-z_][A-Za-z0-9_]*$")
+_ENV: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 
 
 class ConfigError(Exception):
@@ -21,7 +21,7 @@ class SecretRef:
     __slots__ = ("reference", "where")
 
     def __init__(self, reference: str, *, where: str = "") -> None:
-        if not _ENV.match(reference) and not (
+        if not _ENV.fullmatch(reference) and not (
             reference.startswith("file:") and len(reference) > len("file:")
         ):
             # The text is not repeated: somebody may have pasted the secret itself.

@@ -23,7 +23,7 @@ class IngestSettings(NamedTuple):
     signature_tolerance: float = 300.0
     """Vendors 1.1 and 2.8: five minutes, both ways."""
     ready_cache: float = 0.25
-    heartbeat_max_age: float = 3.0
+    heartbeat_max_age: float = 2.0
     read_batch: int = 100
     """A vendor's batch (vendors 2.3): full ones are read at once."""
     read_window: float = 0.25

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
@@ -89,6 +90,12 @@ class Walker:
     async def _step(self, walk: Walk) -> Walk:
         await self._wait_for_room()
         page = await self._read(walk)
+        if page is None:
+            self._log.warning("walk_cursor_gone", kind=walk.kind, cursor=walk.cursor)
+            walk = replace(walk, cursor=None, rows={**walk.rows, walk.kind: 0})
+            await self._positions.save(walk)
+            await asyncio.sleep(self._settings.retry_seconds)
+            return walk
         moved = advance(
             walk,
             published=len(page.observations),
@@ -107,7 +114,11 @@ class Walker:
             self._log.info("walk_completed", rows=dict(moved.rows), skipped=dict(moved.skipped))
         return moved
 
-    async def _read(self, walk: Walk) -> BookPage:
+    async def _read(self, walk: Walk) -> BookPage | None:
+        """The page at the walk's cursor; None when the row the cursor names is gone.
+
+        The kind is then read from its beginning: what was published before folds to nothing.
+        """
         wait = self._settings.retry_seconds
         while True:
             await self._budget.acquire("walk")
@@ -120,6 +131,8 @@ class Walker:
                 await asyncio.sleep(error.retry_after or wait)
                 wait = min(wait * 2, self._settings.retry_seconds_max)
             except (Unauthorized, Permanent, VendorError) as error:
+                if walk.cursor is not None and error.status in {400, 404}:
+                    return None
                 self._report(walk, error)
                 await asyncio.sleep(self._settings.refused_retry_seconds)
 

@@ -83,6 +83,10 @@ def head_of(decoded: Any) -> EventHead:
         raise NotAnEvent(f"not a Stripe event: {error}") from error
 
 
+_LAST_SECOND: Final = 253_402_300_799
+"""The end of the year 9999, beyond which no instant can be told."""
+
+
 def _head(event: _Event) -> EventHead:
     if event.object not in {SNAPSHOT, THIN}:
         raise NotAnEvent(f"object is {event.object[:40]!r}, expected {SNAPSHOT!r} or {THIN!r}")
@@ -131,6 +135,8 @@ def _text(value: Any) -> str | None:
 
 def _seconds(created: int | str) -> int:
     if isinstance(created, int):
+        if not 0 <= created <= _LAST_SECOND:
+            raise NotAnEvent(f"created is {created}, expected Unix seconds")
         return created
     try:
         return int(msgspec.convert(created, datetime).timestamp())
