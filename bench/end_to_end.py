@@ -75,10 +75,8 @@ async def run_end_to_end(folder: Path, load: Load) -> Result:
         deployment = deploy(home, world, listen)
 
         async def story() -> None:
-            try:
-                results.append(await _measure(world, deployment, load))
-            finally:
-                deployment.request_stop()
+            results.append(await _measure(world, deployment, load))
+            deployment.request_stop()
 
         await deployment.run(story)
     return results[0]

@@ -104,10 +104,10 @@ async def test_batch_update_reports_each_row(hub: HubSpot) -> None:
 
 
 async def test_one_bad_row_without_trace_ids_refuses_the_batch(hub: HubSpot) -> None:
-    one = await make(hub, name="One")
+    one, two = await make(hub, name="One"), await make(hub, name="Two")
     rows = [
+        {"id": two.id, "properties": {"phone": "1"}},
         {"id": one.id, "properties": {"no_such": "1"}},
-        {"id": one.id, "properties": {"phone": "1"}},
     ]
     with pytest.raises(ApiException) as refused:
         await sdk(
@@ -118,6 +118,8 @@ async def test_one_bad_row_without_trace_ids_refuses_the_batch(hub: HubSpot) -> 
         )
     assert refused.value.status == 400
     assert "PROPERTY_DOESNT_EXIST" in refused.value.body
+    untouched = await sdk(hub.crm.companies.basic_api.get_by_id, two.id, properties=["phone"])
+    assert untouched.properties["phone"] is None
 
 
 async def test_a_batch_of_more_than_100_is_refused(hub: HubSpot) -> None:

@@ -25,6 +25,7 @@ class Receiver:
     def __init__(self) -> None:
         self.posts: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
+        self.pauses: list[float] = []
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -32,6 +33,7 @@ class Receiver:
 
     async def handle(self, request: Request) -> Response:
         self.posts.append((dict(request.headers), await request.body()))
+        await asyncio.sleep(self.pauses.pop(0) if self.pauses else 0)
         return Response(status_code=self.statuses.pop(0) if self.statuses else 200)
 
     async def until(self, done: Callable[[], bool]) -> None:
@@ -40,18 +42,30 @@ class Receiver:
                 await asyncio.sleep(0.01)
 
 
-@pytest.fixture
-async def receiver() -> Receiver:
-    return Receiver()
+@pytest.fixture(scope="module")
+async def hooks() -> AsyncIterator[tuple[str, dict[str, Receiver]]]:
+    """One server for all; each test's receiver stands under `now`."""
+    receivers: dict[str, Receiver] = {}
+
+    async def handle(request: Request) -> Response:
+        return await receivers["now"].handle(request)
+
+    app = Starlette(routes=[Route("/hook", handle, methods=["POST"])])
+    async with running(app) as url:
+        yield f"{url}/hook", receivers
 
 
 @pytest.fixture
-async def sim(receiver: Receiver) -> AsyncIterator[HubSpotSimulator]:
-    app = Starlette(routes=[Route("/hook", receiver.handle, methods=["POST"])])
-    async with (
-        running(app) as url,
-        hubspot_simulator(webhook_url=f"{url}/hook", public_url=PUBLIC) as started,
-    ):
+async def receiver(hooks: tuple[str, dict[str, Receiver]]) -> Receiver:
+    hooks[1]["now"] = Receiver()
+    return hooks[1]["now"]
+
+
+@pytest.fixture
+async def sim(
+    hooks: tuple[str, dict[str, Receiver]], receiver: Receiver
+) -> AsyncIterator[HubSpotSimulator]:
+    async with hubspot_simulator(webhook_url=hooks[0], public_url=PUBLIC) as started:
         started.state.webhooks.settings.retry_seconds = 0.02
         yield started
 
@@ -172,3 +186,95 @@ async def test_rows_can_be_made_to_fail_by_category(sim: HubSpotSimulator) -> No
     assert second.json()["results"][0]["objectWriteTraceId"] == "t1"
     written = await control(sim, "GET", "/writes?since=1")
     assert [w["properties"] for w in written["writes"]] == [{"phone": "1"}]
+
+
+async def test_several_portals_and_one_event_id_in_one_array(
+    sim: HubSpotSimulator, receiver: Receiver
+) -> None:
+    await control(sim, "POST", "/webhooks", {"also_portals": [4343], "one_event_id": 5})
+    await control(sim, "POST", "/companies", {"properties": {"name": "Acme"}})
+    await control(sim, "POST", "/companies", {"properties": {"name": "Beta"}})
+    await receiver.until(lambda: len(receiver.events) == 4)
+    assert [event["portalId"] for event in receiver.events] == [4242, 4343] * 2
+    assert {event["eventId"] for event in receiver.events} == {5}
+
+
+async def test_a_merge_names_all_its_records(sim: HubSpotSimulator, receiver: Receiver) -> None:
+    one = await control(sim, "POST", "/companies", {"properties": {"name": "A"}})
+    both = {"properties": {"name": "B", "phone": "1", "city": "Berlin"}}
+    two = await control(sim, "POST", "/companies", both)
+    new = await control(sim, "POST", f"/companies/{one['id']}/merge", {"other": two["id"]})
+    await receiver.until(lambda: len(receiver.events) == 3)
+    event = receiver.events[-1]
+    assert event["subscriptionType"] == "company.merge"
+    assert (event["primaryObjectId"], event["mergedObjectIds"]) == (
+        int(one["id"]),
+        [int(two["id"])],
+    )
+    assert event["newObjectId"] == event["objectId"] == int(new["id"])
+    assert event["numberOfPropertiesMoved"] == 2
+
+
+async def test_instants_travel_as_milliseconds_and_text_as_it_is(
+    sim: HubSpotSimulator, receiver: Receiver
+) -> None:
+    made = await control(sim, "POST", "/deals", {"properties": {"dealname": "D"}})
+    change = {"closedate": "2026-09-21T14:13:20Z", "dealname": "2026-13-45Txx:00:00.000Z"}
+    await control(sim, "POST", f"/deals/{made['id']}", {"properties": change})
+    await receiver.until(lambda: len(receiver.events) == 3)
+    values = {e["propertyName"]: e["propertyValue"] for e in receiver.events[1:]}
+    assert values == {"closedate": "1790000000000", "dealname": change["dealname"]}
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ({"kind": "duplicate", "copies": 2}, ["A", "A", "A", "B"]),
+        ({"kind": "reorder", "behind": 1}, ["B", "A"]),
+        ({"kind": "drop_before"}, ["B"]),
+    ],
+)
+async def test_deliveries_can_be_doubled_reordered_and_lost(
+    sim: HubSpotSimulator, receiver: Receiver, action: dict[str, Any], expected: list[str]
+) -> None:
+    rule = {"channel": "delivery", "path": "company.creation /hook", "nth": 1, "action": action}
+    await control(sim, "POST", "/faults", rule)
+    ids = {}
+    for name in "AB":
+        made = await control(sim, "POST", "/companies", {"properties": {"name": name}})
+        ids[int(made["id"])] = name
+        await asyncio.sleep(0.15)
+    await receiver.until(lambda: len(receiver.events) == len(expected))
+    assert sorted(ids[event["objectId"]] for event in receiver.events) == sorted(expected)
+    if action["kind"] == "reorder":
+        assert [ids[event["objectId"]] for event in receiver.events] == expected
+
+
+async def test_a_held_delivery_goes_out_though_nothing_overtakes_it(
+    sim: HubSpotSimulator, receiver: Receiver
+) -> None:
+    sim.state.webhooks.settings.held_seconds = 0.1
+    rule = {"channel": "delivery", "nth": 1, "action": {"kind": "reorder", "behind": 1}}
+    await control(sim, "POST", "/faults", rule)
+    await control(sim, "POST", "/companies", {"properties": {"name": "A"}})
+    assert sim.state.webhooks.waiting
+    await receiver.until(lambda: len(receiver.events) == 1)
+    await receiver.until(lambda: not sim.state.webhooks.waiting)
+
+
+async def test_a_slow_receiver_gets_it_again(sim: HubSpotSimulator, receiver: Receiver) -> None:
+    await control(sim, "POST", "/webhooks", {"timeout_seconds": 0.05})
+    receiver.pauses = [0.3]
+    await control(sim, "POST", "/companies", {"properties": {"name": "A"}})
+    await receiver.until(lambda: len(receiver.events) == 2)
+    assert [event["attemptNumber"] for event in receiver.events] == [0, 1]
+
+
+async def test_it_is_given_up_after_the_tenth_retry(
+    sim: HubSpotSimulator, receiver: Receiver
+) -> None:
+    sim.state.webhooks.settings.retry_seconds = 0.001
+    receiver.statuses = [400] * 20
+    await control(sim, "POST", "/companies", {"properties": {"name": "A"}})
+    await receiver.until(lambda: sim.state.webhooks.given_up == 1)
+    assert [event["attemptNumber"] for event in receiver.events] == list(range(11))

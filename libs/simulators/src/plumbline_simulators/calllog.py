@@ -91,7 +91,8 @@ class CallLog:
                 "faults": list(faults),
             }
         )
-        self._entries.append(entry)
+        # A copy, as orjson's own bytes hold on to a buffer several times their size.
+        self._entries.append(bytes(memoryview(entry)))
         self._size += len(entry)
         while self._size > self._max_bytes:
             self._size -= len(self._entries.popleft())

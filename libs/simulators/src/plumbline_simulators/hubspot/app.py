@@ -9,16 +9,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from plumbline_simulators.hubspot.answers import json_answer
+from plumbline_simulators.hubspot.associations import Associations
 from plumbline_simulators.hubspot.batch import Batches
 from plumbline_simulators.hubspot.errors import HubSpotError
+from plumbline_simulators.hubspot.oauth import OAuth
 from plumbline_simulators.hubspot.objects import Objects
 from plumbline_simulators.hubspot.search import Search
 from plumbline_simulators.hubspot.settings_api import Properties, Surroundings
 from plumbline_simulators.hubspot.state import HubSpotState
 
 Handler = Callable[[Request], Awaitable[Response]]
+Wrap = Callable[[Handler], Handler]
 OBJECTS = ("/crm/v3/objects", "/crm/objects/2026-03")
 ASSOCIATED = ("/crm/v4/objects", "/crm/objects/2026-03")
+ASSOCIATIONS = ("/crm/v3/associations", "/crm/v4/associations", "/crm/associations/2026-03")
 PROPERTIES = ("/crm/v3/properties", "/crm/properties/2026-03")
 OWNERS = ("/crm/v3/owners", "/crm/owners/2026-03")
 ACCOUNT = ("/account-info/v3/details", "/account-info/2026-03/details")
@@ -29,6 +33,7 @@ def hubspot_app(state: HubSpotState) -> Starlette:
     """The simulated API; unknown paths are refused as the vendor does."""
     guard = _Guard(state)
     routes = [
+        *_association_routes(state, guard.wrap),
         *_object_routes(state, guard.wrap),
         *_property_routes(state, guard.wrap),
         *_other_routes(state, guard.wrap),
@@ -37,31 +42,35 @@ def hubspot_app(state: HubSpotState) -> Starlette:
     async def refused(request: Request, error: Exception) -> Response:
         return _refusal(state, request, error)
 
-    return Starlette(routes=routes, exception_handlers={HTTPException: refused})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refused})
+    app.router.redirect_slashes = False
+    return app
 
 
-def _object_routes(state: HubSpotState, wrap: Callable[[Handler], Handler]) -> list[Route]:
+def _object_routes(state: HubSpotState, wrap: Wrap) -> list[Route]:
     objects, batches, search = Objects(state), Batches(state), Search(state)
+    one = ["GET", "PATCH", "DELETE"]
     routes = []
     for base in OBJECTS:
         routes += [
+            Route(base + "/contacts/gdpr-delete", wrap(objects.purge), methods=["POST"]),
             Route(base + "/{type}/batch/{action}", wrap(batches.handle), methods=["POST"]),
             Route(base + "/{type}/search", wrap(search.handle), methods=["POST"]),
             Route(base + "/{type}/merge", wrap(objects.merge), methods=["POST"]),
             Route(base + "/{type}", wrap(objects.collection), methods=["GET", "POST"]),
-            Route(base + "/{type}/{id}", wrap(objects.one), methods=["GET", "PATCH", "DELETE"]),
+            Route(base + "/{type}/{id}", wrap(objects.one), methods=one),
         ]
     return routes
 
 
-def _property_routes(state: HubSpotState, wrap: Callable[[Handler], Handler]) -> list[Route]:
+def _property_routes(state: HubSpotState, wrap: Wrap) -> list[Route]:
     properties = Properties(state)
+    one = ["GET", "PATCH", "DELETE"]
     routes = []
     for base in PROPERTIES:
-        one = ["GET", "PATCH", "DELETE"]
         routes += [
             Route(base + "/{type}/groups", wrap(properties.groups), methods=["GET", "POST"]),
-            Route(base + "/{type}/groups/{name}", wrap(properties.group)),
+            Route(base + "/{type}/groups/{name}", wrap(properties.group), methods=one),
             Route(base + "/{type}/batch/{action}", wrap(properties.batch), methods=["POST"]),
             Route(base + "/{type}", wrap(properties.collection), methods=["GET", "POST"]),
             Route(base + "/{type}/{name}", wrap(properties.one), methods=one),
@@ -69,8 +78,25 @@ def _property_routes(state: HubSpotState, wrap: Callable[[Handler], Handler]) ->
     return routes
 
 
-def _other_routes(state: HubSpotState, wrap: Callable[[Handler], Handler]) -> list[Route]:
-    around = Surroundings(state)
+def _association_routes(state: HubSpotState, wrap: Wrap) -> list[Route]:
+    links = Associations(state)
+    routes = []
+    for base in ASSOCIATED:
+        one = base + "/{type}/{id}/associations"
+        pair = one + "/{to_type}/{to_id}"
+        routes += [
+            Route(one + "/default/{to_type}/{to_id}", wrap(links.default), methods=["PUT"]),
+            Route(pair, wrap(links.pair), methods=["PUT", "DELETE"]),
+            Route(one + "/{to_type}", wrap(links.listed)),
+        ]
+    for base in ASSOCIATIONS:
+        batch = base + "/{type}/{to_type}/batch/{action:path}"
+        routes.append(Route(batch, wrap(links.batch), methods=["POST"]))
+    return routes
+
+
+def _other_routes(state: HubSpotState, wrap: Wrap) -> list[Route]:
+    around, oauth = Surroundings(state), OAuth(state)
     routes = [Route(path, wrap(around.account)) for path in ACCOUNT]
     for base in OWNERS:
         routes += [
@@ -78,19 +104,14 @@ def _other_routes(state: HubSpotState, wrap: Callable[[Handler], Handler]) -> li
             Route(base + "/", wrap(around.owners)),
             Route(base + "/{id}", wrap(around.owner)),
         ]
-    for base in ASSOCIATED:
-        default = base + "/{type}/{id}/associations/default/{to_type}/{to_id}"
-        listed = base + "/{type}/{id}/associations/{to_type}"
-        routes += [
-            Route(default, wrap(around.associate), methods=["PUT"]),
-            Route(listed, wrap(around.associations)),
-        ]
     for base in OAUTH:
         routes += [
-            Route(base + "/token", around.token, methods=["POST"]),
-            Route(base + "/token/revoke", around.revoke, methods=["POST"]),
+            Route(base + "/token", oauth.token, methods=["POST"]),
+            Route(base + "/token/introspect", oauth.introspect, methods=["POST"]),
+            Route(base + "/token/revoke", oauth.revoke, methods=["POST"]),
         ]
-    return routes
+    looked_at = Route("/oauth/v1/access-tokens/{token}", _told(state, oauth.access_token))
+    return [*routes, looked_at]
 
 
 class _Guard:
@@ -101,21 +122,34 @@ class _Guard:
 
     def wrap(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
-            request.state.request_id = self._state.next_request_id()
-            headers: dict[str, str] = {}
             path = request.url.path
+            static = self._state.tokens.check(request.headers.get("authorization"), path)
+            headers = self._state.limits.take(search=path.endswith("/search"), daily=static)
             try:
-                self._state.tokens.check(request.headers.get("authorization"), path)
-                headers = self._state.limits.take(search=path.endswith("/search"))
                 answer = await handler(request)
             except HubSpotError as error:
-                answer = json_answer(error.body(request.state.request_id), error.status)
-                headers = {**headers, **error.headers}
+                error.headers = {**headers, **error.headers}
+                raise
             answer.headers.update(headers)
-            answer.headers["X-HubSpot-Correlation-Id"] = request.state.request_id
             return answer
 
-        return guarded
+        return _told(self._state, guarded)
+
+
+def _told(state: HubSpotState, handler: Handler) -> Handler:
+    """Gives every answer its request id, and errors their body."""
+
+    async def told(request: Request) -> Response:
+        request.state.request_id = state.next_request_id()
+        try:
+            answer = await handler(request)
+        except HubSpotError as error:
+            answer = json_answer(error.body(request.state.request_id), error.status)
+            answer.headers.update(error.headers)
+        answer.headers["X-HubSpot-Correlation-Id"] = request.state.request_id
+        return answer
+
+    return told
 
 
 def _refusal(state: HubSpotState, request: Request, error: Exception) -> Response:

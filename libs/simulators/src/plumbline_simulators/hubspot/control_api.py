@@ -1,5 +1,6 @@
-"""HubSpot's part of the control API: seeding, people in the UI, limits, webhooks, writes."""
+"""HubSpot's part of the control API: seeding, people in the UI, what was written."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -8,16 +9,24 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from plumbline_simulators.control import ControlError, answer, read_json
+from plumbline_simulators.hubspot.control_settings import ControlSettings
 from plumbline_simulators.hubspot.errors import HubSpotError
-from plumbline_simulators.hubspot.state import HubSpotState, RowFault
-from plumbline_simulators.hubspot.store import Source
-from plumbline_simulators.hubspot.webhooks import SINGULAR
+from plumbline_simulators.hubspot.kinds import KINDS
+from plumbline_simulators.hubspot.state import HubSpotState
+from plumbline_simulators.hubspot.store import Records, Source, Values
+from plumbline_simulators.hubspot.values import iso
 
 PERSON = Source("CRM_UI", "userId:5")
+Json = dict[str, Any]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Control:
-    """Handlers below `/control`."""
+    """Handlers below `/control`.
+
+    Records stand below `/control/objects/{type}`, and shorter below `/control/companies`,
+    `/control/contacts` and `/control/deals`.
+    """
 
     def __init__(self, state: HubSpotState) -> None:
         self._state = state
@@ -25,155 +34,118 @@ class Control:
     def routes(self) -> list[Route]:
         """All of them."""
         return [
-            Route("/control/seed", self.seed, methods=["POST"]),
-            Route("/control/objects/{type}", self.create, methods=["POST"]),
-            Route("/control/objects/{type}/{id}", self.one, methods=["GET", "POST", "DELETE"]),
-            Route("/control/objects/{type}/{id}/restore", self.restore, methods=["POST"]),
-            Route("/control/objects/{type}/{id}/merge", self.merge, methods=["POST"]),
-            Route("/control/writes", self.writes),
-            Route("/control/limits", self.limits, methods=["GET", "POST"]),
-            Route("/control/tokens", self.tokens, methods=["POST"]),
-            Route("/control/webhooks", self.webhooks, methods=["GET", "POST"]),
-            Route("/control/row_faults", self.row_faults, methods=["POST", "DELETE"]),
-            Route("/control/behaviour", self.behaviour, methods=["POST"]),
+            Route("/control/seed", _refusing(self.seed), methods=["POST"]),
+            Route("/control/writes", _refusing(self.writes)),
+            *ControlSettings(self._state).routes(),
+            *self._record_routes("/control/objects/{type}"),
+            *(route for plural in KINDS for route in self._record_routes(f"/control/{plural}")),
+        ]
+
+    def _record_routes(self, base: str) -> list[Route]:
+        one = ["GET", "POST", "DELETE"]
+        return [
+            Route(base, _refusing(self.create), methods=["POST"]),
+            Route(base + "/{id}", _refusing(self.one), methods=one),
+            Route(base + "/{id}/restore", _refusing(self.restore), methods=["POST"]),
+            Route(base + "/{id}/merge", _refusing(self.merge), methods=["POST"]),
         ]
 
     async def seed(self, request: Request) -> Response:
-        """`companies`, `contacts` (id, properties), `owners`; silent without `events: true`."""
+        """`companies`, `contacts`, `deals` (id, properties), `owners`; silent without `events`."""
         data = await read_json(request)
         self._state.silent = not data.get("events", False)
         made: dict[str, int] = {}
         try:
-            for object_type in ("companies", "contacts"):
-                records = self._state.records[object_type]
-                for place, entry in enumerate(data.get(object_type, [])):
-                    values = self._values(object_type, entry, f"{object_type}[{place}]")
+            for plural, records in self._state.records.items():
+                for place, entry in enumerate(data.get(plural, [])):
+                    values = self._values(records, entry, f"{plural}[{place}]")
                     given = str(entry["id"]) if "id" in entry else None
                     records.create(values, PERSON, given)
-                made[object_type] = len(data.get(object_type, []))
-        except HubSpotError as error:
-            raise ControlError(str(error)) from error
+                made[plural] = len(data.get(plural, []))
         finally:
             self._state.silent = False
-        self._state.owners += data.get("owners", [])
-        return answer({"made": made}, 201)
+        for place, owner in enumerate(data.get("owners", [])):
+            self._state.owners.append(self._owner(owner, place))
+        return answer({"made": made, "owners": len(self._state.owners)}, 201)
 
-    def _values(self, object_type: str, entry: Any, where: str) -> dict[str, str | None]:
+    def _owner(self, given: Any, place: int) -> Json:
+        if not isinstance(given, dict) or "id" not in given:
+            raise ControlError(f"owners[{place}]: expected an object with an id")
+        now = iso(self._state.clock.now())
+        known = {"archived": False, "type": "PERSON", "createdAt": now, "updatedAt": now}
+        return known | given | {"id": str(given["id"])}
+
+    def _values(self, records: Records, entry: Any, where: str) -> Values:
         if not isinstance(entry, dict):
             raise ControlError(f"{where}: expected an object")
-        catalog = self._state.records[object_type].catalog
         try:
-            return catalog.check(entry.get("properties", {}), by_api=False)
+            return records.catalog.check(entry.get("properties"), by_api=False)
         except HubSpotError as error:
             raise ControlError(f"{where}: {error}") from error
+
+    def _records(self, request: Request) -> Records:
+        segment = request.url.path.split("/")[2]
+        return self._state.of(request.path_params.get("type", segment))
+
+    def _told(self, records: Records, row: Json, status: int = 200) -> Response:
+        """The record with the versions of all its values and the number of its writes."""
+        versions = {name: records.history(row, name) for name in row["properties"]}
+        return answer({key: row[key] for key in row if key != "by"} | {"history": versions}, status)
 
     async def create(self, request: Request) -> Response:
         """A person creates a record in the UI."""
         data = await read_json(request)
-        records = self._state.of(request.path_params["type"])
-        values = self._values(records.type, data, "body")
+        records = self._records(request)
+        values = self._values(records, data, "body")
         given = str(data["id"]) if "id" in data else None
-        return answer(records.create(values, PERSON, given), 201)
+        return self._told(records, records.create(values, PERSON, given), 201)
 
     async def one(self, request: Request) -> Response:
         """Look; or a person changes or deletes the record in the UI."""
-        records = self._state.of(request.path_params["type"])
+        records = self._records(request)
         record_id = request.path_params["id"]
-        try:
-            if request.method == "DELETE":
-                records.archive(record_id, PERSON)
-                return answer({"archived": record_id})
-            if request.method == "POST":
-                values = self._values(records.type, await read_json(request), "body")
-                return answer(records.update(records.get(record_id), values, PERSON))
-        except HubSpotError as error:
-            raise ControlError(str(error)) from error
+        if request.method == "DELETE":
+            records.archive(record_id, PERSON)
+            return answer({"archived": record_id})
+        if request.method == "POST":
+            values = self._values(records, await read_json(request), "body")
+            row = records.update(records.get(record_id), values, PERSON)
+            return self._told(records, row)
         found = records.find(record_id)
         if found is None:
-            return answer({"error": f"no {SINGULAR[records.type]} {record_id}"}, 404)
-        return answer(found)
+            return answer({"error": f"no {records.kind.singular} {record_id}"}, 404)
+        return self._told(records, found)
 
     async def restore(self, request: Request) -> Response:
         """A person restores a deleted record."""
-        records = self._state.of(request.path_params["type"])
-        return answer(records.restore(request.path_params["id"], PERSON))
+        records = self._records(request)
+        return self._told(records, records.restore(request.path_params["id"], PERSON))
 
     async def merge(self, request: Request) -> Response:
         """A person merges `other` into this record; the survivor has a new id."""
         data = await read_json(request)
-        records = self._state.of(request.path_params["type"])
-        return answer(records.merge(request.path_params["id"], str(data["other"]), PERSON))
+        if "other" not in data:
+            raise ControlError("other: the id of the record to merge is missing")
+        records = self._records(request)
+        row = records.merge(request.path_params["id"], str(data["other"]), PERSON)
+        return self._told(records, row)
 
     async def writes(self, request: Request) -> Response:
-        """Accepted writes after `since`, oldest first."""
-        since = int(request.query_params.get("since", "0"))
+        """Accepted writes after `since`, oldest first; `at_ms` is real time."""
+        text = request.query_params.get("since", "0")
+        if not text.isdigit():
+            raise ControlError(f"since: expected a number from 0, found {text!r}")
         oldest = self._state.write_count - len(self._state.writes)
-        skip = max(0, since - oldest)
+        skip = max(0, int(text) - oldest)
         rows = [orjson.loads(raw) for raw in list(self._state.writes)[skip:]]
         return answer({"count": self._state.write_count, "writes": rows})
 
-    async def limits(self, request: Request) -> Response:
-        """Look at or set `per_10_seconds`, `per_day`, `search_per_second`, `retry_after`."""
-        limits = self._state.limits
-        names = ("per_10_seconds", "per_day", "search_per_second", "retry_after", "used_today")
-        if request.method == "POST":
-            for name, value in (await read_json(request)).items():
-                if name not in names:
-                    raise ControlError(f"{name}: unknown; known are {', '.join(names)}")
-                setattr(limits, name, value)
-        return answer({name: getattr(limits, name) for name in names})
 
-    async def tokens(self, request: Request) -> Response:
-        """`add`, `add_refresh`, `revoke` (lists), `scopes_missing` (path words)."""
-        data = await read_json(request)
-        tokens = self._state.tokens
-        tokens.static |= set(data.get("add", []))
-        tokens.refresh |= set(data.get("add_refresh", []))
-        for token in data.get("revoke", []):
-            tokens.revoke(token)
-        if "scopes_missing" in data:
-            tokens.scopes_missing = set(data["scopes_missing"])
-        return answer({"static": len(tokens.static), "refresh": len(tokens.refresh)})
+def _refusing(handler: Handler) -> Handler:
+    async def handled(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except HubSpotError as error:
+            raise ControlError(str(error)) from error
 
-    async def webhooks(self, request: Request) -> Response:
-        """Look at deliveries; set `url`, `public_url`, `client_secret`, `subscriptions`, ..."""
-        hooks = self._state.webhooks
-        if request.method == "POST":
-            data = await read_json(request)
-            for fault in data.pop("faults", []):
-                hooks.faults.add_json({"channel": "delivery", **fault})
-            for name, value in data.items():
-                if not hasattr(hooks.settings, name):
-                    raise ControlError(f"{name}: no such webhook setting")
-                setattr(hooks.settings, name, set(value) if name == "subscriptions" else value)
-        body = {
-            "delivered": hooks.delivered,
-            "waiting": hooks.waiting,
-            "given_up": hooks.given_up,
-            "posts": list(hooks.posts)[-100:],
-        }
-        return answer(body)
-
-    async def row_faults(self, request: Request) -> Response:
-        """Make rows of batch writes fail: `ids`, `category`, `message`, `times`."""
-        if request.method == "DELETE":
-            self._state.row_faults.clear()
-            return answer({"row_faults": 0})
-        data = await read_json(request)
-        times = int(data.get("times", 1))
-        fault = RowFault(
-            str(data.get("category", "VALIDATION_ERROR")),
-            str(data.get("message", "this row is refused")),
-            {str(one): times for one in data.get("ids", [])},
-        )
-        self._state.row_faults.append(fault)
-        return answer({"row_faults": len(self._state.row_faults)}, 201)
-
-    async def behaviour(self, request: Request) -> Response:
-        """Set `shuffle_results`, `search_lag_seconds`."""
-        data = await read_json(request)
-        for name, value in data.items():
-            if name not in {"shuffle_results", "search_lag_seconds"}:
-                raise ControlError(f"{name}: no such behaviour")
-            setattr(self._state, name, value)
-        return answer({"set": sorted(data)})
+    return handled

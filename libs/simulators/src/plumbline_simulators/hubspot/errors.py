@@ -38,6 +38,26 @@ class HubSpotError(Exception):
         }
 
 
+class RateLimitError(HubSpotError):
+    """429: told by `errorType` and `policyName`, without a category (vendors 2.6)."""
+
+    def __init__(self, message: str, policy: str, headers: dict[str, str]) -> None:
+        super().__init__(429, "RATE_LIMITS", message, headers=headers)
+        self.policy = policy
+
+    def body(self, correlation_id: str) -> dict[str, Any]:
+        """Only the burst's names a request id."""
+        body = {
+            "status": "error",
+            "message": self.message,
+            "errorType": "RATE_LIMIT",
+            "correlationId": correlation_id,
+            "policyName": self.policy,
+        }
+        burst = self.policy == "TEN_SECONDLY_ROLLING"
+        return body | ({"requestId": correlation_id} if burst else {})
+
+
 def not_found(what: str) -> HubSpotError:
     """An object or path that isn't there."""
     return HubSpotError(404, "OBJECT_NOT_FOUND", f"{what} not found")

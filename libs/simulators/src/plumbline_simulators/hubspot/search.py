@@ -1,150 +1,196 @@
 """Search: filters, one sort, pages of 200, a wall at 10,000, and an index that lags."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plumbline_simulators.hubspot.answers import Api, json_answer, read_object
+from plumbline_simulators.hubspot.answers import Api, json_answer, read_object, whole
+from plumbline_simulators.hubspot.catalog import Catalog
 from plumbline_simulators.hubspot.errors import HubSpotError
-from plumbline_simulators.hubspot.views import show
+from plumbline_simulators.hubspot.values import epoch_ms
+from plumbline_simulators.hubspot.views import names, show
 
 Json = dict[str, Any]
 PAGE_MAX: Final = 200
 WALL: Final = 10_000
-Test = Callable[[str | None, Json], bool]
+GROUPS_MAX: Final = 5
+GROUP_FILTERS_MAX: Final = 6
+FILTERS_MAX: Final = 18
+Key = Callable[[str], Decimal | str]
+"""A stored value as something that sorts."""
+Test = Callable[[str | None, Json, Key], bool]
+Filter = Callable[[Json], bool]
 
 
 class Search(Api):
     """Handler of `/objects/{type}/search`."""
 
     async def handle(self, request: Request) -> Response:
-        """Find live records; those changed within the lag are seen as they are not yet."""
+        """Find live records, as the index has them."""
         data = await read_object(request)
         records = self.records(request)
-        groups = data.get("filterGroups") or []
-        if len(groups) > 5 or any(len(group.get("filters") or []) > 6 for group in groups):
-            raise HubSpotError(400, "VALIDATION_ERROR", "Too many filter groups or filters")
-        limit, after = int(data.get("limit") or 10), int(data.get("after") or 0)
-        if not 1 <= limit <= PAGE_MAX:
-            raise HubSpotError(400, "VALIDATION_ERROR", f"limit must be at most {PAGE_MAX}")
+        groups = _groups(data, records.catalog)
+        order = _order(data.get("sorts") or [], records.catalog)
+        limit = whole("limit", data.get("limit"), 10, 1, PAGE_MAX)
+        after = whole("after", data.get("after"), 0, 0)
         if after + limit > WALL:
-            message = "Paging past 10000 records is not supported by search"
+            message = f"Paging past {WALL} records is not supported by search"
             raise HubSpotError(400, "VALIDATION_ERROR", message)
-        visible_until = self.state.clock.epoch_ms() - self.state.search_lag_seconds * 1000
+        words = str(data.get("query") or "").lower()
         found = [
             row
-            for row in records.all()
-            if _ms(row["updatedAt"]) <= visible_until and _matches(row, groups, data.get("query"))
+            for row in records.indexed()
+            if (not words or _mentions(row, words))
+            and (not groups or any(all(one(row) for one in group) for group in groups))
         ]
-        found = _sorted(found, data.get("sorts") or [])
+        if order is not None:
+            found = order(found)
         page = found[after : after + limit]
-        body: Json = {
-            "total": len(found),
-            "results": [show(row, records.type, data.get("properties") or ()) for row in page],
-        }
+        properties = names(data.get("properties") or ())
+        results = [show(row, records, properties) for row in page]
+        body: Json = {"total": len(found), "results": results}
         if after + limit < len(found):
             body["paging"] = {"next": {"after": str(after + limit)}}
         return json_answer(body)
 
 
-def _matches(row: Json, groups: list[Json], query: str | None) -> bool:
-    if query and not any(query.lower() in (v or "").lower() for v in row["properties"].values()):
-        return False
-    return not groups or any(
-        all(_passes(row, one) for one in group.get("filters") or []) for group in groups
-    )
+def _mentions(row: Json, words: str) -> bool:
+    return any(words in (value or "").lower() for value in row["properties"].values())
 
 
-def _passes(row: Json, one: Json) -> bool:
-    test = _TESTS.get(one.get("operator", ""))
+def _groups(data: Json, catalog: Catalog) -> list[list[Filter]]:
+    given = data.get("filterGroups") or []
+    filters = [group.get("filters") or [] for group in given]
+    if len(filters) > GROUPS_MAX or any(len(group) > GROUP_FILTERS_MAX for group in filters):
+        message = f"At most {GROUPS_MAX} filter groups of {GROUP_FILTERS_MAX} filters are allowed"
+        raise HubSpotError(400, "VALIDATION_ERROR", message)
+    if sum(len(group) for group in filters) > FILTERS_MAX:
+        message = f"At most {FILTERS_MAX} filters are allowed"
+        raise HubSpotError(400, "VALIDATION_ERROR", message)
+    return [[_filter(one, catalog) for one in group] for group in filters]
+
+
+def _filter(one: Json, catalog: Catalog) -> Filter:
+    name, operator = str(one.get("propertyName", "")), one.get("operator", "")
+    test = _TESTS.get(operator)
     if test is None:
-        operator = one.get("operator")
-        raise HubSpotError(400, "VALIDATION_ERROR", f"operator {operator!r} is not valid")
-    return test(row["properties"].get(one.get("propertyName", "")), one)
+        message = f"operator {operator!r} is not one of {', '.join(_TESTS)}"
+        raise HubSpotError(400, "VALIDATION_ERROR", message)
+    key = _key(name, catalog)
+    for field in _NEEDS.get(operator, ()):
+        if one.get(field) in (None, ""):
+            raise HubSpotError(400, "VALIDATION_ERROR", f"{operator} needs {field}")
+    for given in (one.get("value"), one.get("highValue")):
+        if given is not None:
+            key(str(given))
+    return lambda row: test(row["properties"].get(name), one, key)
 
 
-def _compare(value: str | None, other: object) -> int | None:
-    """-1, 0, 1, or None without a value; numbers and instants by value, else text."""
+def _key(name: str, catalog: Catalog) -> Key:
+    defined = catalog.properties.get(name)
+    if defined is None:
+        message = f"There was a problem with the request: property {name!r} does not exist"
+        raise HubSpotError(400, "VALIDATION_ERROR", message)
+    if defined.type == "number":
+        return _decimal
+    return _instant if defined.type in {"date", "datetime"} else str.lower
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation as error:
+        raise HubSpotError(400, "VALIDATION_ERROR", f"{text!r} is not a number") from error
+    if not number.is_finite():
+        raise HubSpotError(400, "VALIDATION_ERROR", f"{text!r} is not a number")
+    return number
+
+
+def _instant(text: str) -> Decimal:
+    """Filters give epoch milliseconds, or ISO; records hold ISO."""
+    if text.lstrip("-").isdigit():
+        return Decimal(text)
+    try:
+        return Decimal(epoch_ms(text))
+    except ValueError as error:
+        message = f"{text!r} is neither epoch milliseconds nor a date"
+        raise HubSpotError(400, "VALIDATION_ERROR", message) from error
+
+
+def _compare(value: str | None, other: object, key: Key) -> int | None:
+    """-1, 0, 1, or None without a value."""
     if value is None:
         return None
-    left, right = _comparable(value), _comparable(str(other))
-    if type(left) is not type(right):
-        left, right = value.lower(), str(other).lower()
-    return (left > right) - (left < right)  # type: ignore[operator]  # same type by now
-
-
-def _comparable(text: str) -> Decimal | str:
-    if len(text) == 24 and text.endswith("Z"):
-        return Decimal(_ms(text))
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text.lower()
-
-
-def _ms(text: str) -> int:
-    return int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
+    left, right = key(value), key(str(other))
+    return (left > right) - (left < right)  # type: ignore[operator]  # one key, one type
 
 
 def _ordered(accept: Callable[[int], bool]) -> Test:
-    def test(value: str | None, one: Json) -> bool:
-        result = _compare(value, one.get("value"))
+    def test(value: str | None, one: Json, key: Key) -> bool:
+        result = _compare(value, one["value"], key)
         return result is not None and accept(result)
 
     return test
 
 
-def _in(value: str | None, one: Json) -> bool:
-    return value is not None and value.lower() in {str(v).lower() for v in one.get("values") or ()}
+def _in(value: str | None, one: Json, key: Key) -> bool:
+    return value is not None and key(value) in {key(str(other)) for other in one["values"]}
 
 
-def _token(value: str | None, one: Json) -> bool:
-    wanted = str(one.get("value", "")).lower().strip("*")
+def _token(value: str | None, one: Json, _key: Key) -> bool:
+    wanted = str(one["value"]).lower().strip("*")
     return value is not None and wanted in value.lower()
 
 
-def _between(value: str | None, one: Json) -> bool:
-    low, high = _compare(value, one.get("value")), _compare(value, one.get("highValue"))
+def _between(value: str | None, one: Json, key: Key) -> bool:
+    low, high = _compare(value, one["value"], key), _compare(value, one["highValue"], key)
     return low is not None and high is not None and low >= 0 >= high
 
 
 _TESTS: Final[dict[str, Test]] = {
     "EQ": _ordered(lambda result: result == 0),
-    "NEQ": lambda value, one: _compare(value, one.get("value")) != 0,
+    "NEQ": lambda value, one, key: _compare(value, one["value"], key) != 0,
     "LT": _ordered(lambda result: result < 0),
     "LTE": _ordered(lambda result: result <= 0),
     "GT": _ordered(lambda result: result > 0),
     "GTE": _ordered(lambda result: result >= 0),
     "BETWEEN": _between,
     "IN": _in,
-    "NOT_IN": lambda value, one: not _in(value, one),
-    "HAS_PROPERTY": lambda value, _: value is not None,
-    "NOT_HAS_PROPERTY": lambda value, _: value is None,
+    "NOT_IN": lambda value, one, key: not _in(value, one, key),
+    "HAS_PROPERTY": lambda value, _one, _key: value is not None,
+    "NOT_HAS_PROPERTY": lambda value, _one, _key: value is None,
     "CONTAINS_TOKEN": _token,
-    "NOT_CONTAINS_TOKEN": lambda value, one: not _token(value, one),
+    "NOT_CONTAINS_TOKEN": lambda value, one, key: not _token(value, one, key),
 }
+_VALUE: Final = ("value",)
+_NEEDS: Final = {
+    "EQ": _VALUE, "NEQ": _VALUE, "LT": _VALUE, "LTE": _VALUE, "GT": _VALUE, "GTE": _VALUE,
+    "BETWEEN": ("value", "highValue"), "IN": ("values",), "NOT_IN": ("values",),
+    "CONTAINS_TOKEN": _VALUE, "NOT_CONTAINS_TOKEN": _VALUE,
+}  # fmt: skip
 
 
-def _sorted(rows: list[Json], sorts: list[Json | str]) -> list[Json]:
+def _order(sorts: list[Json | str], catalog: Catalog) -> Callable[[list[Json]], list[Json]] | None:
+    """Sorts rows; those without a value come last. The order of ids decides between equals."""
     if len(sorts) > 1:
         raise HubSpotError(400, "VALIDATION_ERROR", "Only one sort is allowed")
     if not sorts:
-        return rows
+        return None
     first = sorts[0]
-    name = first if isinstance(first, str) else str(first.get("propertyName"))
-    down = not isinstance(first, str) and first.get("direction") == "DESCENDING"
-    with_value = [row for row in rows if row["properties"].get(name) is not None]
-    without = [row for row in rows if row["properties"].get(name) is None]
-    with_value.sort(key=lambda row: _sort_key(row["properties"][name]), reverse=down)
-    return with_value + without
+    name = first.removeprefix("-") if isinstance(first, str) else str(first.get("propertyName"))
+    down = first.startswith("-") if isinstance(first, str) else first.get("direction") == DOWN
+    key = _key(name, catalog)
+
+    def ordered(rows: list[Json]) -> list[Json]:
+        with_value = [row for row in rows if row["properties"].get(name) is not None]
+        without = [row for row in rows if row["properties"].get(name) is None]
+        with_value.sort(key=lambda row: key(row["properties"][name]), reverse=down)
+        return with_value + without
+
+    return ordered
 
 
-def _sort_key(value: str) -> tuple[int, Decimal, str]:
-    comparable = _comparable(value)
-    if isinstance(comparable, Decimal):
-        return (0, comparable, "")
-    return (1, Decimal(0), comparable)
+DOWN: Final = "DESCENDING"

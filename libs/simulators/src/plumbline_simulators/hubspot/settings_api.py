@@ -1,15 +1,23 @@
-"""Properties, groups, owners, associations, account details, tokens."""
+"""Properties, groups, owners and account details."""
 
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from plumbline_simulators.hubspot.answers import Api, json_answer, read_object
+from plumbline_simulators.hubspot.answers import (
+    Api,
+    json_answer,
+    read_inputs,
+    read_object,
+    whole,
+)
 from plumbline_simulators.hubspot.catalog import Catalog
 from plumbline_simulators.hubspot.errors import HubSpotError, not_found
+from plumbline_simulators.hubspot.values import iso
 
 Json = dict[str, Any]
+OWNERS_MAX = 500
 
 
 class Properties(Api):
@@ -26,68 +34,82 @@ class Properties(Api):
         return json_answer({"results": [one.json() for one in catalog.properties.values()]})
 
     async def one(self, request: Request) -> Response:
-        """Read, change the label of, or remove a definition."""
-        catalog = self._catalog(request)
-        found = catalog.get(request.path_params["name"])
+        """Read, change, or archive a definition."""
+        catalog, name = self._catalog(request), request.path_params["name"]
         if request.method == "DELETE":
-            if not found.own:
-                raise HubSpotError(400, "VALIDATION_ERROR", f"{found.name} can't be archived")
-            del catalog.properties[found.name]
+            catalog.remove(name)
             return Response(status_code=204)
         if request.method == "PATCH":
-            data = await read_object(request)
-            del catalog.properties[found.name]
-            try:
-                return json_answer(catalog.add({**found.json(), **data}).json())
-            except HubSpotError:
-                catalog.properties[found.name] = found
-                raise
-        return json_answer(found.json())
+            return json_answer(catalog.change(name, await read_object(request)).json())
+        return json_answer(catalog.get(name).json())
 
     async def batch(self, request: Request) -> Response:
-        """Create or read several definitions."""
-        catalog = self._catalog(request)
-        inputs = (await read_object(request)).get("inputs") or []
-        if request.path_params["action"] == "create":
-            made = [catalog.add(one).json() for one in inputs]
-            return json_answer({"status": "COMPLETE", "results": made}, 201)
-        found = [catalog.get(str(one.get("name"))).json() for one in inputs]
-        return json_answer({"status": "COMPLETE", "results": found})
+        """Create, read or archive several definitions; what fails is told per row."""
+        catalog, action = self._catalog(request), request.path_params["action"]
+        if action not in {"create", "read", "archive"}:
+            raise not_found(f"batch/{action}")
+        results, errors = [], []
+        for row in (await read_inputs(request))["inputs"]:
+            name = str(row.get("name"))
+            try:
+                if action == "archive":
+                    catalog.remove(name)
+                    continue
+                made = catalog.add(row) if action == "create" else catalog.get(name)
+                results.append(made.json())
+            except HubSpotError as problem:
+                errors.append(problem.row({"name": [name]}))
+        if action == "archive":
+            return Response(status_code=204)
+        now = iso(self.state.clock.now())
+        body = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
+        if errors:
+            return json_answer(body | {"numErrors": len(errors), "errors": errors}, 207)
+        return json_answer(body, 201 if action == "create" else 200)
 
     async def groups(self, request: Request) -> Response:
         """List, or create."""
         catalog = self._catalog(request)
         if request.method == "POST":
             return json_answer(catalog.add_group(await read_object(request)), 201)
-        rows = [{**group, "archived": False} for group in catalog.groups.values()]
-        return json_answer({"results": rows})
+        return json_answer({"results": [catalog.group(name) for name in catalog.groups]})
 
     async def group(self, request: Request) -> Response:
-        """Read one group."""
-        name = request.path_params["name"]
-        groups = self._catalog(request).groups
-        if name not in groups:
-            raise not_found(f"property group {name}")
-        return json_answer({**groups[name], "archived": False})
+        """Read, change or archive one group."""
+        catalog, name = self._catalog(request), request.path_params["name"]
+        if request.method == "DELETE":
+            catalog.remove_group(name)
+            return Response(status_code=204)
+        if request.method == "PATCH":
+            return json_answer(catalog.change_group(name, await read_object(request)))
+        return json_answer(catalog.group(name))
 
 
 class Surroundings(Api):
     """Handlers of what stands around the records."""
 
     async def owners(self, request: Request) -> Response:
-        """A page of owners."""
-        limit = int(request.query_params.get("limit", "100"))
-        after = int(request.query_params.get("after", "0"))
-        page = self.state.owners[after : after + limit]
-        body: Json = {"results": page}
-        if after + limit < len(self.state.owners):
+        """A page of owners, of one e-mail address when asked."""
+        query = request.query_params
+        limit = whole("limit", query.get("limit"), 100, 1, OWNERS_MAX)
+        after = whole("after", query.get("after"), 0, 0)
+        archived = query.get("archived", "").lower() == "true"
+        email = query.get("email")
+        found = [
+            owner
+            for owner in self.state.owners
+            if owner["archived"] is archived and email in (None, "", owner.get("email"))
+        ]
+        body: Json = {"results": found[after : after + limit]}
+        if after + limit < len(found):
             body["paging"] = {"next": {"after": str(after + limit)}}
         return json_answer(body)
 
     async def owner(self, request: Request) -> Response:
-        """One owner by id."""
+        """One owner by id, or by user id with `idProperty=userId`."""
+        by = "userId" if request.query_params.get("idProperty") == "userId" else "id"
         for owner in self.state.owners:
-            if owner["id"] == request.path_params["id"]:
+            if str(owner.get(by)) == request.path_params["id"]:
                 return json_answer(owner)
         raise not_found("owner")
 
@@ -100,63 +122,10 @@ class Surroundings(Api):
                 "accountType": "STANDARD",
                 "timeZone": "UTC",
                 "companyCurrency": "USD",
+                "additionalCurrencies": [],
+                "utcOffset": "+00:00",
+                "utcOffsetMilliseconds": 0,
                 "uiDomain": "app.hubspot.com",
                 "dataHostingLocation": "na1",
             }
         )
-
-    async def associate(self, request: Request) -> Response:
-        """Associate two records by the default type."""
-        place = request.path_params
-        here, there = self.state.of(place["type"]), self.state.of(place["to_type"])
-        row, other = here.get(place["id"]), there.get(place["to_id"])
-        pairs = ((here, row, there, other), (there, other, here, row))
-        for from_records, from_row, to_records, to_row in pairs:
-            key = (from_records.type, from_row["id"], to_records.type)
-            known = self.state.associations.setdefault(key, [])
-            if to_row["id"] not in known:
-                known.append(to_row["id"])
-        return json_answer({"status": "COMPLETE", "results": []})
-
-    async def associations(self, request: Request) -> Response:
-        """Records associated with one."""
-        place = request.path_params
-        here, there = self.state.of(place["type"]), self.state.of(place["to_type"])
-        row = here.get(place["id"])
-        ids = self.state.associations.get((here.type, row["id"], there.type), [])
-        number = 280 if here.type == "companies" else 279
-        label = {"category": "HUBSPOT_DEFINED", "typeId": number, "label": None}
-        rows = [{"toObjectId": int(one), "associationTypes": [label]} for one in ids]
-        return json_answer({"results": rows})
-
-    async def token(self, request: Request) -> Response:
-        """Exchange a refresh token."""
-        form = await request.form()
-        if form.get("grant_type") != "refresh_token":
-            return _oauth_error("unsupported_grant_type", "only refresh_token is simulated")
-        refresh = str(form.get("refresh_token", ""))
-        token = self.state.tokens.exchange(refresh)
-        if token is None:
-            return _oauth_error("invalid_grant", "missing or invalid refresh token")
-        return json_answer(
-            {
-                "access_token": token,
-                "refresh_token": refresh,
-                "token_type": "bearer",
-                "expires_in": int(self.state.tokens.lifetime_seconds),
-            }
-        )
-
-    async def revoke(self, request: Request) -> Response:
-        """Revoke a token."""
-        form = await request.form()
-        self.state.tokens.revoke(str(form.get("token", "")))
-        return Response(status_code=204)
-
-
-def _oauth_error(error: str, description: str) -> Response:
-    status = "BAD_REFRESH_TOKEN" if error == "invalid_grant" else "BAD_REQUEST"
-    body = {
-        "error": error, "error_description": description, "status": status, "message": description,
-    }  # fmt: skip
-    return json_answer(body, 400)

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from plumbline_simulators.clock import SimulatedClock
 from plumbline_simulators.control import control_app
+from plumbline_simulators.faults import FaultBook
 from plumbline_simulators.gate import Gate
 from plumbline_simulators.hubspot.app import hubspot_app
 from plumbline_simulators.hubspot.control_api import Control
 from plumbline_simulators.hubspot.state import HubSpotState
 from plumbline_simulators.hubspot.webhooks import Webhooks, WebhookSettings
-from plumbline_simulators.server import running
+from plumbline_simulators.server import RunningServer, serve
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ async def hubspot_simulator(
 ) -> AsyncIterator[HubSpotSimulator]:
     """Serve on loopback until the context ends; port 0 takes a free one."""
     settings = WebhookSettings(webhook_url, public_url, client_secret)
-    webhooks = Webhooks(settings, portal_id, app_id)
+    faults = FaultBook()
+    webhooks = Webhooks(settings, portal_id, app_id, faults)
     state = HubSpotState(
         access_token=access_token,
         portal_id=portal_id,
         app_id=app_id,
         clock=SimulatedClock(start, frozen=frozen),
+        faults=faults,
         webhooks=webhooks,
     )
     api = Gate(hubspot_app(state), faults=state.faults, calls=state.calls)
@@ -58,9 +61,12 @@ async def hubspot_simulator(
         routes=Control(state).routes(),
     )
     delivering = asyncio.create_task(webhooks.run(), name="hubspot webhooks")
+    servers: list[RunningServer] = []
     try:
-        async with running(api, port) as base_url, running(control, control_port) as control_url:
-            yield HubSpotSimulator(base_url, control_url, state)
+        servers.append(await serve(api, port=port))
+        servers.append(await serve(control, port=control_port))
+        yield HubSpotSimulator(servers[0].base_url, servers[1].base_url, state)
     finally:
+        await asyncio.gather(*(server.stop() for server in servers))
         delivering.cancel()
         await asyncio.gather(delivering, return_exceptions=True)

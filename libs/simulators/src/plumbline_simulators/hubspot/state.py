@@ -12,16 +12,16 @@ from plumbline_simulators.calllog import CallLog
 from plumbline_simulators.clock import SimulatedClock
 from plumbline_simulators.faults import FaultBook
 from plumbline_simulators.hubspot.errors import not_found
-from plumbline_simulators.hubspot.limits import Limits, Tokens
+from plumbline_simulators.hubspot.kinds import KINDS, NAMES
+from plumbline_simulators.hubspot.limits import Limits
+from plumbline_simulators.hubspot.links import Links
+from plumbline_simulators.hubspot.notifications import notifications
 from plumbline_simulators.hubspot.store import Records, Source
+from plumbline_simulators.hubspot.tokens import Tokens
 from plumbline_simulators.hubspot.webhooks import Webhooks
 
 Json = dict[str, Any]
 WRITES_MAX = 200_000
-TYPE_NAMES = {
-    "company": "companies", "companies": "companies", "0-2": "companies",
-    "contact": "contacts", "contacts": "contacts", "0-1": "contacts",
-}  # fmt: skip
 
 
 @dataclass
@@ -43,24 +43,23 @@ class HubSpotState:
         portal_id: int,
         app_id: int,
         clock: SimulatedClock,
+        faults: FaultBook,
         webhooks: Webhooks,
     ) -> None:
         self.portal_id = portal_id
         self.app_id = app_id
         self.clock = clock
         self.webhooks = webhooks
-        self.faults = FaultBook()
+        self.faults = faults
         self.calls = CallLog()
-        self.limits = Limits()
+        self.limits = Limits(today=lambda: clock.now().date())
         self.tokens = Tokens({access_token})
         self.records = {
-            "companies": Records("companies", clock, self._changed, 20_000_001),
-            "contacts": Records("contacts", clock, self._changed, 40_000_001),
+            plural: Records(kind, clock, self._changed) for plural, kind in KINDS.items()
         }
         self.owners: list[Json] = []
-        self.associations: dict[tuple[str, str, str], list[str]] = {}
+        self.links = Links(self._linked)
         self.shuffle_results = False
-        self.search_lag_seconds = 0.0
         self.row_faults: list[RowFault] = []
         self.silent = False
         self.writes: deque[bytes] = deque(maxlen=WRITES_MAX)
@@ -68,9 +67,14 @@ class HubSpotState:
         self._requests = itertools.count(1)
 
     @property
-    def app(self) -> Source:
-        """Our own app as the author of changes."""
-        return Source("INTEGRATION", str(self.app_id))
+    def search_lag_seconds(self) -> float:
+        """How long the search index is behind, in simulated time."""
+        return self.records["companies"].shelf.index_lag_ms / 1000
+
+    @search_lag_seconds.setter
+    def search_lag_seconds(self, seconds: float) -> None:
+        for records in self.records.values():
+            records.shelf.index_lag_ms = int(seconds * 1000)
 
     def next_request_id(self) -> str:
         """Deterministic correlation id."""
@@ -78,7 +82,7 @@ class HubSpotState:
 
     def of(self, object_type: str) -> Records:
         """Records by name, plural or type id; 404 for others."""
-        name = TYPE_NAMES.get(object_type)
+        name = NAMES.get(object_type)
         if name is None:
             raise not_found(f"object type {object_type}")
         return self.records[name]
@@ -92,26 +96,47 @@ class HubSpotState:
         return None
 
     def _changed(self, object_type: str, record_id: str, what: str, details: Json) -> None:
+        if what == "merge":
+            self.links.merged(object_type, [details["primary"], *details["merged"]], record_id)
+        if self.silent:
+            return
+        if what in {"creation", "update"}:
+            self._record_write(object_type, record_id, what, details)
+        records = self.records[object_type]
+        known = records.catalog.properties
+        events = notifications(records.kind.singular, record_id, what, details, known)
+        self.webhooks.note(events, details["source"], self.clock.epoch_ms())
+
+    def _record_write(self, object_type: str, record_id: str, what: str, details: Json) -> None:
         source: Source = details["source"]
-        if what in {"creation", "update"} and not self.silent:
-            self.write_count += 1
-            self.writes.append(
-                orjson.dumps(
-                    {
-                        "sequence": self.write_count,
-                        "object_type": object_type,
-                        "id": record_id,
-                        "what": what,
-                        "properties": details["values"],
-                        "moved": list(
-                            details["moved"] if "moved" in details else details["values"]
-                        ),
-                        "objectWriteTraceId": source.trace_id,
-                        "request_id": source.request_id,
-                        "source": source.type,
-                        "at_ms": int(time.time() * 1000),
-                    }
-                )
-            )
-        if not self.silent:
-            self.webhooks.note(object_type, record_id, what, details, self.clock.epoch_ms())
+        self.write_count += 1
+        entry = {
+            "sequence": self.write_count,
+            "object_type": object_type,
+            "id": record_id,
+            "what": what,
+            "properties": details["values"],
+            "moved": list(details["moved"] if "moved" in details else details["values"]),
+            "objectWriteTraceId": source.trace_id,
+            "request_id": source.request_id,
+            "source": source.type,
+            "source_id": source.id,
+            "at_ms": time.time_ns() // 1_000_000,
+        }
+        self.writes.append(bytes(memoryview(orjson.dumps(entry))))
+
+    def _linked(
+        self,
+        here: Records,
+        from_id: str,
+        there: Records,
+        to_id: str,
+        removed: bool,
+    ) -> None:
+        names = (here.kind.singular.upper(), there.kind.singular.upper())
+        details = {
+            "type": "{}_TO_{}".format(*names), "from": from_id, "to": to_id, "removed": removed,
+        }  # fmt: skip
+        events = notifications(here.kind.singular, from_id, "associationChange", details, {})
+        source = Source("INTEGRATION", str(self.app_id))
+        self.webhooks.note(events, source, self.clock.epoch_ms())

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from plumbline_simulators.hubspot.catalog import DEFAULTS
+from plumbline_simulators.hubspot.store import Records
 
 Json = dict[str, Any]
 
@@ -21,13 +21,15 @@ def wanted(query: QueryParams) -> tuple[list[str], list[str]]:
 
 
 def show(
-    row: Json, object_type: str, properties: Iterable[str], history: Iterable[str] = ()
+    row: Json, records: Records, properties: Iterable[str] = (), history: Iterable[str] = ()
 ) -> Json:
-    """One record with the properties asked for; unknown names are ignored silently."""
-    asked = [*dict.fromkeys((*DEFAULTS[object_type], *properties, *history))]
+    """One record with the properties asked for, or the default set; unknown names are ignored."""
+    asked, kind = [*properties, *history], records.kind
+    known = records.catalog.properties
+    chosen = dict.fromkeys((*(asked or kind.shown), *kind.always))
     shown: Json = {
         "id": row["id"],
-        "properties": {name: row["properties"].get(name) for name in asked},
+        "properties": {name: row["properties"].get(name) for name in chosen if name in known},
         "createdAt": row["createdAt"],
         "updatedAt": row["updatedAt"],
         "archived": row["archived"],
@@ -35,13 +37,14 @@ def show(
     if row["archivedAt"]:
         shown["archivedAt"] = row["archivedAt"]
     if history:
-        shown["propertiesWithHistory"] = {name: row["history"].get(name, []) for name in history}
+        versions = {name: records.history(row, name) for name in history if name in known}
+        shown["propertiesWithHistory"] = versions
     return shown
 
 
-def written(row: Json, object_type: str, changed: Iterable[str], trace_id: str | None) -> Json:
+def written(row: Json, records: Records, changed: Iterable[str], trace_id: object) -> Json:
     """The answer to a write: what was written and the default set."""
-    shown = show(row, object_type, changed)
+    shown = show(row, records, (*records.kind.shown, *changed))
     if trace_id:
-        shown["objectWriteTraceId"] = trace_id
+        shown["objectWriteTraceId"] = str(trace_id)
     return shown

@@ -1,4 +1,4 @@
-"""Notifications of changes: arrays of up to 100, signed v1 and v3, retried up to ten times."""
+"""Delivery of notifications: arrays of up to 100, signed v1 and v3, retried up to ten times."""
 
 import asyncio
 import base64
@@ -6,21 +6,24 @@ import hashlib
 import hmac
 import itertools
 import time
+import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from plumbline_simulators.faults import Action, FaultBook
+from plumbline_simulators.hubspot.notifications import names
+from plumbline_simulators.hubspot.store import Source
 from plumbline_simulators.posting import PostClient, PostError
 
 Json = dict[str, Any]
 BATCH_MAX = 100
 ATTEMPTS_MAX = 10
-SINGULAR = {"companies": "company", "contacts": "contact"}
+CONCURRENT = 10
 
 
 @dataclass
@@ -35,6 +38,17 @@ class WebhookSettings:
     batch_seconds: float = 0.05
     retry_seconds: float = 1.0
     timeout_seconds: float = 5.0
+    held_seconds: float = 1.0
+    """A reordered batch goes out after this even when nothing overtakes it."""
+    also_portals: list[int] = field(default_factory=list)
+    """Portals of which the same notifications are sent too, in the same arrays."""
+    one_event_id: int | None = None
+    """Given to every notification: the vendor doesn't promise unique ones."""
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be posted to."""
+        if self.url is not None and urlsplit(self.url).scheme != "http":
+            raise ValueError(f"webhook url: only http is spoken here, found {self.url!r}")
 
 
 @dataclass
@@ -46,9 +60,11 @@ class _Batch:
 class Webhooks:
     """Collects notifications for a moment, posts them, and keeps what became of each post."""
 
-    def __init__(self, settings: WebhookSettings, portal_id: int, app_id: int) -> None:
+    def __init__(
+        self, settings: WebhookSettings, portal_id: int, app_id: int, faults: FaultBook
+    ) -> None:
         self.settings = settings
-        self.faults = FaultBook()
+        self.faults = faults
         self.posts: deque[Json] = deque(maxlen=5000)
         self.delivered = 0
         self.given_up = 0
@@ -59,62 +75,37 @@ class Webhooks:
         self._wake = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
         self._held: list[tuple[int, _Batch]] = []
-        self._slots = asyncio.Semaphore(10)
+        self._slots = asyncio.Semaphore(CONCURRENT)
+        self._client = PostClient()
 
     @property
     def waiting(self) -> int:
-        """Notifications not yet delivered or given up."""
-        return len(self._pending) + sum(1 for task in self._sending if not task.done())
+        """Notifications and batches not yet delivered or given up."""
+        sending = sum(1 for task in self._sending if not task.done())
+        return len(self._pending) + sending + len(self._held)
 
-    def note(
-        self, object_type: str, record_id: str, what: str, details: Json, occurred_ms: int
-    ) -> None:
-        """Turn a change into the notifications that are subscribed to."""
+    def note(self, events: Iterable[Json], source: Source, occurred_ms: int) -> None:
+        """Send those of a change's notifications that are subscribed to."""
         if self.settings.url is None:
             return
-        kind = SINGULAR[object_type]
-        for event in self._events(kind, what, details):
-            name = event["subscriptionType"]
-            changed = event.get("propertyName")
-            wanted = {"all", name} | ({f"{name}.{changed}"} if changed else set())
-            if self.settings.subscriptions & wanted:
-                self._add(event, record_id, details["source"], occurred_ms)
+        for event in events:
+            if self.settings.subscriptions & names(event):
+                for portal_id in (self._portal_id, *self.settings.also_portals):
+                    self._add(event, portal_id, source, occurred_ms)
         if self._pending:
             self._wake.set()
 
-    def _events(self, kind: str, what: str, details: Json) -> Iterator[Json]:
-        if what == "update":
-            for name, value in details["moved"].items():
-                yield {
-                    "subscriptionType": f"{kind}.propertyChange",
-                    "propertyName": name,
-                    "propertyValue": _wire(value),
-                    "isSensitive": False,
-                }
-            return
-        event: Json = {"subscriptionType": f"{kind}.{what}"}
-        flag = {"creation": "NEW", "deletion": "DELETED"}.get(what)
-        if flag:
-            event["changeFlag"] = flag
-        if what == "merge":
-            event |= {
-                "primaryObjectId": int(details["primary"]),
-                "mergedObjectIds": [int(one) for one in details["merged"]],
-                "newObjectId": int(details["new"]),
-                "numberOfPropertiesMoved": 0,
-            }
-        yield event
-
-    def _add(self, event: Json, record_id: str, source: Any, occurred_ms: int) -> None:
+    def _add(self, event: Json, portal_id: int, source: Source, occurred_ms: int) -> None:
         number = next(self._ids)
+        fixed = self.settings.one_event_id
+        subscription = f"{event['subscriptionType']}.{event.get('propertyName', '')}"
         self._pending.append(
             {
-                "eventId": number,
-                "subscriptionId": 10 + len(event["subscriptionType"]),
-                "portalId": self._portal_id,
+                "eventId": number if fixed is None else fixed,
+                "subscriptionId": zlib.crc32(subscription.encode()) % 1_000_000,
+                "portalId": portal_id,
                 "appId": self._app_id,
                 "occurredAt": occurred_ms,
-                "objectId": int(record_id),
                 "attemptNumber": 0,
                 **event,
                 "changeSource": source.type,
@@ -124,7 +115,6 @@ class Webhooks:
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        client = PostClient(timeout_seconds=self.settings.timeout_seconds)
         try:
             while True:
                 await self._wake.wait()
@@ -132,41 +122,50 @@ class Webhooks:
                 self._wake.clear()
                 events, self._pending = self._pending, []
                 for start in range(0, len(events), BATCH_MAX):
-                    self._plan(client, _Batch(events[start : start + BATCH_MAX]))
+                    self._plan(_Batch(events[start : start + BATCH_MAX]))
         finally:
             for task in self._sending:
                 task.cancel()
             await asyncio.gather(*self._sending, return_exceptions=True)
-            client.close()
+            self._client.close()
 
-    def _plan(self, client: PostClient, batch: _Batch) -> None:
-        actions = self.faults.actions("delivery", "POST", batch.events[0]["subscriptionType"])
+    def _plan(self, batch: _Batch) -> None:
+        path = urlsplit(self.settings.url or "").path
+        name = f"{batch.events[0]['subscriptionType']} {path}"
+        actions = self.faults.actions("delivery", "POST", name)
         behind = next((action.behind for action in actions if action.kind == "reorder"), 0)
         if behind:
             self._held.append((behind, batch))
+            asyncio.get_running_loop().call_later(self.settings.held_seconds, self._release, batch)
             return
-        self._start(client, batch, actions)
+        self._start(batch, actions)
         held, self._held = self._held, []
         for left, late in held:
             if left <= 1:
-                self._start(client, late, [])
+                self._start(late, [])
             else:
                 self._held.append((left - 1, late))
 
-    def _start(self, client: PostClient, batch: _Batch, actions: list[Action]) -> None:
+    def _release(self, batch: _Batch) -> None:
+        waiting = [one for _, one in self._held]
+        if any(one is batch for one in waiting):
+            self._held = [(left, one) for left, one in self._held if one is not batch]
+            self._start(batch, [])
+
+    def _start(self, batch: _Batch, actions: list[Action]) -> None:
         copies = 1 + sum(action.copies for action in actions if action.kind == "duplicate")
         for _ in range(copies):
-            task = asyncio.create_task(self._deliver(client, _Batch(list(batch.events)), actions))
+            task = asyncio.create_task(self._deliver(_Batch(batch.events), actions))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def _deliver(self, client: PostClient, batch: _Batch, actions: list[Action]) -> None:
+    async def _deliver(self, batch: _Batch, actions: list[Action]) -> None:
         for action in actions:
             if action.kind == "delay":
                 await asyncio.sleep(action.delay_seconds)
         lost = any(action.kind == "drop_before" for action in actions)
-        while batch.attempt <= ATTEMPTS_MAX and not lost:
-            status = await self._post(client, batch)
+        while batch.attempt <= ATTEMPTS_MAX and self.settings.url and not lost:
+            status = await self._post(batch)
             if 200 <= status < 300:
                 self.delivered += len(batch.events)
                 return
@@ -174,15 +173,16 @@ class Webhooks:
             await asyncio.sleep(self.settings.retry_seconds * batch.attempt)
         self.given_up += len(batch.events)
 
-    async def _post(self, client: PostClient, batch: _Batch) -> int:
-        url = self.settings.url
-        assert url is not None
+    async def _post(self, batch: _Batch) -> int:
+        settings = self.settings
         body = orjson.dumps([{**event, "attemptNumber": batch.attempt} for event in batch.events])
-        began = time.time()
         async with self._slots:
+            began = time.time()
             try:
-                status = await client.post(url, body, self.headers(body, int(began * 1000)))
-            except PostError:
+                async with asyncio.timeout(settings.timeout_seconds):
+                    headers = self.headers(body, int(began * 1000))
+                    status = await self._client.post(settings.url or "", body, headers)
+            except (PostError, TimeoutError):
                 status = 0
         self.posts.append(
             {
@@ -210,10 +210,3 @@ class Webhooks:
             "X-HubSpot-Signature-v3": v3,
             "X-HubSpot-Request-Timestamp": str(timestamp_ms),
         }
-
-
-def _wire(value: str | None) -> str:
-    """Instants travel as epoch milliseconds in notifications, everything else as it is."""
-    if value is not None and len(value) == 24 and value.endswith("Z") and value[10] == "T":
-        return str(int(datetime.fromisoformat(value).timestamp() * 1000))
-    return value or ""

@@ -120,7 +120,7 @@ async def open_world(
             webhook_url=hubspot_hook,
             public_url=hubspot_hook,
         ) as hubspot,
-        httpx.AsyncClient(trust_env=False, timeout=60) as http,
+        httpx.AsyncClient(trust_env=False, timeout=600) as http,
     ):
         world = World(stripe, hubspot, http)
         await world.stripe_control("/seed", stripe_book)
