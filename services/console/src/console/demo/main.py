@@ -140,6 +140,7 @@ class Teller:
         self._world = world
         self._deployment = deployment
         self._stays = stays
+        self._began = time.monotonic()
         self.right = False
 
     async def tell_all(self) -> None:
@@ -152,6 +153,8 @@ class Teller:
             fail("not ready in time; see the logs in " + str(self._deployment.home.logs))
             self._deployment.request_stop()
             return
+        took = time.monotonic() - self._began
+        OUT.print(f"Kafka, PostgreSQL and every service ready after {took:.1f} s.")
         await settled(self._world, self._deployment)
         first = await self._check("After the first walk of both books")
         OUT.print("\n[bold]The story[/bold] (milliseconds from the fact to HubSpot's value)\n")
