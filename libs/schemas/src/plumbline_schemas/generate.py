@@ -25,6 +25,7 @@ OUTPUTS: dict[str, type[outputs.Output]] = {
     "plan": outputs.Plan,
     "migrate": outputs.Migrated,
     "apply": outputs.Applied,
+    "demo": outputs.DemoTold,
     "redeliver": outputs.Redelivered,
     "rebuild": outputs.Rebuilt,
 }

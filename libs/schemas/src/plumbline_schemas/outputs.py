@@ -139,6 +139,25 @@ class Redelivered(Output):
     """`group/topic/partition` -> next offset."""
 
 
+class DemoStep(Output):
+    """One step of the demo's story."""
+
+    title: str
+    fact: str
+    shown: str
+    milliseconds: float | None
+    """From the fact to HubSpot's value; None where nothing may be written."""
+    right: bool
+
+
+class DemoTold(Output):
+    """`plumbline demo`: every step, and whether every value of the book was right."""
+
+    right: bool
+    ready_seconds: float | None
+    steps: list[DemoStep]
+
+
 class Rebuilt(Output):
     """`plumbline rebuild`: digests of what was rebuilt and, if there was one, of the original."""
 

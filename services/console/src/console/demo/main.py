@@ -12,6 +12,7 @@ from plumbline_local.pair import take_home
 from plumbline_local.paths import Home, write_private
 from plumbline_local.ports import keep_ports
 from plumbline_local.run import read_run
+from plumbline_schemas.outputs import DemoStep, DemoTold
 from rich.markup import escape
 
 from console.demo.book import CUSTOMERS, companies, customers, hubspot_seed, stripe_seed
@@ -26,7 +27,7 @@ from console.demo.world import (
     World,
     open_world,
 )
-from console.show import ERR, OUT, fail, table
+from console.show import ERR, OUT, fail, print_json, table
 from console.up import CANNOT_RUN, make_deployment, until_ready
 
 MARKER = "demo.toml"
@@ -63,17 +64,21 @@ first_write = "auto"
 
 def run_demo(*, leave: bool, as_json: bool) -> int:
     """Play the demo; 0 when every value was right. Stays up until Ctrl-C unless `leave`."""
-    del as_json  # the demo narrates; its figures are in the exit code and the table
+    if as_json:
+        OUT.file = sys.stderr  # the narration; standard output holds one document
     for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "PLUMBLINE_CONFIG"):
         os.environ.pop(name, None)
     home = demo_home(Home.from_environment())
     os.environ["PLUMBLINE_HOME"] = str(home.root)
     stays = not leave and sys.stdin.isatty()
     try:
-        return asyncio.run(_demo(home, stays=stays))
+        told = asyncio.run(_demo(home, stays=stays))
     except CANNOT_RUN as error:
         fail(str(error))
         return 1
+    if as_json:
+        print_json(told)
+    return 0 if told.right else 1
 
 
 def demo_home(home: Home) -> Home:
@@ -96,7 +101,7 @@ def start_afresh(home: Home) -> None:
             lock.release()
 
 
-async def _demo(home: Home, *, stays: bool) -> int:
+async def _demo(home: Home, *, stays: bool) -> DemoTold:
     await asyncio.to_thread(start_afresh, home)
     listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
     book = companies()
@@ -105,7 +110,7 @@ async def _demo(home: Home, *, stays: bool) -> int:
         deployment = deploy(home, world, listen)
         teller = Teller(world, deployment, stays=stays)
         await deployment.run(teller.tell_all)
-        return 0 if teller.right else 1
+        return teller.result()
 
 
 def deploy(home: Home, world: World, listen: str) -> Deployment:
@@ -142,6 +147,22 @@ class Teller:
         self._stays = stays
         self._began = time.monotonic()
         self.right = False
+        self._ready_seconds: float | None = None
+        self._told: list[Told] = []
+
+    def result(self) -> DemoTold:
+        """What was told, for scripts."""
+        steps = [
+            DemoStep(
+                title=one.title,
+                fact=one.fact,
+                shown=one.shown,
+                milliseconds=one.milliseconds,
+                right=one.right,
+            )
+            for one in self._told
+        ]
+        return DemoTold(right=self.right, ready_seconds=self._ready_seconds, steps=steps)
 
     async def tell_all(self) -> None:
         """First walk, story, the whole book; then leave or stay."""
@@ -153,7 +174,7 @@ class Teller:
             fail("not ready in time; see the logs in " + str(self._deployment.home.logs))
             self._deployment.request_stop()
             return
-        took = time.monotonic() - self._began
+        took = self._ready_seconds = time.monotonic() - self._began
         OUT.print(f"Kafka, PostgreSQL and every service ready after {took:.1f} s.")
         await settled(self._world, self._deployment)
         first = await self._check("After the first walk of both books")
@@ -172,6 +193,7 @@ class Teller:
             self._deployment.request_stop()
 
     def _tell(self, told: Told) -> None:
+        self._told.append(told)
         mark = "[green]ok[/green]   " if told.right else "[red]WRONG[/red]"
         took = "" if told.milliseconds is None else f"{told.milliseconds:.0f} ms"
         OUT.print(f"{mark} [bold]{escape(told.title)}[/bold]")
