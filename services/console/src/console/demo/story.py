@@ -185,6 +185,7 @@ class Story:
 
     async def killed(self) -> tuple[str, str, float]:
         """kill -9, a change while it is gone, and its restart by the process manager."""
+        await settled(self._world, self._deployment)
         await self._deployment.kill("writeback")
         await self._quantity(8)
         took = await self._expect(HERO_COMPANY, mrr="3920")
