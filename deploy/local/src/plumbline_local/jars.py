@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
+from jgo.constants import MAVEN_CENTRAL_URL
+
 from plumbline_local.locks import exclusive
 from plumbline_local.paths import Cache
 
@@ -49,7 +51,7 @@ class Repository:
     @classmethod
     def from_environment(cls) -> "Repository":
         named = os.environ.get("PLUMBLINE_MAVEN_REPOSITORY")
-        return cls((named or "https://repo1.maven.org/maven2").rstrip("/"))
+        return cls((named or MAVEN_CENTRAL_URL).rstrip("/"))
 
     def fetch(self, jar: Jar, into: Path) -> Path:
         """Download `jar` below `into` and return the file. Any failure is a JarError."""
