@@ -14,6 +14,11 @@ AttentionKind = Literal[
     "property_mismatch",
     "connection_refused",
     "conflict",
+    "wrong_account",
+    "mass_change",
+    "dead_letter_brake",
+    "failed_walk",
+    "failed_read",
 ]
 
 
