@@ -11,12 +11,12 @@ from plumbline_schemas.errors import Retryable, VendorError
 from plumbline_schemas.ids import AccountId
 from plumbline_schemas.outcomes import OutcomeResult, WritebackOutcome
 
-from writeback import queue, settle, store
+from writeback import brake, queue, settle, store
 from writeback.crm import Answered
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
 from writeback.metrics import E2E_SECONDS, EFFECTS
-from writeback.outbox import Subject, close_attention, open_attention, save_outcomes
+from writeback.outbox import Subject, close_record_attention, open_attention, save_outcomes
 from writeback.settings import WritebackSettings
 from writeback.store import Connection
 
@@ -76,9 +76,10 @@ async def record_idle(
             and locked[record].state == "pending"
         ]
         await store.save_effects(conn, [*same, *gone])
+        await brake.written(conn, [p.effect.id for p in kept if p.effect.doubt and p.effect.sending])
         await _tell_conflicts(conn, job, kept)
         await _tell_queued(conn, kept)
-        await _close(conn, [effect for effect in same if effect.state == "applied"])
+        await close_record_attention(conn, [effect for effect in same if effect.state == "applied"])
         for effect in gone:
             await _tell_gone(conn, effect)
         told = [_outcome(effect, "unchanged", at) for effect in same]
@@ -115,8 +116,9 @@ async def record_answers(
             for plan in unsent
         ]
         await store.save_effects(conn, after)
+        await brake.written(conn, [o.plan.effect.id for o in taken if o.plan.effect.doubt])
         await _tell_queued(conn, [one.plan for one in taken])
-        await _close(conn, [effect for effect in after if effect.state == "applied"])
+        await close_record_attention(conn, [effect for effect in after if effect.state == "applied"])
         lost = [effect for effect in after if effect.state == "failed"]
         for effect in lost:
             await _tell_failed(conn, effect)
@@ -222,7 +224,7 @@ async def _tell_queued(conn: Connection, plans: Sequence[Planned]) -> None:
 
 async def _tell_gone(conn: Connection, effect: Effect) -> None:
     if effect.closed:
-        await _close(conn, [effect])
+        await close_record_attention(conn, [effect])
         return
     await open_attention(
         conn,
@@ -239,12 +241,6 @@ async def _tell_failed(conn: Connection, effect: Effect) -> None:
         f"{effect.id.key} can't be written: {effect.last_error}",
         {"account": effect.account_id, "error": effect.last_error, "state": "failed"},
     )
-
-
-async def _close(conn: Connection, effects: Sequence[Effect]) -> None:
-    subjects = [_subject(effect, "failed_effect") for effect in effects]
-    subjects += [_subject(effect, "conflict") for effect in effects]
-    await close_attention(conn, subjects)
 
 
 def _subject(effect: Effect, kind: AttentionKind) -> Subject:

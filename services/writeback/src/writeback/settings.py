@@ -25,6 +25,8 @@ class WritebackSettings(NamedTuple):
     """A record last seen longer ago is read before it is written (design 7)."""
     blank_delay: float = 2.0
     """Before a closed link's record is blanked: whoever takes it over is on the way."""
+    doubt_delay: float = 5.0
+    """Before what the brake counts is written: a mass shows itself before its first is out."""
     circuit_retry: float = 30.0
     """Between attempts on a connection that refuses us."""
     deploy_retry: float = 2.0

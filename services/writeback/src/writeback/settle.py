@@ -117,6 +117,7 @@ def _done(effect: Effect, at: datetime, *, queued: bool) -> Effect:
     return _answered(effect, at)._replace(
         state="held" if queued else "applied",
         held_by=HELD_BY_CONFLICT if queued else None,
+        doubt=None,
         applied_hash=effect.desired_hash,
         applied_version=effect.state_version,
         measured_from=None,
@@ -152,7 +153,7 @@ def row_failed(
     failures = now.row_failures + 1
     if answer.status == "permanent" or failures >= bound:
         return _answered(now, at)._replace(
-            state="failed", last_error=error, row_failures=failures, attempts=now.attempts + 1
+            state="failed", doubt=None, last_error=error, row_failures=failures, attempts=now.attempts + 1
         )
     waiting = again(now, error, at, delay(schedule, failures - 1), refused=True)
     return waiting._replace(row_failures=failures)
@@ -160,7 +161,9 @@ def row_failed(
 
 def skipped(now: Effect, reason: str, at: datetime) -> Effect:
     """The record is not there: it is never created (design 1.6)."""
-    return _answered(now, at)._replace(state="skipped", held_by=None, last_error=reason)
+    return _answered(now, at)._replace(
+        state="skipped", held_by=None, doubt=None, last_error=reason
+    )
 
 
 def overlay(

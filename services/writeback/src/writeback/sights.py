@@ -7,7 +7,7 @@ from plumbline_domain.ownership import SameValue, decide
 from plumbline_schemas.observations import CompanyObservation, ContactObservation
 
 from writeback import store
-from writeback.effects import HELD_BY_CONFLICT, Effect, RecordId, SeenRecord
+from writeback.effects import HELD_BY_BRAKE, HELD_BY_CONFLICT, Effect, RecordId, SeenRecord
 from writeback.gate import HOLDS, WorkspaceFacts
 from writeback.plan import Moment, requeue
 from writeback.store import Connection
@@ -94,6 +94,8 @@ def recheck(effect: Effect, last: SeenRecord, facts: WorkspaceFacts, now: dateti
     """What a new sight of its record means for an effect: usually nothing, our write came back."""
     if effect.state == "pending" or not effect.desired:
         return effect
+    if effect.held_by == HELD_BY_BRAKE:  # only an approval or the customer's own event lets it go
+        return settled_by_sight(effect, last, facts)
     down = effect.state in {"failed", "skipped"}
     if last.seen_at is None or (down and not last.archived):
         return _looked_at_again(effect, facts.gate, now)
@@ -129,6 +131,7 @@ def settled_by_sight(effect: Effect, last: SeenRecord, facts: WorkspaceFacts) ->
     return effect._replace(
         state="applied",
         held_by=None,
+        doubt=None,
         applied=effect.applied | decision.agreed,
         applied_hash=effect.desired_hash,
         applied_version=effect.state_version,
