@@ -155,6 +155,7 @@ class World:
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
             deploy_retry=0.02,
         )  # fmt: skip
+        self.doubt_delay = 0.0
         self.revision = 1_790_000_000_000
         self._positions: Counter[str] = Counter()
         self._logs: dict[str, list[bytes | None]] = {"accounts": [], "crm": []}
@@ -213,7 +214,8 @@ class World:
             topic.name,
         )
         kind = AccountsHandler if log == "accounts" else CrmHandler
-        handler = kind(self.pool, self.notes, self._wake, self.settings.blank_delay)
+        delays = (self.settings.blank_delay, self.doubt_delay)
+        handler = kind(self.pool, self.notes, self._wake, *delays)
         await handler.handle(Batch(topic, 0, records, group=group, position=begin))
         self._positions[log] = begin + len(values)
 
