@@ -39,6 +39,7 @@ class FakeCrm:
     script: list[Any] = field(default_factory=list)
     row_faults: dict[str, Answered] = field(default_factory=dict)
     problems: list[PropertyProblem] = field(default_factory=list)
+    gone: frozenset[str] = frozenset()
     clock_ms: int = 1_790_000_000_000
     frozen: bool = False
 
@@ -99,6 +100,9 @@ class FakeCrm:
         """Take a row."""
         self.records[kind, row.id].update(row.properties)
         self._touch((kind, row.id))
+
+    async def missing(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
+        return self.gone
 
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
         self.calls.append(("ensure", kind))
@@ -287,7 +291,7 @@ class World:
 
         sender = Sender(
             "acme", "hubspot", connect=connect, deployed=deployment, health=self.notes,
-            rounds=Rounds(self.crm, self.budget, self.settings), settings=self.settings,
+            rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
             stopping=stopping, wake_outbox=lambda: None,
         )  # fmt: skip
         self.stopping = stopping

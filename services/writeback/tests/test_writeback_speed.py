@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import pytest
-from plumbline_schemas.topics import ACCOUNTS_STATE
 
 pytestmark = pytest.mark.server
 
@@ -32,31 +31,64 @@ async def _folded(world: Any, states: list[Any]) -> float:
 
 
 async def test_cpu_of_a_record(world: Any, crm: Any, account: Any) -> None:
-    import cProfile, os, pstats
+    import cProfile
+    import os
+    import pstats
+
     for n in range(ROWS):
         crm.put(str(n))
     await world.opened()
     prof = cProfile.Profile() if os.environ.get("PROF") else None
-    t=time.perf_counter()
-    print("fold new", await _folded(world, _states(account, 100, 1)) / ROWS * 1e3, "ms", (time.perf_counter()-t)/ROWS*1e3)
-    t=time.perf_counter(); b=time.process_time()
+    t = time.perf_counter()
+    print(
+        "fold new",
+        await _folded(world, _states(account, 100, 1)) / ROWS * 1e3,
+        "ms",
+        (time.perf_counter() - t) / ROWS * 1e3,
+    )
+    t = time.perf_counter()
+    b = time.process_time()
     await world.settle(60)
-    print("write first", (time.process_time() - b) / ROWS * 1e3, "ms", (time.perf_counter()-t)/ROWS*1e3)
+    print(
+        "write first",
+        (time.process_time() - b) / ROWS * 1e3,
+        "ms",
+        (time.perf_counter() - t) / ROWS * 1e3,
+    )
     await world.kill()
     for i in range(2):
-        if prof and i == 1: prof.enable()
-        t=time.perf_counter()
-        print("fold change", await _folded(world, _states(account, 200+i, 10000*(i+1))) / ROWS * 1e3, "ms", (time.perf_counter()-t)/ROWS*1e3)
         if prof and i == 1:
-            prof.disable(); pstats.Stats(prof).sort_stats("tottime").print_stats(25); prof = cProfile.Profile(); prof.enable()
-        t=time.perf_counter(); b=time.process_time()
+            prof.enable()
+        t = time.perf_counter()
+        print(
+            "fold change",
+            await _folded(world, _states(account, 200 + i, 10000 * (i + 1))) / ROWS * 1e3,
+            "ms",
+            (time.perf_counter() - t) / ROWS * 1e3,
+        )
+        if prof and i == 1:
+            prof.disable()
+            pstats.Stats(prof).sort_stats("tottime").print_stats(25)
+            prof = cProfile.Profile()
+            prof.enable()
+        t = time.perf_counter()
+        b = time.process_time()
         await world.settle(60)
-        print("write change", (time.process_time() - b) / ROWS * 1e3, "ms", (time.perf_counter()-t)/ROWS*1e3)
+        print(
+            "write change",
+            (time.process_time() - b) / ROWS * 1e3,
+            "ms",
+            (time.perf_counter() - t) / ROWS * 1e3,
+        )
         if prof and i == 1:
-            prof.disable(); pstats.Stats(prof).sort_stats("tottime").print_stats(40)
+            prof.disable()
+            pstats.Stats(prof).sort_stats("tottime").print_stats(40)
         await world.kill()
     sights = [world.sight(str(n)) for n in range(ROWS)]
-    b=time.process_time();t=time.perf_counter()
+    b = time.process_time()
+    t = time.perf_counter()
     for start in range(0, ROWS, 500):
-        await world.observe(*sights[start:start+500])
-    print("echo", (time.process_time() - b) / ROWS * 1e3, "ms", (time.perf_counter()-t)/ROWS*1e3)
+        await world.observe(*sights[start : start + 500])
+    print(
+        "echo", (time.process_time() - b) / ROWS * 1e3, "ms", (time.perf_counter() - t) / ROWS * 1e3
+    )

@@ -126,9 +126,7 @@ async def release(conn: Connection, facts: WorkspaceFacts) -> None:
         HELD_BY_BRAKE,
         facts.gate,
     )
-    await conn.execute(
-        "delete from writeback.doubted_writes where workspace = $1", facts.workspace
-    )
+    await conn.execute("delete from writeback.doubted_writes where workspace = $1", facts.workspace)
     config = facts.config
     names = [] if config is None else [connection.name for connection in config.connections]
     await close_attention(conn, [_subject(facts.workspace, name) for name in names])
@@ -165,4 +163,3 @@ async def written(conn: Connection, records: Collection[RecordId]) -> None:
 
 def _subject(workspace: str, connection: str) -> Subject:
     return Subject(workspace, "mass_change", connection)
-

@@ -5,12 +5,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from plumbline_connectors.hubspot.client import HubSpotClient, UpdateRow
+from plumbline_connectors.hubspot.faults import PROPERTY_MISSING
 from plumbline_connectors.hubspot.outcomes import BatchRefused, RowStatus
 from plumbline_connectors.hubspot.properties import PropertyProblem, specs_for
 from plumbline_connectors.hubspot.translate import MERGED_IDS
 from plumbline_connectors.hubspot.values import epoch_ms, parse_time
 
-__all__ = ["Answered", "BatchRefused", "HubSpotCrm", "PropertyProblem", "Sight", "UpdateRow"]
+__all__ = [
+    "PROPERTY_MISSING",
+    "Answered",
+    "BatchRefused",
+    "HubSpotCrm",
+    "PropertyProblem",
+    "Sight",
+    "UpdateRow",
+]
 
 
 class Sight(NamedTuple):
@@ -73,6 +82,10 @@ class HubSpotCrm:
             )
             for row, outcome in zip(rows, outcomes, strict=True)
         ]
+
+    async def missing(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
+        """Properties of a mapping that the CRM doesn't have."""
+        return frozenset(mapping.values()) - await self._client.property_names(kind)
 
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
         """Create the missing properties of a mapping; returns those that can't take our values."""

@@ -92,7 +92,7 @@ def _sender(
         workspace.id,
         connection.name,
         connect=connect,
-        rounds=Rounds(crm, budget, settings),
+        rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
         health=runtime.health,
         settings=settings,

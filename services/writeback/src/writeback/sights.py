@@ -94,14 +94,13 @@ def recheck(effect: Effect, last: SeenRecord, facts: WorkspaceFacts, now: dateti
     """What a new sight of its record means for an effect: usually nothing, our write came back."""
     if effect.state == "pending" or not effect.desired:
         return effect
-    if effect.held_by == HELD_BY_BRAKE:  # only an approval or the customer's own event lets it go
-        return settled_by_sight(effect, last, facts)
     down = effect.state in {"failed", "skipped"}
-    if last.seen_at is None or (down and not last.archived):
+    braked = effect.held_by == HELD_BY_BRAKE  # only approval or the customer's event lets it go
+    if not braked and (last.seen_at is None or (down and not last.archived)):
         return _looked_at_again(effect, facts.gate, now)
     if last.archived:
         return effect
-    if effect.state == "held" and effect.held_by in HOLDS:
+    if braked or (effect.state == "held" and effect.held_by in HOLDS):
         return settled_by_sight(effect, last, facts)
     decision = decide(
         effect.desired,
