@@ -27,6 +27,8 @@ class Sight(NamedTuple):
 
     properties: dict[str, str | None]
     vendor_time_ms: int
+    lacking: frozenset[str] = frozenset()
+    """Properties that the CRM did not even show as empty: it has none of that name."""
 
 
 class Answered(NamedTuple):
@@ -98,6 +100,7 @@ def _sight(record: Mapping[str, Any], properties: Sequence[str], began_at: datet
     return Sight(
         {name: held.get(name) for name in properties},
         epoch_ms(began_at) if seen is None else seen,
+        frozenset(properties) - held.keys(),
     )
 
 

@@ -52,7 +52,7 @@ _FORGET_APPLIED: Final = """
                      else 'held' end,
         held_by = case when state = 'applied' then nullif($6, '') else held_by end,
         measured_from = case when state = 'applied' then null else measured_from end,
-        revision = revision + case when state = 'applied' then 1 else 0 end
+        revision = revision + 1
     where workspace = $1 and connection = $2 and kind = $3 and vendor_id = any($4::text[])
 """
 

@@ -88,7 +88,10 @@ class Rounds:
 
         Raises VendorError when looking failed: nothing was tried then.
         """
-        sights, missing = await self._look(session, job, due)
+        looked = await self._look(session, job, due)
+        if looked is None:
+            return None
+        sights, missing = looked
         plans = [
             Planned(one.effect, seen, self._decide(job, one.effect, seen))
             for one in due
@@ -115,8 +118,11 @@ class Rounds:
 
     async def _look(
         self, session: Session, job: Job, due: Sequence[Due]
-    ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]]:
-        """Read stale records; returns what they hold, and the effects whose record isn't there."""
+    ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]] | None:
+        """Read stale records; returns what they hold, and the effects whose record isn't there.
+
+        None when a property turns out to be missing: it has to be made before values are compared.
+        """
         stale = {one.effect.vendor_id: one.effect for one in due if one.stale}
         gone = {
             one.effect.id: one.effect
@@ -127,6 +133,9 @@ class Rounds:
             return {}, gone
         began = datetime.now(UTC)
         found, unseen = await self._read(job, list(stale))
+        lacking = frozenset().union(*(sight.lacking for sight in found.values()))
+        if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
+            return None
         async with session.transaction() as conn:
             known = await store.seen(conn, [effect.id for effect in stale.values()])
             sights = {
