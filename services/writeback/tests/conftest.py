@@ -427,6 +427,7 @@ class Portal:
         self.world = world
         self.hubspot = hubspot
         self._account = account
+        self.person = PERSON
 
     async def opened(self, size: int) -> None:
         """`size` companies, and writing is allowed."""
@@ -434,13 +435,17 @@ class Portal:
             self.hubspot.state.of("companies").create({"name": f"Acme {n}"}, PERSON, str(n))
         await self.world.opened(fields={"company": {"mrr": "pl_mrr", "last_synced_at": "pl_sync"}})
 
-    async def want(self, mrr: int, *records: int, version: int = 1, **changes: Any) -> None:
+    def state(self, record: int, mrr: int, *, version: int = 1, **changes: Any) -> AccountState:
+        """The account of this record pays so much."""
+        made: AccountState = self._account(
+            version * 1000 + record, mrr=mrr * 100, links=[("company", str(record), 1)],
+            id=f"acc_{record:026d}", **changes,
+        )  # fmt: skip
+        return made
+
+    async def want(self, mrr: int, *records: int, **changes: Any) -> None:
         """Accounts of these records pay so much."""
-        await self.world.states(*(
-            self._account(version * 1000 + n, mrr=mrr * 100, links=[("company", str(n), 1)],
-                          id=f"acc_{n:026d}", **changes)
-            for n in records
-        ))  # fmt: skip
+        await self.world.states(*(self.state(one, mrr, **changes) for one in records))
 
     def fault(self, kind: str, path: str = "batch/update", **options: Any) -> None:
         """The next `times` calls go wrong."""

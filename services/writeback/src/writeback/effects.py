@@ -77,6 +77,8 @@ class Effect(NamedTuple):
     row_failures: int
     """Answers for this row of a category that nobody promised to be permanent or passing."""
     next_attempt_at: datetime
+    rests_until: datetime | None
+    """After a write: before the next one, unless a payment has failed."""
     last_error: str | None
     applied: dict[str, str]
     """What we last wrote or found in place, by property."""
@@ -133,6 +135,7 @@ def fresh(record: RecordId, account_id: str, now: datetime) -> Effect:
         attempts=0,
         row_failures=0,
         next_attempt_at=now,
+        rests_until=None,
         last_error=None,
         applied={},
         applied_hash=None,

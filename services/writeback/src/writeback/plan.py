@@ -23,6 +23,8 @@ URGENT: Final = frozenset({"past_due", "failing"})
 PRIORITY_URGENT: Final = 0
 PRIORITY_NORMAL: Final = 1
 PRIORITY_BLANK: Final = 2
+LONGEST_REST: Final = timedelta(seconds=5)
+"""Whatever a clock said that was set back since."""
 _NO_TIME: Final = timedelta(0)
 _LIVE: Final = frozenset({None, "event", "read"})
 
@@ -227,9 +229,13 @@ def _want(
 def requeue(effect: Effect, gate: str, due: datetime) -> Effect:
     """Have the effect looked at again, from the start of its schedule.
 
-    A call whose answer is still out keeps its time: whatever comes next waits for it.
+    A call whose answer is still out keeps its time: whatever comes next waits for it. A record
+    that was written a moment ago waits until its next turn, so that a burst costs two writes at
+    most; a payment that has failed waits for nothing but the answer.
     """
     in_flight = effect.sending is not None and effect.state == "pending"
+    rest = effect.rests_until if effect.priority != PRIORITY_URGENT else None
+    turn = due if rest is None else min(rest, due + LONGEST_REST)
     return effect._replace(
         state="pending" if gate == OPEN else "held",
         held_by=None if gate == OPEN else gate,
@@ -237,7 +243,7 @@ def requeue(effect: Effect, gate: str, due: datetime) -> Effect:
         attempts=0,
         row_failures=0,
         last_error=None,
-        next_attempt_at=max(effect.next_attempt_at, due) if in_flight else due,
+        next_attempt_at=max(effect.next_attempt_at if in_flight else turn, due),
     )
 
 

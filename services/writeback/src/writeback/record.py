@@ -115,7 +115,7 @@ async def record_answers(
         locked = await store.lock_effects(conn, ids)
         taken = [one for one in done if one.answer.status == "ok"]
         failed = [one for one in done if one.answer.status != "ok"]
-        after = await _record_taken(conn, job, taken, locked, at)
+        after = await _record_taken(conn, job, taken, locked, at=at, rest=settings.rest)
         after += [_failed(one, locked, at, settings, look) for one in failed]
         refused = not isinstance(failure, Retryable) or failure.rate_limited
         after += [
@@ -173,7 +173,9 @@ async def _record_taken(
     job: Job,
     taken: Sequence[Done],
     locked: Mapping[RecordId, Effect],
+    *,
     at: datetime,
+    rest: float,
 ) -> list[Effect]:
     known = await store.seen(conn, [one.plan.effect.id for one in taken])
     after = []
@@ -182,7 +184,9 @@ async def _record_taken(
         sent = plan.effect
         now = locked[sent.id]
         sight, overtaken = settle.overlay(known.get(sent.id), sent, answer, plan.seen)
-        effect = settle.written(now, sent, answer, decision=plan.decision, same=job.same, at=at)
+        effect = settle.written(
+            now, sent, answer, decision=plan.decision, same=job.same, at=at, rest=rest
+        )
         if overtaken and effect.state in {"applied", "held"} and now.state == "pending":
             effect = effect._replace(state="pending", held_by=None, revision=now.revision + 1)
         after.append(effect)

@@ -1,5 +1,6 @@
 """One round of a sender: look where needed, decide, write one batch, record every row."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -70,11 +71,16 @@ class Rounds:
         self._budget = budget
         self._settings = settings
         self._asking = 0
+        self.granted = asyncio.Event()
+        """Set whenever a call may be made."""
 
     @property
     def throttled(self) -> bool:
-        """Whether a round waits for the budget: another one would only wait behind it."""
-        return self._asking > 0
+        """Whether rounds wait for the budget: one more would only hold rows that may still change.
+
+        Two, so that one is ready when the other is granted its call.
+        """
+        return self._asking > 1
 
     async def _acquire(self, purpose: Purpose) -> None:
         self._asking += 1
@@ -82,6 +88,7 @@ class Rounds:
             await self._budget.acquire(purpose)
         finally:
             self._asking -= 1
+            self.granted.set()
 
     async def carry_out(self, session: Session, job: Job, due: Sequence[Due]) -> VendorError | None:
         """Bring the rows as far as the vendor lets us; returns what stopped the batch, if anything.

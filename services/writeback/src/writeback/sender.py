@@ -116,6 +116,7 @@ class Sender:
         """Take note of what has ended, start what is due, wait for more."""
         woken = self._wake.is_set()
         self._wake.clear()
+        self._rounds.granted.clear()
         if woken:
             await asyncio.sleep(self._settings.coalesce)
         over = lanes.ended()
@@ -130,7 +131,7 @@ class Sender:
         started = lanes.free and await self._start(session, lanes)
         await self._count(session)
         if not started:
-            await self._pause(self._settings.poll, self._wake, lanes.moved)
+            await self._pause(self._settings.poll, self._wake, lanes.moved, self._rounds.granted)
 
     async def _start(self, session: Session, lanes: Lanes) -> bool:
         """Start a round for each kind that is worth one; False when there is nothing to do."""

@@ -18,10 +18,12 @@ class WritebackSettings(NamedTuple):
     """How often due effects are looked for without being woken."""
     coalesce: float = 0.025
     """Pause after a wake-up, so that a burst of changes becomes one batch."""
+    rest: float = 0.5
+    """Between two writes of one record: a burst of changes costs two at most."""
     http_timeout: float = 7.5
     lease_margin: float = 1.0
     """After a call's time-out, before another may take its rows (design 7)."""
-    lanes: int = 4
+    lanes: int = 8
     """Batches in the air at a time: one alone would leave budget unused at a slow vendor."""
     batch: int = 100
     """Rows of one vendor batch (vendors 2.3)."""

@@ -13,7 +13,7 @@ from plumbline_domain.ownership import Decision, SameValue
 
 from writeback.crm import PROPERTY_MISSING, Answered
 from writeback.effects import HELD_BY_CONFLICT, Effect, SeenRecord
-from writeback.plan import idempotency_key
+from writeback.plan import PRIORITY_URGENT, idempotency_key
 
 PASSING: Final = frozenset({"RATE_LIMITS", "RATE_LIMIT", PROPERTY_MISSING})
 """Categories of rows that pass by themselves or by our doing: tried again for as long as it takes.
@@ -86,8 +86,9 @@ def written(
     decision: Decision,
     same: SameValue,
     at: datetime,
+    rest: float = 0.0,
 ) -> Effect:
-    """The CRM took the row."""
+    """The CRM took the row; it rests for `rest` seconds before it is written again."""
     body = {k: v for k, v in (sent.sending or {}).items() if k not in sent.stamp}
     renditions = {
         name: stored
@@ -100,9 +101,11 @@ def written(
         conflicts={k: v for k, v in now.conflicts.items() if k not in body},
         applied_version=sent.state_version,
         applied_hash=sent.desired_hash,
+        rests_until=at + timedelta(seconds=rest),
     )
     if now.revision != sent.revision:
-        return _answered(took, at)
+        urgent = now.priority == PRIORITY_URGENT
+        return _answered(took, at if urgent else at + timedelta(seconds=rest))
     return _done(took, at, queued=decision.queued)
 
 

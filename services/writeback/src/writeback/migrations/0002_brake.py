@@ -1,4 +1,4 @@
-"""What no customer's event brought about, and when such was written: the mass-change brake."""
+"""What no customer's event brought about, and when such was written; the rest after a write."""
 
 from alembic import op
 
@@ -8,7 +8,11 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = (
-    "alter table writeback.effects add column doubt text check (doubt in ('turned', 'moved'))",
+    """
+    alter table writeback.effects
+        add column doubt text check (doubt in ('turned', 'moved')),
+        add column rests_until timestamptz
+    """,
     """
     create index effects_doubted on writeback.effects (workspace, connection)
         where doubt is not null
@@ -35,4 +39,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Remove them again."""
     op.execute("drop table writeback.doubted_writes")
-    op.execute("alter table writeback.effects drop column doubt")
+    op.execute("alter table writeback.effects drop column doubt, drop column rests_until")
