@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
 
-from plumbline_schemas.accounts import FieldValue, Stage, State
+from plumbline_schemas.accounts import ChangeCause, FieldValue, Stage, State
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.money import Money
 
@@ -246,12 +246,13 @@ def stamp(
     version: int,
     *,
     whole_book: bool = True,
+    cause: ChangeCause | None = None,
 ) -> dict[str, FieldValue]:
     """Give values their provenance and version; an equal value keeps both as they were.
 
     A value that can't be computed now keeps the last one, unless that only said that nothing was
     there yet, or was computed while the first walks had not shown the whole book: then it is
-    unknown, whatever the order in which the objects came.
+    unknown, whatever the order in which the objects came. `cause` is what makes it change.
     """
     fields = {}
     for name, valued in values.items():
@@ -260,14 +261,14 @@ def stamp(
         if before is not None and (before.value == valued.value or (valued.keep and lasting)):
             fields[name] = before
         else:
-            fields[name] = _field(valued, version)
+            fields[name] = _field(valued, version, cause)
     return fields
 
 
-def _field(valued: Valued, version: int) -> FieldValue:
+def _field(valued: Valued, version: int, cause: ChangeCause | None) -> FieldValue:
     by = valued.by
     if by is None:
-        return FieldValue(value=valued.value, rule=valued.rule, version=version)
+        return FieldValue(value=valued.value, rule=valued.rule, cause=cause, version=version)
     return FieldValue(
         value=valued.value,
         rule=valued.rule,
@@ -278,5 +279,6 @@ def _field(valued: Valued, version: int) -> FieldValue:
         vendor_time=by.vendor_time,
         received_at=by.received_at,
         origin=by.origin,
+        cause=cause,
         version=version,
     )

@@ -4,9 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from plumbline_domain.movements import CauseKind
+from plumbline_schemas.accounts import ChangeCause
 from plumbline_schemas.events import Cause
 from plumbline_schemas.ids import ExternalKey
-from plumbline_schemas.observations import AnyObservation
+from plumbline_schemas.observations import (
+    AnyObservation,
+    ConfigObservation,
+    DecisionObservation,
+    TickObservation,
+    WalkObservation,
+)
 
 from matcher.stored import instant
 
@@ -27,6 +34,7 @@ class RecordCause:
     key: ExternalKey
     kind: CauseKind
     origin: str
+    change: ChangeCause
     vendor_time: datetime
     received_at: datetime
     event_id: str | None = None
@@ -51,8 +59,19 @@ def cause_of(observation: AnyObservation) -> RecordCause:
         key=observation.key,
         kind=_KINDS.get(observation.kind, "rules"),
         origin=observation.origin,
+        change=_change(observation),
         vendor_time=instant(observation.vendor_time_ms),
         received_at=observation.received_at,
         event_id=observation.event_id,
         event_type=observation.event_type,
     )
+
+
+def _change(observation: AnyObservation) -> ChangeCause:
+    if isinstance(observation, TickObservation):
+        return "tick"
+    if isinstance(observation, ConfigObservation):
+        return "config"
+    if isinstance(observation, DecisionObservation):
+        return "decision"
+    return "walk" if isinstance(observation, WalkObservation) else observation.seen

@@ -81,7 +81,13 @@ def _state(
         links=links[:MAX_LINKS],
         state=folded.state,
         stage=folded.stage,
-        fields=stamp(folded.values, previous, version, whole_book=snapshot.workspace.whole_book),
+        fields=stamp(
+            folded.values,
+            previous,
+            version,
+            whole_book=snapshot.workspace.whole_book,
+            cause=cause.change,
+        ),
         flags=Flags(
             ambiguous=folded.ambiguous,
             incomplete=folded.incomplete,
@@ -89,6 +95,7 @@ def _state(
         ),
         due_at=folded.due_at,
         effective_at=cause.vendor_time,
+        cause=cause.change,
         received_at=cause.received_at,
     )
 
@@ -118,6 +125,7 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         stage="prospect" if before is None else before.stage,
         merged_into=row.merged_into,
         effective_at=cause.vendor_time,
+        cause=cause.change,
         received_at=cause.received_at,
     )
     row.due_at = None
