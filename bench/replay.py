@@ -7,6 +7,7 @@ another customer in each record, so that every record makes a ledger row, a stat
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 import tempfile
@@ -99,10 +100,15 @@ class _Kept:
         """Nothing to wait for."""
 
     async def send(
-        self, record: Record, topic: Topic, *, reason: str, error: BaseException | str
+        self,
+        record: Record,
+        topic: Topic,
+        *,
+        reason: str,
+        error: BaseException | str,
     ) -> None:
         """No record of this log is a dead letter."""
-        raise RuntimeError(f"a dead letter: {reason}: {error}")
+        raise RuntimeError(f"{topic.name}/{record.offset}: a dead letter: {reason}: {error}")
 
 
 def _observation(kind: str, vendor_id: str, body: dict[str, Any], **facts: Any) -> bytes:
@@ -170,6 +176,10 @@ class Replay:
         ]
         self._offset += len(records)
         took = []
+        # As a service does at its start (engineering.md 9).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         own, database, began = self._cpu(), self._database_cpu(), time.perf_counter()
         for start in range(0, len(records), size):
             clock = time.perf_counter()
@@ -201,8 +211,8 @@ class Replay:
 
 
 async def run_replay(folder: Path, *, accounts: int, events: int) -> ReplayResult:
-    """One embedded PostgreSQL in `folder`; `events` records in each pass."""
-    home = Home(folder.resolve())
+    """One embedded PostgreSQL in `folder`, an absolute path; `events` records in each pass."""
+    home = Home(folder)
     home.ensure()
     with EmbeddedPair(home, Cache.from_environment(), durable=True, progress=lambda _: None) as it:
         await migrate(it.database_url)
