@@ -87,7 +87,7 @@ class Facts:
         return Backlog(consumers, int(outbox), int(reads), int(effects), await self._attention())
 
     async def _attention(self) -> int:
-        """Held effects count one by one; their approval and a queued conflict are not more."""
+        """Held effects count one by one; what asks for their approval is not more."""
         held = await self._db.fetchval(
             """select coalesce(sum(n), 0)::bigint from writeback.pending_effects
                where state = 'held'"""
@@ -97,7 +97,7 @@ class Facts:
         )
         writes = await self._db.fetchval(
             """select count(*) from writeback.attention_view
-               where status = 'open' and kind not in ('plan_approval', 'conflict')"""
+               where status = 'open' and kind not in ('plan_approval', 'conflict', 'mass_change')"""
         )
         return int(held) + int(matches) + int(writes)
 

@@ -17,6 +17,8 @@ from plumbline_schemas.envelope import Envelope
 from plumbline_schemas.outcomes import WritebackOutcome
 from plumbline_schemas.topics import ATTENTION, WRITEBACK_OUTCOMES, Topic
 
+from writeback.effects import Effect
+
 log = structlog.get_logger()
 
 SOURCE: Final = "/writeback"
@@ -91,6 +93,14 @@ async def close_attention(conn: Connection, subjects: Iterable[Subject]) -> bool
         [subject.subject for subject in ordered],
     )
     return bool(status != "UPDATE 0")
+
+
+async def close_record_attention(conn: Connection, effects: Iterable[Effect]) -> bool:
+    """Close what was open about records that hold their values now."""
+    kinds: tuple[AttentionKind, ...] = ("failed_effect", "conflict")
+    return await close_attention(
+        conn, [Subject(one.workspace, kind, one.id.key) for one in effects for kind in kinds]
+    )
 
 
 class Outbox:

@@ -11,12 +11,13 @@ from plumbline_schemas.errors import Retryable, VendorError
 from plumbline_schemas.ids import AccountId
 from plumbline_schemas.outcomes import OutcomeResult, WritebackOutcome
 
-from writeback import queue, settle, store
-from writeback.crm import Answered
+from writeback import brake, queue, settle, store
+from writeback.crm import PROPERTY_MISSING, Answered
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
 from writeback.metrics import E2E_SECONDS, EFFECTS
-from writeback.outbox import Subject, close_attention, open_attention, save_outcomes
+from writeback.outbox import Subject, close_record_attention, open_attention, save_outcomes
+from writeback.session import Session
 from writeback.settings import WritebackSettings
 from writeback.store import Connection
 
@@ -31,7 +32,7 @@ class Done(NamedTuple):
 
 
 async def record_planned(
-    conn: Connection,
+    session: Session,
     job: Job,
     plans: Sequence[Planned],
     bodied: Callable[[Planned, Effect], Effect],
@@ -40,7 +41,7 @@ async def record_planned(
 
     A row that changed since it was planned is left out: it is due again at once.
     """
-    async with conn.transaction():
+    async with session.transaction() as conn:
         locked = await store.lock_effects(conn, [plan.effect.id for plan in plans])
         kept = [plan for plan in plans if _current(locked, plan)]
         ready = [plan._replace(effect=bodied(plan, locked[plan.effect.id])) for plan in kept]
@@ -55,7 +56,7 @@ def _current(locked: Mapping[RecordId, Effect], plan: Planned) -> bool:
 
 
 async def record_idle(
-    conn: Connection,
+    session: Session,
     job: Job,
     idle: Sequence[Planned],
     missing: Mapping[RecordId, Effect],
@@ -64,7 +65,7 @@ async def record_idle(
     """Rows that need no call: nothing differs, a person's edits stand, or the record is gone."""
     if not idle and not missing:
         return
-    async with conn.transaction():
+    async with session.transaction() as conn:
         locked = await store.lock_effects(conn, [*(p.effect.id for p in idle), *missing])
         kept = [plan for plan in idle if _current(locked, plan)]
         same = [settle.unchanged(locked[p.effect.id], p.decision, at) for p in kept]
@@ -76,9 +77,12 @@ async def record_idle(
             and locked[record].state == "pending"
         ]
         await store.save_effects(conn, [*same, *gone])
+        await brake.written(
+            conn, [p.effect.id for p in kept if p.effect.doubt and p.effect.sending]
+        )
         await _tell_conflicts(conn, job, kept)
         await _tell_queued(conn, kept)
-        await _close(conn, [effect for effect in same if effect.state == "applied"])
+        await close_record_attention(conn, [effect for effect in same if effect.state == "applied"])
         for effect in gone:
             await _tell_gone(conn, effect)
         told = [_outcome(effect, "unchanged", at) for effect in same]
@@ -91,7 +95,7 @@ async def record_idle(
 
 
 async def record_answers(
-    conn: Connection,
+    session: Session,
     job: Job,
     done: Sequence[Done],
     unsent: Sequence[Planned],
@@ -100,23 +104,30 @@ async def record_answers(
     settings: WritebackSettings,
     failure: VendorError | None,
     wait: float,
+    look: float = 0.0,
 ) -> None:
-    """Record each row's answer, and when the rows without one go out again."""
-    async with conn.transaction():
+    """Record each row's answer, and when the rows without one go out again.
+
+    `look`: seconds before missing properties are looked for.
+    """
+    async with session.transaction() as conn:
         ids = [plan.effect.id for plan in (*(one.plan for one in done), *unsent)]
         locked = await store.lock_effects(conn, ids)
         taken = [one for one in done if one.answer.status == "ok"]
         failed = [one for one in done if one.answer.status != "ok"]
-        after = await _record_taken(conn, job, taken, locked, at)
-        after += [_failed(one, locked, at, settings) for one in failed]
+        after = await _record_taken(conn, job, taken, locked, at=at, rest=settings.rest)
+        after += [_failed(one, locked, at, settings, look) for one in failed]
         refused = not isinstance(failure, Retryable) or failure.rate_limited
         after += [
             settle.again(locked[plan.effect.id], str(failure), at, wait, refused=refused)
             for plan in unsent
         ]
         await store.save_effects(conn, after)
+        await brake.written(conn, [o.plan.effect.id for o in taken if o.plan.effect.doubt])
         await _tell_queued(conn, [one.plan for one in taken])
-        await _close(conn, [effect for effect in after if effect.state == "applied"])
+        await close_record_attention(
+            conn, [effect for effect in after if effect.state == "applied"]
+        )
         lost = [effect for effect in after if effect.state == "failed"]
         for effect in lost:
             await _tell_failed(conn, effect)
@@ -139,7 +150,11 @@ async def record_answers(
 
 
 def _failed(
-    one: Done, locked: Mapping[RecordId, Effect], at: datetime, settings: WritebackSettings
+    one: Done,
+    locked: Mapping[RecordId, Effect],
+    at: datetime,
+    settings: WritebackSettings,
+    look: float,
 ) -> Effect:
     sent = one.plan.effect
     return settle.row_failed(
@@ -149,6 +164,7 @@ def _failed(
         at,
         schedule=settings.schedule,
         bound=settings.row_attempts,
+        wait=look if one.answer.category == PROPERTY_MISSING else 0.0,
     )
 
 
@@ -157,7 +173,9 @@ async def _record_taken(
     job: Job,
     taken: Sequence[Done],
     locked: Mapping[RecordId, Effect],
+    *,
     at: datetime,
+    rest: float,
 ) -> list[Effect]:
     known = await store.seen(conn, [one.plan.effect.id for one in taken])
     after = []
@@ -166,7 +184,9 @@ async def _record_taken(
         sent = plan.effect
         now = locked[sent.id]
         sight, overtaken = settle.overlay(known.get(sent.id), sent, answer, plan.seen)
-        effect = settle.written(now, sent, answer, decision=plan.decision, same=job.same, at=at)
+        effect = settle.written(
+            now, sent, answer, decision=plan.decision, same=job.same, at=at, rest=rest
+        )
         if overtaken and effect.state in {"applied", "held"} and now.state == "pending":
             effect = effect._replace(state="pending", held_by=None, revision=now.revision + 1)
         after.append(effect)
@@ -222,7 +242,7 @@ async def _tell_queued(conn: Connection, plans: Sequence[Planned]) -> None:
 
 async def _tell_gone(conn: Connection, effect: Effect) -> None:
     if effect.closed:
-        await _close(conn, [effect])
+        await close_record_attention(conn, [effect])
         return
     await open_attention(
         conn,
@@ -239,12 +259,6 @@ async def _tell_failed(conn: Connection, effect: Effect) -> None:
         f"{effect.id.key} can't be written: {effect.last_error}",
         {"account": effect.account_id, "error": effect.last_error, "state": "failed"},
     )
-
-
-async def _close(conn: Connection, effects: Sequence[Effect]) -> None:
-    subjects = [_subject(effect, "failed_effect") for effect in effects]
-    subjects += [_subject(effect, "conflict") for effect in effects]
-    await close_attention(conn, subjects)
 
 
 def _subject(effect: Effect, kind: AttentionKind) -> Subject:
