@@ -163,7 +163,7 @@ class World:
         self.settings = WritebackSettings(
             poll=0.02, coalesce=0.005, circuit_retry=0.1, lock_retry=0.02, http_timeout=0.2,
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
-            deploy_retry=0.02,
+            deploy_retry=0.02, rest=0.01,
         )  # fmt: skip
         self.doubt_delay = 0.0
         self.revision = 1_790_000_000_000
