@@ -10,9 +10,7 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
-from plumbline_connectors.hubspot.client import open_hubspot
 from plumbline_connectors.hubspot.properties import PropertyProblem
-from plumbline_runtime.budget import Budget
 from plumbline_runtime.postgres import create_pool, prepare_connection
 from plumbline_runtime.producer import Message
 from plumbline_runtime.records import Batch, Record
@@ -21,11 +19,8 @@ from plumbline_schemas.fields import default_mapping
 from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.observations import AnyObservation, decode_observation, encode_observation
 from plumbline_schemas.topics import ACCOUNTS_STATE, ATTENTION, OBSERVATIONS, Topic
-from plumbline_simulators.hubspot.control_api import PERSON
-from plumbline_simulators.hubspot.simulator import HubSpotSimulator, hubspot_simulator
-from plumbline_simulators.hubspot.state import RowFault
 from writeback.consume import AccountsHandler, CrmHandler
-from writeback.crm import Answered, HubSpotCrm, Sight, UpdateRow
+from writeback.crm import Answered, Sight, UpdateRow
 from writeback.deploy import Deployment
 from writeback.outbox import Outbox
 from writeback.round import Rounds
@@ -163,7 +158,7 @@ class World:
         self.settings = WritebackSettings(
             poll=0.02, coalesce=0.005, circuit_retry=0.1, lock_retry=0.02, http_timeout=0.2,
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
-            deploy_retry=0.02,
+            deploy_retry=0.02, rest=0.01,
         )  # fmt: skip
         self.doubt_delay = 0.0
         self.revision = 1_790_000_000_000
@@ -420,84 +415,7 @@ async def world(database_url: str, crm: FakeCrm) -> AsyncIterator[World]:
     await pool.close()
 
 
-class Portal:
-    """A HubSpot simulated over HTTP, with a writeback before it; record n belongs to account n."""
-
-    def __init__(self, world: World, hubspot: HubSpotSimulator, account: Any) -> None:
-        self.world = world
-        self.hubspot = hubspot
-        self._account = account
-        self.person = PERSON
-
-    async def opened(self, size: int) -> None:
-        """`size` companies, and writing is allowed."""
-        for n in range(1, size + 1):
-            self.hubspot.state.of("companies").create({"name": f"Acme {n}"}, PERSON, str(n))
-        await self.world.opened(fields={"company": {"mrr": "pl_mrr", "last_synced_at": "pl_sync"}})
-
-    def state(self, record: int, mrr: int, *, version: int = 1, **changes: Any) -> AccountState:
-        """The account of this record pays so much."""
-        made: AccountState = self._account(
-            version * 1000 + record, mrr=mrr * 100, links=[("company", str(record), 1)],
-            id=f"acc_{record:026d}", **changes,
-        )  # fmt: skip
-        return made
-
-    async def want(self, mrr: int, *records: int, **changes: Any) -> None:
-        """Accounts of these records pay so much."""
-        await self.world.states(*(self.state(one, mrr, **changes) for one in records))
-
-    def fault(self, kind: str, path: str = "batch/update", **options: Any) -> None:
-        """The next `times` calls go wrong."""
-        times = options.pop("times", 1)
-        self.hubspot.state.faults.add_json(
-            {"path": path, "times": times, "action": {"kind": kind, **options}}
-        )
-
-    def refuse(self, category: str, *records: int, times: int = 1, whole: bool = False) -> None:
-        """Rows of these records are refused."""
-        left = {str(one): times for one in records}
-        self.hubspot.state.row_faults.append(RowFault(category, "refused", left, whole))
-
-    def held(self, *records: int) -> set[str | None]:
-        """What these records show."""
-        companies = self.hubspot.state.of("companies")
-        return {companies.get(str(n))["properties"].get("pl_mrr") for n in records}
-
-    def calls(self, path: str = "batch/update") -> list[dict[str, Any]]:
-        """Calls that arrived."""
-        return self.hubspot.state.calls.calls(path=path)
-
-    def check_keys(self) -> Counter[tuple[str, str]]:
-        """No key was ever sent with two bodies; returns how often each was applied."""
-        bodies: dict[str, set[str]] = {}
-        for call in self.calls():
-            for row in orjson.loads(call["body"])["inputs"]:
-                said = orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode()
-                bodies.setdefault(row["objectWriteTraceId"], set()).add(said)
-        assert all(len(one) == 1 for one in bodies.values())
-        writes = [orjson.loads(raw) for raw in self.hubspot.state.writes]
-        return Counter(
-            (one["id"], one["objectWriteTraceId"]) for one in writes if one["objectWriteTraceId"]
-        )
-
-
 @pytest.fixture
-async def portal(database_url: str, account: Any) -> AsyncIterator[Portal]:
-    """A writeback whose CRM answers over HTTP, with time-outs of a test."""
-    pool = await create_pool(database_url)
-    async with hubspot_simulator() as hubspot:
-        hubspot.state.calls.body_cap = 1_000_000
-        client = open_hubspot(
-            api_base=hubspot.base_url, layout="v3", where="acme/hubspot",
-            access_token="pat-na1-simulated", timeout_seconds=0.4,
-        )  # fmt: skip
-        world = World(database_url, pool, HubSpotCrm(client))
-        world.settings = world.settings._replace(
-            http_timeout=0.4, lease_margin=0.1, circuit_retry=0.3, schedule=(0.02, 0.05, 0.1)
-        )
-        world.budget = Budget(pool, "acme", "hubspot", rate_per_second=500, burst=50)
-        yield Portal(world, hubspot, account)
-        await world.kill()
-        await client.aclose()
-    await pool.close()
+def world_type() -> type[World]:
+    """For fixtures of their own around a world."""
+    return World

@@ -114,7 +114,7 @@ def decode_states(
         except (ValidationError, ValueError) as error:
             dead.append((record, error))
         else:
-            changes.append(StateChange(state.workspace, state.id, state))
+            changes.append(StateChange(state.workspace, state.id, state, record.value))
     return changes, dead
 
 

@@ -30,6 +30,8 @@ class StateChange(NamedTuple):
     """None for a tombstone, whose key names only the account."""
     account_id: str
     state: AccountState | None
+    value: bytes | None = None
+    """The state as it came."""
 
 
 async def fold_states(
@@ -52,15 +54,18 @@ async def fold_states(
     if not newest:
         return set()
     links = {
-        record for _, state in newest.values() if state is not None for record in crm_links(state)
+        record
+        for _, change in newest.values()
+        if change.state is not None
+        for record in crm_links(change.state)
     }
     effects = await store.lock_effects(conn, links, set(newest))
     before = dict(effects)
     changed: set[RecordId] = set()
-    for (workspace, account_id), (version, state) in newest.items():
-        shown = state or _nothing(workspace, account_id, version)
-        changed |= fold_account(effects, shown, facts[workspace], moment)
-    await store.save_accounts(conn, newest)
+    for key, (version, change) in newest.items():
+        shown = change.state or _nothing(*key, version)
+        changed |= fold_account(effects, shown, facts[key[0]], moment)
+    await store.save_accounts(conn, {key: (at, one.value) for key, (at, one) in newest.items()})
     await _save(conn, facts, before, effects, changed)
     return changed
 
@@ -86,20 +91,20 @@ async def _save(
 
 def _newest(
     changes: Iterable[StateChange], versions: Mapping[tuple[str, str], int]
-) -> dict[tuple[str, str], tuple[int, AccountState | None]]:
-    """The newest change of each account that is newer than what is stored.
+) -> dict[tuple[str, str], tuple[int, StateChange]]:
+    """The newest change of each account that is newer than what is stored, with its version.
 
-    A tombstone has no version of its own: it stands one above whatever was there.
+    A tombstone has no version of its own: it has that of whatever was there.
     """
-    newest: dict[tuple[str, str], tuple[int, AccountState | None]] = {}
+    newest: dict[tuple[str, str], tuple[int, StateChange]] = {}
     for change in changes:
         key = (str(change.workspace), change.account_id)
         at = newest[key][0] if key in newest else versions.get(key, -1)
         if change.state is None:
             if at >= 0:
-                newest[key] = (at, None)
+                newest[key] = (at, change)
         elif change.state.version > at:
-            newest[key] = (change.state.version, change.state)
+            newest[key] = (change.state.version, change)
     return newest
 
 

@@ -26,6 +26,11 @@ _LIMIT: Final = 500
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 
+_WAITING: Final = """
+    select exists (select from writeback.outcomes) as outcomes,
+           exists (select from writeback.attention where not published) as attention
+"""
+
 Connection = Any
 """An asyncpg connection, pooled or not."""
 
@@ -136,7 +141,9 @@ class Outbox:
 
     async def publish(self) -> int:
         """Publish one page of each kind; returns the larger number of records."""
-        return max(await self._publish_outcomes(), await self._publish_attention())
+        [waiting] = await self._pool.fetch(_WAITING)
+        outcomes = await self._publish_outcomes() if waiting["outcomes"] else 0
+        return max(outcomes, await self._publish_attention() if waiting["attention"] else 0)
 
     async def _publish_outcomes(self) -> int:
         async with self._pool.acquire() as conn, conn.transaction():

@@ -18,8 +18,8 @@ class WritebackSettings(NamedTuple):
     """How often due effects are looked for without being woken."""
     coalesce: float = 0.025
     """Pause after a wake-up, so that a burst of changes becomes one batch."""
-    rest: float = 0.5
-    """Between two writes of one record: a burst of changes costs two at most."""
+    rest: float = 0.3
+    """Between two writes of one record: a burst of changes that lasts no longer costs two."""
     http_timeout: float = 7.5
     lease_margin: float = 1.0
     """After a call's time-out, before another may take its rows (design 7)."""

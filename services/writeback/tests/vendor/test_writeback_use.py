@@ -21,9 +21,9 @@ where e.vendor_id = '1'
 
 
 async def test_a_slow_vendors_budget_is_used_up_under_backlog(portal: Any) -> None:
-    rows, rate, burst = 3000, 20.0, 5.0
+    rows, rate, burst = 300, 10.0, 2.0
     world = portal.world
-    world.settings = world.settings._replace(batch=50)
+    world.settings = world.settings._replace(batch=10)
     world.budget = Budget(world.pool, "acme", "hubspot", rate_per_second=rate, burst=burst)
     await portal.opened(rows)
     await portal.want(7, *range(1, rows + 1))
@@ -33,12 +33,14 @@ async def test_a_slow_vendors_budget_is_used_up_under_backlog(portal: Any) -> No
     end = times[-1] - 1  # the last rounds have nobody beside them
     used = sum(one < end for one in times) / (burst + rate * (end - times[0]))
     print(f"budget used under backlog: {used:.1%} of {rate:g} calls/s, each answered in 0.25 s")
-    assert used >= 0.9  # 96 to 100 % on a quiet machine
-    assert len(portal.calls()) == rows / 50
+    assert used >= 0.9  # 96 to 100 % where nobody else wants the processor
+    assert len(portal.calls()) == rows / 10
     assert portal.held(*range(1, rows + 1)) == {"7"}
 
 
 async def test_fifty_quick_changes_of_one_account_are_one_write(portal: Any) -> None:
+    # fifty transactions on a busy machine take longer than the default rest
+    portal.world.settings = portal.world.settings._replace(rest=2.0)
     await portal.opened(3)
     await portal.want(1, 1, 2, 3)
     await portal.world.settle()
