@@ -80,21 +80,20 @@ def _print(found: AttentionList) -> None:
     now = datetime.now(UTC)
     table(
         f"{len(found.items)} items",
-        ["age", "workspace", "kind", "subject", "summary", "details"],
+        ["age", "kind", "what"],
         [
             (
                 age(now, one.opened_at) + ("" if one.status == "open" else " (closed)"),
-                one.workspace,
                 one.kind,
-                one.subject,
-                one.summary,
-                _details(one),
+                f"{one.workspace}: {one.subject}\n{one.summary}{_details(one)}",
             )
             for one in found.items
         ],
+        whole=["age", "kind"],
     )
 
 
 def _details(item: AttentionItem) -> str:
     said = ("topic", "connection", "reason", "service", "since", "latest")
-    return "\n".join(f"{name}: {value}" for name, value in item.details.items() if name not in said)
+    told = [f"{name}: {value}" for name, value in item.details.items() if name not in said]
+    return "".join(f"\n{one}" for one in told)

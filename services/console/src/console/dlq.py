@@ -214,11 +214,13 @@ def _print_list(output: Output) -> None:
             )
             for one in output.groups
         ],
+        whole=["letters", "reason", "first", "last"],
     )
     table(
         f"Newest {output.shown} of {output.found}",
         ["id", "reason", "tries", "status", "error"],
         [(one.id, one.reason, one.attempts, one.status, one.error) for one in output.letters],
+        whole=["id", "reason", "tries", "status"],
     )
 
 

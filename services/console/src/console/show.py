@@ -19,11 +19,22 @@ def print_json(output: Output) -> None:
     sys.stdout.write(output.model_dump_json(indent=1) + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; vendor text is escaped, so it carries neither markup nor control codes."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    whole: Sequence[str] = (),
+) -> None:
+    """Print a table; vendor text is escaped, so it carries neither markup nor control codes.
+
+    Columns named in `whole` are never folded.
+    """
     grid = Table(title=escape(title), title_justify="left", header_style="bold")
     for column in columns:
-        grid.add_column(column, overflow="fold")  # an id that is cut is no use
+        grid.add_column(
+            column, overflow="fold", no_wrap=column in whole
+        )  # an id that is cut is no use
     for row in rows:
         grid.add_row(*(escape(_cell(cell)) for cell in row))
     OUT.print(grid)
