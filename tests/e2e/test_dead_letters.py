@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 RAW = "webhooks.received.v1"
@@ -57,6 +58,7 @@ async def in_kafka(world: Any, topic: str, key: bytes, value: bytes, headers: An
         await producer.stop()
 
 
+@pytest.mark.timeout(420)  # three dozen commands
 async def test_every_kind_of_poison_is_listed_shown_and_answered(world: Any) -> None:
     try:
         assert await world.post(b'{"id": "evt_cut", "object": ') == 200
