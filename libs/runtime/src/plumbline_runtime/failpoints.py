@@ -50,7 +50,7 @@ T = TypeVar("T")
 class _What(NamedTuple):
     """What happens at which hit."""
 
-    count: int
+    at_hit: int
     block_seconds: float | None
 
 
@@ -74,7 +74,7 @@ class _Arm:
                 return None
             what = _parse_what(text, str(self._file)) if text else what
         self._hits += 1
-        if self._hits < what.count or (self._file is None and self._hits > what.count):
+        if self._hits < what.at_hit or (self._file is None and self._hits > what.at_hit):
             return None
         if self._file is not None:
             try:
@@ -143,7 +143,7 @@ def _parse_what(text: str, where: str) -> _What:
         what = _What(int(count), float(seconds) if kind == "block" else None)
     except ValueError:
         what = _What(0, None)
-    if what.count < 1 or kind not in {"", "block"} or (what.block_seconds or 0) < 0:
+    if what.at_hit < 1 or kind not in {"", "block"} or (what.block_seconds or 0) < 0:
         raise ConfigError(
             f"environment: {where}: found {text!r}, expected COUNT or COUNT:block:SECONDS"
         )
