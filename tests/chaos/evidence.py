@@ -45,6 +45,8 @@ class Letter(NamedTuple):
     topic: str
     place: tuple[int, int]
     reason: str
+    service: str
+    """Who could not handle it: the log has two readers."""
 
 
 class Stored(NamedTuple):

@@ -82,34 +82,12 @@ class Gatherer:
         evidence.companies = _alone(evidence.expected)
         return evidence
 
+    async def skip(self, kafka: str, database: str) -> None:
+        """End a window without a verdict: what a replay repeats is judged by itself."""
+        await self.window(kafka, database)
+
     async def _records(self, kafka: str) -> Mapping[str, list[ConsumerRecord[Any, Any]]]:
-        partitions = [
-            TopicPartition(topic, number)
-            for topic in TOPICS
-            for number in range(all_topics()[topic].partitions)
-        ]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka, enable_auto_commit=False, fetch_max_wait_ms=50
-        )
-        await consumer.start()
-        found: dict[str, list[ConsumerRecord[Any, Any]]] = defaultdict(list)
-        try:
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            for partition in partitions:
-                consumer.seek(partition, self._next.get(partition, 0))
-            missing = {p for p in partitions if self._next.get(p, 0) < ends[p]}
-            while missing:
-                batches = await consumer.getmany(*missing, timeout_ms=POLL_MS)
-                for partition, batch in batches.items():
-                    found[partition.topic] += batch
-                for partition in list(missing):
-                    self._next[partition] = await consumer.position(partition)
-                    if self._next[partition] >= ends[partition]:
-                        missing.discard(partition)
-        finally:
-            await consumer.stop()
-        return found
+        return await read_topics(kafka, TOPICS, self._next)
 
     def _acked(self) -> dict[str, int]:
         rows = self._vendors.stripe.state.ledger.store.connection.execute(
@@ -214,6 +192,48 @@ class Gatherer:
         ]
 
 
+async def read_topics(
+    kafka: str, topics: Iterable[str], since: dict[TopicPartition, int]
+) -> Mapping[str, list[ConsumerRecord[Any, Any]]]:
+    """All records from `since` (which moves on) to the ends that the topics have now."""
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in topics
+        for number in range(all_topics()[topic].partitions)
+    ]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka, enable_auto_commit=False, fetch_max_wait_ms=50
+    )
+    await consumer.start()
+    found: dict[str, list[ConsumerRecord[Any, Any]]] = defaultdict(list)
+    try:
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            consumer.seek(partition, since.get(partition, 0))
+        missing = {p for p in partitions if since.get(p, 0) < ends[p]}
+        while missing:
+            batches = await consumer.getmany(*missing, timeout_ms=POLL_MS)
+            for partition, batch in batches.items():
+                found[partition.topic] += batch
+            for partition in list(missing):
+                since[partition] = await consumer.position(partition)
+                if since[partition] >= ends[partition]:
+                    missing.discard(partition)
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def open_items(kafka: str) -> list[str]:
+    """Keys of the items whose newest record in attention.v1 is not closed."""
+    newest: dict[str, str] = {}
+    for record in (await read_topics(kafka, ("attention.v1",), {}))["attention.v1"]:
+        item = orjson.loads(record.value or b"{}")
+        newest[(record.key or b"").decode()] = item.get("status", "closed")
+    return sorted(key for key, status in newest.items() if status != "closed")
+
+
 async def _backlog(connection: asyncpg.Connection, kafka: str) -> dict[str, int]:
     """The least each link held in a few looks: a tick of time is always on its way somewhere."""
     least: dict[str, int] = {}
@@ -272,13 +292,14 @@ def _named(raws: Iterable[Raw]) -> set[str]:
 
 def _raw(record: ConsumerRecord[Any, Any]) -> Raw:
     headers = _headers(record)
+    received = headers.get("plumbline-received-at", "")
     try:
         event = orjson.loads(record.value or b"")
     except orjson.JSONDecodeError:
         event = None
     return Raw(
         record.partition, record.offset, headers.get("ce_id", ""),
-        headers.get("plumbline-vendor", ""), int(headers.get("plumbline-received-at") or 0), event,
+        headers.get("plumbline-vendor", ""), int(received) if received.isdigit() else 0, event,
     )  # fmt: skip
 
 
@@ -295,7 +316,8 @@ def _observed(record: ConsumerRecord[Any, Any]) -> Observed:
 def _letter(record: ConsumerRecord[Any, Any]) -> Letter:
     headers = _headers(record)
     place = int(headers.get("dlq-partition", -1)), int(headers.get("dlq-offset", -1))
-    return Letter(headers.get("dlq-topic", ""), place, headers.get("dlq-reason", ""))
+    topic, reason = headers.get("dlq-topic", ""), headers.get("dlq-reason", "")
+    return Letter(topic, place, reason, headers.get("dlq-service", ""))
 
 
 def _published(record: ConsumerRecord[Any, Any]) -> Published:

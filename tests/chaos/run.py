@@ -42,9 +42,10 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
     try:
         stage.course.settled_seconds = await stage.settle(case.settle_seconds)
         await stage.ready(30)
-        if positions is not None:
-            stage.course.replay = await stage.replay(positions)
     except NotSettledError:
         stage.course.settled_seconds = None
-    findings = judge(await stage.evidence(), stage.course)
+    evidence = await stage.evidence()
+    if positions is not None and stage.course.settled_seconds is not None:
+        stage.course.replay = await stage.replay(positions)
+    findings = judge(evidence, stage.course)
     return Outcome(case.name, number, time.monotonic() - began, findings, missing)

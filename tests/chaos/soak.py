@@ -112,7 +112,6 @@ async def soak(folder: Path, *, minutes: float, seed: int, rate: float) -> Soake
         samples = Samples()
         sampling = asyncio.create_task(samples.run(stage))
         positions = await stage.positions()
-        found: list[Finding] = []
         played, missing = Counter[str](), list[str]()
         async with stage.traffic(rate):
             until = time.monotonic() + minutes * 60
@@ -124,11 +123,13 @@ async def soak(folder: Path, *, minutes: float, seed: int, rate: float) -> Soake
         try:
             stage.course.settled_seconds = await stage.settle(120)
             await stage.ready(30)
-            sampling.cancel()
-            stage.course.replay = await stage.replay(positions)
         except NotSettledError:
             stage.course.settled_seconds = None
-        found += judge(await stage.evidence(), stage.course)
+        sampling.cancel()
+        evidence = await stage.evidence()
+        if stage.course.settled_seconds is not None:
+            stage.course.replay = await stage.replay(positions)
+        found = judge(evidence, stage.course)
     return Soaked(found, played, missing, samples, time.monotonic() - began)
 
 

@@ -31,7 +31,7 @@ from plumbline_runtime.config import load_config
 
 from tests.chaos.book import Book
 from tests.chaos.evidence import Course, Evidence, Replay
-from tests.chaos.gather import Gatherer, all_positions, set_back, state_hashes
+from tests.chaos.gather import Gatherer, all_positions, open_items, set_back, state_hashes
 from tests.chaos.traffic import Traffic
 from tests.chaos.vendors import (
     ACCESS_TOKEN,
@@ -85,6 +85,7 @@ QUICK = {
 """Time-outs of every service, short so that a case takes seconds."""
 READY_SECONDS = 120.0
 FIRED_SECONDS = 20.0
+TICKS_UNDER_WAY = 5
 _UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError)
 
 
@@ -259,13 +260,26 @@ class Stage:
         async with connected(self.database) as connection:
             return list(await connection.fetch(query, *args))
 
-    async def status(self) -> dict[str, Any]:
-        """`plumbline status --json`, as a user sees it."""
+    async def plumbline(self, *arguments: str) -> str:
+        """Run the command of a user of this home; what it printed."""
         done = await asyncio.to_thread(
-            subprocess.run, [Path(sys.executable).parent / "plumbline", "status", "--json"],
+            subprocess.run, [Path(sys.executable).parent / "plumbline", *arguments],
             env=self.environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
-        return dict(json.loads(done.stdout))
+        return done.stdout
+
+    async def status(self) -> dict[str, Any]:
+        """`plumbline status --json`, as a user sees it."""
+        return dict(json.loads(await self.plumbline("status", "--json")))
+
+    async def attention(self) -> list[str]:
+        """Keys (workspace/kind/subject) of the items that attention.v1 says are open."""
+        return await open_items(self.kafka)
+
+    async def log_is_folded(self) -> bool:
+        """No consumer group is behind; reads and writes may wait."""
+        async with connected(self.database) as db, kafka_client(self.kafka) as kafka:
+            return (await Facts(db, kafka).backlog()).lag <= TICKS_UNDER_WAY
 
     async def ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until the edge says so."""
@@ -320,6 +334,7 @@ class Stage:
         await self.ready()
         await self.settle(300)
         after = await state_hashes(self.database)
+        await self.gatherer.skip(self.kafka, self.database)
         return Replay(
             "offset 0" if positions is None else "the case's begin",
             self.vendors.hubspot.state.write_count - writes,
@@ -395,7 +410,7 @@ def _write_config(home: Home, vendors: Vendors, listen: str) -> Path:
     place = home.root / "chaos.toml"
     text = CONFIG.format(
         listen=listen, workspace=WORKSPACE, secrets=secrets,
-        stripe=vendors.stripe.base_url, hubspot=vendors.hubspot.base_url,
+        stripe=vendors.stripe_url, hubspot=vendors.hubspot.base_url,
     )  # fmt: skip
     write_private(place, text)
     return place

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,27 @@ class Traffic:
             await asyncio.sleep(max(ahead, 0))
             await self.act()
             self.done += 1
+
+    async def until_loaded(self) -> None:
+        """Wait until it acts."""
+        while not self.done:
+            await asyncio.sleep(0.01)
+
+    def one_company(self) -> tuple[str, Callable[[], Awaitable[None]]]:
+        """A company with one paying customer that is left alone from now on, but for the change
+        that is returned with it.
+        """
+        customer = self.chance.choice([one for one in sorted(self._live) if one[4:].isdigit()])
+        name, item, quantity = self._live.pop(customer)
+        company = self.vendors.book.company(int(customer[4:]))
+
+        async def change() -> None:
+            nonlocal quantity
+            quantity = quantity % 40 + 1
+            form = {"items[0][id]": item, "items[0][quantity]": str(quantity)}
+            await self.vendors.stripe_api("POST", f"/v1/subscriptions/{name}", form)
+
+        return company, change
 
     async def act(self) -> None:
         """One thing that happens."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from plumbline_simulators.hubspot.simulator import HubSpotSimulator, hubspot_simulator
+from plumbline_simulators.server import running
 from plumbline_simulators.stripe.delivery import DeliverySettings
 from plumbline_simulators.stripe.simulator import (
     StripeSettings,
@@ -18,10 +19,12 @@ from plumbline_simulators.stripe.simulator import (
 )
 
 from tests.chaos.book import Book
+from tests.chaos.switchboard import Switchboard
 from tests.chaos.truth import expected
 
 WORKSPACE, STRIPE, HUBSPOT = "chaos", "stripe", "hubspot"
 API_KEY, WEBHOOK_SECRET = "sk_test_chaos", "whsec_chaos"
+OTHER_KEY, STRIPE_ACCOUNT = "sk_test_other", "acct_1PlumblineChaos"
 ACCESS_TOKEN, CLIENT_SECRET = "pat-na1-chaos", "chaos-client-secret"
 DELIVERY = DeliverySettings(backoff_seconds=(0.2, 0.4, 0.8, 1.5), max_attempts=1_000)
 HUBSPOT_RETRY_SECONDS = 0.5
@@ -37,6 +40,9 @@ class Vendors:
     hubspot: HubSpotSimulator
     http: httpx.AsyncClient
     book: Book
+    switchboard: Switchboard
+    stripe_url: str
+    """What Plumbline calls; the switchboard passes it on."""
 
     async def stripe_api(self, method: str, path: str, form: Mapping[str, str] = {}) -> Any:
         """Call Stripe as the company's own billing code would."""
@@ -64,6 +70,15 @@ class Vendors:
         self.stripe.state.faults.clear()
         self.hubspot.state.faults.clear()
         self.hubspot.state.row_faults.clear()
+
+    async def seed_without_subscribers(self, other: StripeSimulator) -> None:
+        """Give another simulator our customers, and subscriptions that have all ended."""
+        seed = self.book.stripe_seed()
+        for customer in seed["customers"]:
+            for subscription in customer["subscriptions"]:
+                subscription["status"] = "canceled"
+        path = f"{other.control_url}/control/seed"
+        _body(await self.http.post(path, json=seed))
 
     def waiting(self) -> int:
         """Deliveries not yet taken (or given up) by the edge."""
@@ -117,6 +132,7 @@ async def open_vendors(edge_url: str, book: Book) -> AsyncIterator[Vendors]:
     hook = f"{edge_url}/webhooks/{WORKSPACE}/{HUBSPOT}"
     settings = StripeSettings(
         api_keys=(API_KEY,),
+        account_id=STRIPE_ACCOUNT,
         webhooks=(Webhook(f"{edge_url}/webhooks/{WORKSPACE}/{STRIPE}", WEBHOOK_SECRET),),
         delivery=DELIVERY,
     )
@@ -125,10 +141,12 @@ async def open_vendors(edge_url: str, book: Book) -> AsyncIterator[Vendors]:
         stripe_simulator(settings) as stripe,
         hubspot_simulator(**tokens, webhook_url=hook, public_url=hook) as hubspot,
         httpx.AsyncClient(trust_env=False, timeout=600) as http,
+        running(switchboard := Switchboard(http)) as stripe_url,
     ):
+        switchboard.lines[API_KEY] = (stripe.base_url, API_KEY)
         hubspot.state.calls._body_cap = KEPT_BODY_BYTES  # whole batches are compared
         hubspot.state.calls._max_bytes = 64 * KEPT_BODY_BYTES
-        vendors = Vendors(stripe, hubspot, http, book)
+        vendors = Vendors(stripe, hubspot, http, book, switchboard, stripe_url)
         await vendors.hubspot_control("/webhooks", {"retry_seconds": HUBSPOT_RETRY_SECONDS})
         await vendors.stripe_control("/seed", book.stripe_seed())
         await vendors.hubspot_control("/seed", book.hubspot_seed())
