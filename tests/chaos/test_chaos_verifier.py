@@ -22,6 +22,7 @@ from tests.chaos.evidence import (
     Write,
 )
 from tests.chaos.invariants import judge, violations
+from tests.chaos.soak import Samples, slope
 from tests.chaos.truth import amount, expected, monthly
 
 SECOND = 1_790_000_000
@@ -199,3 +200,19 @@ def test_the_model_of_the_truth() -> None:
     gone = {**row, "status": "canceled", "ended_at": 5}
     assert expected(["cus_1"], [gone], [])["plumbline_state"] == "churned"
     assert expected([], [], []) == {}
+
+
+def test_the_slope_is_that_of_least_squares() -> None:
+    assert slope([]) == slope([(1.0, 5.0)]) == slope([(2.0, 1.0), (2.0, 9.0)]) == 0.0
+    assert slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]) == pytest.approx(2.0)
+    assert slope([(0.0, 0.0), (1.0, 3.0), (2.0, 0.0)]) == pytest.approx(0.0)
+
+
+def test_samples_are_told_by_the_longest_life() -> None:
+    samples = Samples()
+    samples.lives["matcher", 1] = [(0.0, 10_000_000, 5), (10.0, 90_000_000, 50)]
+    samples.lives["matcher", 2] = [(float(at), 50_000_000, 20) for at in range(20, 120, 5)]
+    (line,) = samples.table()
+    assert "2 lives" in line
+    assert "50.0 MB (    +0.0 MB/h)" in line
+    assert "20 files (   +0.0 /h)" in line
