@@ -70,8 +70,12 @@ class Samples:
 
 
 def _size(process: psutil.Process) -> tuple[int, int]:
+    """Resident bytes, shared pages of a family counted once, and open files."""
     family = [process, *process.children(recursive=True)]
-    return sum(one.memory_info().rss for one in family), sum(one.num_fds() for one in family)
+    files = sum(one.num_fds() for one in family)
+    if len(family) == 1:
+        return process.memory_info().rss, files
+    return sum(one.memory_full_info().pss for one in family), files
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
@@ -95,6 +99,8 @@ class Soaked:
     missing: list[str]
     samples: Samples
     seconds: float
+    per_second: float
+    """Actions that the customers came to."""
 
     @property
     def violations(self) -> list[str]:
@@ -113,13 +119,15 @@ async def soak(folder: Path, *, minutes: float, seed: int, rate: float) -> Soake
         sampling = asyncio.create_task(samples.run(stage))
         positions = await stage.positions()
         played, missing = Counter[str](), list[str]()
-        async with stage.traffic(rate):
-            until = time.monotonic() + minutes * 60
+        async with stage.traffic(rate) as traffic:
+            loaded = time.monotonic()
+            until = loaded + minutes * 60
             while time.monotonic() < until:
                 await asyncio.sleep(stage.chance.uniform(*PAUSE_SECONDS))
                 chosen = stage.chance.choice(cases)
                 played[chosen.name] += 1
                 missing += await _break(stage, chosen)
+            per_second = traffic.done / (time.monotonic() - loaded)
         try:
             stage.course.settled_seconds = await stage.settle(120)
             await stage.ready(30)
@@ -130,7 +138,7 @@ async def soak(folder: Path, *, minutes: float, seed: int, rate: float) -> Soake
         if stage.course.settled_seconds is not None:
             stage.course.replay = await stage.replay(positions)
         found = judge(evidence, stage.course)
-    return Soaked(found, played, missing, samples, time.monotonic() - began)
+    return Soaked(found, played, missing, samples, time.monotonic() - began, per_second)
 
 
 async def _break(stage: Stage, chosen: Case) -> list[str]:
@@ -148,6 +156,7 @@ def report(done: Soaked) -> int:
     """Print it all; 1 when anything was violated."""
     for name, times in sorted(done.played.items()):
         print(f"{times:>4} x {name}")
+    print(f"{done.per_second:.1f} actions a second")
     for line in done.missing:
         print(f"  not met: {line}")
     for finding in done.findings:
