@@ -144,7 +144,7 @@ async def open_vendors(edge_url: str, book: Book) -> AsyncIterator[Vendors]:
         running(switchboard := Switchboard(http)) as stripe_url,
     ):
         switchboard.lines[API_KEY] = (stripe.base_url, API_KEY)
-        hubspot.state.calls._body_cap = KEPT_BODY_BYTES  # whole batches are compared
+        hubspot.state.calls.body_cap = KEPT_BODY_BYTES  # whole batches are compared
         hubspot.state.calls._max_bytes = 64 * KEPT_BODY_BYTES
         vendors = Vendors(stripe, hubspot, http, book, switchboard, stripe_url)
         await vendors.hubspot_control("/webhooks", {"retry_seconds": HUBSPOT_RETRY_SECONDS})
