@@ -23,7 +23,7 @@ class Outcome:
     @property
     def violations(self) -> list[str]:
         """Empty when every invariant held and the fault did happen."""
-        absent = [f"the fault did not happen: {self.missing}"] if self.missing else []
+        absent = [f"did not come about: {self.missing}"] if self.missing else []
         return absent + violations(self.findings)
 
 
