@@ -73,9 +73,7 @@ async def record_idle(
             and locked[record].state == "pending"
         ]
         await store.save_effects(conn, [*same, *gone])
-        await brake.written(
-            conn, [p.effect.id for p in kept if p.effect.doubt and p.effect.sending]
-        )
+        await brake.written(conn, (plan.effect for plan in kept if plan.effect.sending))
         await tell.conflicts(conn, job, kept)
         await tell.queued(conn, kept)
         await close_record_attention(conn, [effect for effect in same if effect.state == "applied"])
@@ -119,17 +117,12 @@ async def record_answers(
             for plan in unsent
         ]
         await store.save_effects(conn, after)
-        await brake.written(conn, [o.plan.effect.id for o in taken if o.plan.effect.doubt])
+        await brake.written(conn, (one.plan.effect for one in taken))
         await tell.queued(conn, [one.plan for one in taken])
         await close_record_attention(
             conn, [effect for effect in after if effect.state == "applied"]
         )
-        lost = [effect for effect in after if effect.state == "failed"]
-        for effect in lost:
-            await tell.failed(conn, effect)
-        told = [tell.written(one.plan.effect, at) for one in taken]
-        told += [tell.outcome(effect, "failed", at, error=effect.last_error) for effect in lost]
-        await save_outcomes(conn, told)
+        lost = await _tell(conn, taken, after, at)
     retried = len(failed) - len(lost) + len(unsent)
     _measure(job, taken, at)
     EFFECTS.labels(job.target, "failed").inc(len(lost))
@@ -143,6 +136,19 @@ async def record_answers(
         retried=retried,
         error=None if failure is None else str(failure),
     )
+
+
+async def _tell(
+    conn: Connection, taken: Sequence[Done], after: Sequence[Effect], at: datetime
+) -> list[Effect]:
+    """Publish what became of the rows; returns those that failed for good."""
+    lost = [effect for effect in after if effect.state == "failed"]
+    for effect in lost:
+        await tell.failed(conn, effect)
+    told = [tell.written(one.plan.effect, at) for one in taken]
+    told += [tell.outcome(effect, "failed", at, error=effect.last_error) for effect in lost]
+    await save_outcomes(conn, told)
+    return lost
 
 
 def _failed(
