@@ -89,7 +89,7 @@ class Facts:
         return Backlog(consumers, int(outbox), int(reads), int(effects), await self._attention())
 
     async def _attention(self) -> int:
-        """Held effects count one by one; their approval and a queued conflict are not more."""
+        """Held effects count one by one; what asks for their approval is not more."""
         held = await self._db.fetchval(
             """select coalesce(sum(n), 0)::bigint from writeback.pending_effects
                where state = 'held'"""
@@ -99,7 +99,7 @@ class Facts:
         )
         writes = await self._db.fetchval(
             """select count(*) from writeback.attention_view
-               where status = 'open' and kind not in ('plan_approval', 'conflict')"""
+               where status = 'open' and kind not in ('plan_approval', 'conflict', 'mass_change')"""
         )
         desk = await self._db.fetchval(
             "select count(*) from runtime.attention_view where status = 'open'"
