@@ -50,8 +50,14 @@ class Runtime:
         self.callbacks: list[Callable[[], Awaitable[None]]] = []
         self._supervisor = supervisor
 
-    def consume(self, topic: Topic, *, group: str, handler: BatchHandler) -> None:
-        """Consume a topic by the rules of design 11; the handler moves the position."""
+    def consume(
+        self, topic: Topic, *, group: str, handler: BatchHandler, joined: bool = False
+    ) -> None:
+        """Consume a topic by the rules of design 11; the handler moves the position.
+
+        `joined` hands all partitions of a poll over as one batch, with one commit for all of them:
+        for handlers that don't mind which partition a record is from.
+        """
         # FastStream takes a second to import, so a service without consumers doesn't.
         from plumbline_runtime.consumption import Consumption  # noqa: PLC0415
 
@@ -66,6 +72,7 @@ class Runtime:
                 health=self.health,
                 stopping=self.stopping,
                 failed=self._supervisor.fail,
+                joined=joined,
             )
         )
 

@@ -81,8 +81,8 @@ def _add_observe(runtime: Runtime, readers: list[Reader]) -> None:
         dead_letters=runtime.dead_letters,
         wake_readers=wake_readers,
     )
-    runtime.consume(WEBHOOKS_RECEIVED, group="observe", handler=observe)
-    runtime.consume(REFRESH_REQUESTS, group="refresh", handler=refresh)
+    runtime.consume(WEBHOOKS_RECEIVED, group="observe", handler=observe, joined=True)
+    runtime.consume(REFRESH_REQUESTS, group="refresh", handler=refresh, joined=True)
 
 
 def _add_readers(runtime: Runtime, settings: IngestSettings) -> list[Reader]:

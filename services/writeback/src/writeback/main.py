@@ -43,6 +43,7 @@ async def build(runtime: Runtime) -> None:
         ACCOUNTS_STATE,
         group=GROUP_ACCOUNTS,
         handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, settings.blank_delay),
+        joined=True,
     )
     runtime.consume(
         OBSERVATIONS,
