@@ -102,9 +102,7 @@ async def post(system: System, bodies: Sequence[bytes], per_second: float | None
     return await generate(Job(host, int(port), place, len(requests), CONNECTIONS, per_second))
 
 
-def cpu_per_event(
-    before: Sample, after: Sample, outcome: Outcome, events: int
-) -> dict[str, float]:
+def cpu_per_event(before: Sample, after: Sample, outcome: Outcome, events: int) -> dict[str, float]:
     """Milliseconds of CPU per event, by process."""
     spent = after.spent_since(before) | {"generator": outcome.cpu_seconds}
     return {name: round(seconds * 1000 / events, 3) for name, seconds in spent.items()}

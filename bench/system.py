@@ -3,13 +3,13 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from console.facts import Facts
 from console.reach import connected, kafka_client
-from console.up import make_deployment, until_ready
+from console.up import SERVICES, make_deployment, until_ready
 from plumbline_local.deployment import Deployment
 from plumbline_local.paths import Home, write_private
 from plumbline_local.ports import keep_ports
@@ -121,6 +121,7 @@ async def with_system(
     *,
     customers: int,
     environment: Mapping[str, str] | None = None,
+    only: Collection[str] = tuple(SERVICES),
 ) -> None:
     """Bring a fresh deployment up on seeded vendors, play the story, take all of it down."""
     home = Home(folder / "home")
@@ -132,7 +133,7 @@ async def with_system(
     listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
     async with open_vendors(f"http://{listen}") as vendors:
         await vendors.seed(customers)
-        deployment = _deployment(home, vendors, listen, environment or {})
+        deployment = _deployment(home, vendors, listen, environment or {}, only)
         system = System(vendors, deployment, f"http://{listen}", folder)
 
         async def play() -> None:
@@ -143,7 +144,11 @@ async def with_system(
 
 
 def _deployment(
-    home: Home, vendors: Vendors, listen: str, environment: Mapping[str, str]
+    home: Home,
+    vendors: Vendors,
+    listen: str,
+    environment: Mapping[str, str],
+    only: Collection[str],
 ) -> Deployment:
     place = home.root / "bench.toml"
     text = CONFIG.format(
@@ -156,4 +161,4 @@ def _deployment(
         "BENCH_HUBSPOT_TOKEN": ACCESS_TOKEN,
         "BENCH_HUBSPOT_CLIENT_SECRET": CLIENT_SECRET,
     }
-    return make_deployment(place, home, environment)
+    return make_deployment(place, home, environment, only=only)

@@ -72,8 +72,12 @@ def create_subscriber(
     settings: Settings,
     listener: ConsumerRebalanceListener,
     on_batch: OnBatch,
+    spacing_ms: int | None = None,
 ) -> tuple[KafkaBroker, BatchSubscriber]:
-    """A broker of its own with its one subscriber, not started yet."""
+    """A broker of its own with its one subscriber, not started yet.
+
+    `spacing_ms` None takes the setting's.
+    """
     broker = KafkaBroker(
         settings.kafka_bootstrap_servers,
         client_id=f"{settings.service}-{settings.instance}",
@@ -112,7 +116,8 @@ def create_subscriber(
     )
     holder.append(subscriber)
     subscriber(on_batch)
-    subscriber.get_msg = _Pace(settings).poll
+    pace = settings.batch_spacing_ms if spacing_ms is None else spacing_ms
+    subscriber.get_msg = _Pace(pace, settings.batch_max_records).poll
     return broker, subscriber
 
 
@@ -121,12 +126,12 @@ class _Pace:
 
     FastStream's own poll wakes a hundred times a second while nothing comes, and sleeps once more
     after each empty one. Here the first record of a quiet moment is taken at once, and under load
-    what arrives within `batch_spacing_ms` shares one transaction and one fetch.
+    what arrives within `spacing_ms` shares one transaction and one fetch.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._spacing = settings.batch_spacing_ms / 1000
-        self._records = settings.batch_max_records
+    def __init__(self, spacing_ms: int, records: int) -> None:
+        self._spacing = spacing_ms / 1000
+        self._records = records
         self._taken_at = 0.0
 
     async def poll(self, consumer: Any) -> RawBatch:

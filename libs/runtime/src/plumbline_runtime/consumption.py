@@ -43,6 +43,7 @@ class Consumption:
         stopping: asyncio.Event,
         failed: Callable[[BaseException], None],
         joined: bool = False,
+        spacing_ms: int | None = None,
     ) -> None:
         self.topic = topic
         self.group = group
@@ -77,6 +78,7 @@ class Consumption:
                 assigned=self._on_assigned, revoked=self._on_revoked, failed=self._break
             ),
             on_batch=self._on_batch,
+            spacing_ms=spacing_ms,
         )
         self._condition(False, "starting")
 
