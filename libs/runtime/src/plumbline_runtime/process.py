@@ -102,6 +102,7 @@ class Process:
             fronts=self._fronts,
         )
         self._runtime = runtime
+        runtime.background("attention", runtime.attention.run)
         await self._build(runtime)
         self._supervisor.spawn("kafka", self._check_kafka())
         await self._start_parts(runtime)
