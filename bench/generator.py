@@ -167,8 +167,7 @@ class _Load:
             raise SystemExit(f"the server closed a connection: {error}")
 
 
-async def _run(job: Job) -> Outcome:
-    requests: list[bytes] = pickle.loads(Path(job.requests).read_bytes())
+async def _run(job: Job, requests: Sequence[bytes]) -> Outcome:
     return await _Load(job, requests).run()
 
 
@@ -188,7 +187,8 @@ async def generate(job: Job) -> Outcome:
 def main() -> int:
     """Read the job, run it, print the outcome."""
     job = Job(**orjson.loads(sys.stdin.buffer.read()))
-    outcome = uvloop.run(_run(job))
+    requests: list[bytes] = pickle.loads(Path(job.requests).read_bytes())
+    outcome = uvloop.run(_run(job, requests))
     sys.stdout.buffer.write(orjson.dumps(outcome._asdict()))
     return 0
 

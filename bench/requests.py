@@ -56,10 +56,11 @@ class StripeEvents:
             {"object": subscription, "previous_attributes": previous},
         )  # fmt: skip
 
-    def payment_failed(self, number: int, event: str, at: int) -> bytes:
-        """`customer.subscription.updated` of customer `number`: active became past_due."""
+    def payment_failed(self, number: int, event: str, quantity: int, at: int) -> bytes:
+        """`customer.subscription.updated` of customer `number`: active became unpaid."""
         subscription = self._of(number)
-        subscription["status"] = "past_due"
+        subscription["status"] = "unpaid"
+        subscription["items"]["data"][0]["quantity"] = quantity
         data = {"object": subscription, "previous_attributes": {"status": "active"}}
         return self._event(event, "customer.subscription.updated", at, data)
 

@@ -44,9 +44,15 @@ class Vendors:
             numbers = range(start, min(start + _SEED_ROWS, customers))
             stripe = {**first, "customers": [_customer(number) for number in numbers]}
             await self._post(f"{self.stripe_control}/control/seed", stripe)
+            first = {}
+        await self.seed_companies(0, customers)
+
+    async def seed_companies(self, first: int, count: int) -> None:
+        """Companies without a customer; HubSpot tells nobody of them."""
+        for start in range(first, first + count, _SEED_ROWS):
+            numbers = range(start, min(start + _SEED_ROWS, first + count))
             hubspot = {"companies": [_company(number) for number in numbers]}
             await self._post(f"{self.hubspot_control}/control/seed", hubspot)
-            first = {}
 
     async def subscription(self, number: int) -> Any:
         """The subscription of a customer as Stripe's API shows it."""
