@@ -87,7 +87,7 @@ async def run_rate(system: System, book: Book, *, per_second: int, seconds: floa
     return Result(
         customers=book.customers, per_second=per_second, events=len(changes),
         measured=len(latencies), p50=percentile(latencies, 50), p99=percentile(latencies, 99),
-        worst=round(max(latencies), 1), wrong=await _wrong(system, book),
+        worst=round(max(latencies), 1), wrong=await _wrong(system, dict(changes)),
         refused=len(changes) - outcome.statuses.get("200", 0),
         cpu_ms=cpu_per_event(before, after, outcome, len(changes)),
         cores=_cores(before, after, outcome),
@@ -138,9 +138,10 @@ def _latencies(
     return found
 
 
-async def _wrong(system: System, book: Book) -> int:
+async def _wrong(system: System, last: Mapping[int, int]) -> int:
+    """Of the customers changed, those whose company doesn't show the last quantity."""
     count = 0
-    for number, quantity in book.quantities.items():
+    for number, quantity in last.items():
         shown = (await system.vendors.company(number))["properties"]
         count += shown.get("plumbline_mrr") != _mrr(quantity)
     return count
