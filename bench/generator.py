@@ -1,7 +1,7 @@
 """The load, in a process of its own: ready-made requests over keep-alive connections.
 
-`python -m bench.generator` reads a job (one JSON line) from standard input and prints the outcome
-as one JSON line. Everything is built and signed before the clock starts; what runs then is a bare
+`python -m bench.generator` reads a job (JSON) from standard input and writes the outcome as JSON
+beside the requests. Everything is built and signed before the clock starts; what runs then is a bare
 asyncio protocol, because a common HTTP client would cost more than the server it measures
 (engineering.md 3.5).
 """
@@ -175,21 +175,24 @@ async def generate(job: Job) -> Outcome:
     """Run the job in a child process; raises RuntimeError with what it said when it failed."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.generator",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    said, problem = await child.communicate(orjson.dumps(job._asdict()))
+    _, problem = await child.communicate(orjson.dumps(job._asdict()))
     if child.returncode != 0:
         raise RuntimeError(f"generator: {problem.decode(errors='replace')[-2000:]}")
-    return Outcome(**orjson.loads(said))
+    return Outcome(**orjson.loads(await asyncio.to_thread(_outcome_file(job).read_bytes)))
+
+
+def _outcome_file(job: Job) -> Path:
+    return Path(job.requests + ".outcome.json")
 
 
 def main() -> int:
-    """Read the job, run it, print the outcome."""
+    """Read the job, run it, write the outcome."""
     job = Job(**orjson.loads(sys.stdin.buffer.read()))
     requests: list[bytes] = pickle.loads(Path(job.requests).read_bytes())
     outcome = uvloop.run(_run(job, requests))
-    sys.stdout.buffer.write(orjson.dumps(outcome._asdict()))
+    _outcome_file(job).write_bytes(orjson.dumps(outcome._asdict()))
     return 0
 
 
