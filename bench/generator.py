@@ -1,8 +1,8 @@
 """The load, in a process of its own: ready-made requests over keep-alive connections.
 
 `python -m bench.generator` reads a job (JSON) from standard input and writes the outcome as JSON
-beside the requests. Everything is built and signed before the clock starts; what runs then is a bare
-asyncio protocol, because a common HTTP client would cost more than the server it measures
+beside the requests. Everything is built and signed before the clock starts; what runs then is bare
+asyncio, because a common HTTP client would cost more than the server it measures
 (engineering.md 3.5).
 """
 
