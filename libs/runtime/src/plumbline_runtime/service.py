@@ -7,6 +7,7 @@ from typing import Final
 
 import uvloop
 
+from plumbline_runtime import failpoints
 from plumbline_runtime.composition import Runtime
 from plumbline_runtime.config import DeploymentConfig, load_config
 from plumbline_runtime.logging import configure_logging
@@ -34,6 +35,7 @@ def run_service(
     try:
         settings = Settings.from_environment(name)
         configure_logging(name, level=settings.log_level, instance=settings.instance)
+        failpoints.arm()
         config = load_config()
         addresses = () if listens is None else tuple(listens(config))
     except ConfigError as error:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 import orjson
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_schemas.envelope import Envelope
 from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, TOPICS, Topic
@@ -90,7 +91,9 @@ class OutboxPublisher:
         if changes:
             await self._publish_states(workspace, {row["account_id"] for row in changes})
             await self._publish_events(changes)
+        failpoints.hit("matcher.after_publish")
         await self._publish_messages(workspace, messages)
+        failpoints.hit("matcher.before_published_up_to")
         await self._raise_marks(workspace, changes, messages)
         return True
 
