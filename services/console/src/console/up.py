@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,9 +55,16 @@ def run_up(config: Path | None) -> int:
 
 
 def make_deployment(
-    place: Path, home: Home, environment: Mapping[str, str] | None = None
+    place: Path,
+    home: Home,
+    environment: Mapping[str, str] | None = None,
+    *,
+    only: Collection[str] = tuple(SERVICES),
 ) -> Deployment:
-    """Wire a deployment of the configuration at `place`; `environment` goes to every service."""
+    """Wire a deployment of the configuration at `place`; `environment` goes to every service.
+
+    `only` names the services that run, for a measurement of one of them.
+    """
     config = load_config(place)
     check_secrets(config)
     home.ensure()
@@ -72,6 +79,7 @@ def make_deployment(
     services = [
         ServiceSpec(name, (sys.executable, "-m", module), shared)
         for name, module in SERVICES.items()
+        if name in only
     ]
     return Deployment(
         home,

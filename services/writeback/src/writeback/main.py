@@ -21,6 +21,8 @@ from writeback.settings import WritebackSettings
 SERVICE = "writeback"
 GROUP_ACCOUNTS = "writeback-accounts"
 GROUP_CRM = "writeback-crm"
+CRM_SPACING_MS = 100
+"""Nearly all of the log is billing, which this group passes over: no need to do so often."""
 
 
 async def build(runtime: Runtime) -> None:
@@ -44,11 +46,13 @@ async def build(runtime: Runtime) -> None:
         ACCOUNTS_STATE,
         group=GROUP_ACCOUNTS,
         handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, *delays),
+        joined=True,
     )
     runtime.consume(
         OBSERVATIONS,
         group=GROUP_CRM,
         handler=CrmHandler(runtime.pool, runtime.dead_letters, wake, *delays),
+        spacing_ms=CRM_SPACING_MS,
     )
 
 
