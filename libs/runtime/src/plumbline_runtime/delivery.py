@@ -1,6 +1,7 @@
 """Handing a batch to its handler until it is handled: infrastructure back-off, poison records."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -9,6 +10,7 @@ from plumbline_schemas.topics import Topic
 
 from plumbline_runtime import metrics
 from plumbline_runtime.backoff import Abandoned, Backoff, InfrastructureDown
+from plumbline_runtime.batch_log import log_batch
 from plumbline_runtime.dead_letters import BrakeEngaged
 from plumbline_runtime.positions import read_positions
 from plumbline_runtime.records import Batch, BatchHandler, Fenced, Record
@@ -117,12 +119,14 @@ class Delivery:
         return rest.position
 
     async def _once(self, batch: Batch) -> int:
+        began = time.monotonic()
         await self._handler.handle(batch)
         if batch.advanced_to != batch.end:
             raise HandlerBug(
                 f"{self._group}: {self._topic.name}/{batch.partition}: the handler returned at "
                 f"{batch.advanced_to}, expected it to have advanced to {batch.end}"
             )
+        log_batch(batch, began)
         return batch.end
 
     async def _resume(self, batch: Batch, backoff: Backoff) -> _Rest:

@@ -66,6 +66,8 @@ class Batch:
         self.position = records[0].offset if position is None else position
         self.advanced_to: int | None = None
         """The last position asked for; certain only once that transaction has committed."""
+        self.counts: dict[str, int] = {}
+        """What became of the records, in the handler's words; for the batch's log line."""
 
     @property
     def end(self) -> int:

@@ -99,7 +99,7 @@ class Reader:
             try:
                 await self._serve(conn)
             except _INFRASTRUCTURE as error:
-                log.warning("reader_interrupted", source=self.label, error=str(error))
+                log.warning("reader_interrupted", source=self.label, error=error)
                 await self._pause(self._settings.lock_retry)
             finally:
                 self.leading = False
@@ -192,12 +192,12 @@ class Reader:
             refused=looks.refused is not None,
         )
         for read, error in looks.failed:
-            log.warning("read_failed", kind=read.kind, id=read.vendor_id, error=str(error)[:300])
+            log.warning("read_failed", kind=read.kind, id=read.vendor_id, error=error)
 
     async def _refused(self, conn: asyncpg.Connection, error: Unauthorized) -> None:
         """Open the circuit: every read of the connection waits, none is lost, none counts."""
         self._note_circuit(f"refused, reads wait: {error}")
-        log.error("connection_refused", source=self.label, error=str(error))
+        log.error("connection_refused", source=self.label, error=error)
         if await store.refused_since(conn, self._workspace, self._connection) is None:
             now = datetime.now(UTC)
             await self._tell("open", f"{self.label} refuses our credentials: {error}", now, now)

@@ -176,4 +176,4 @@ class Matcher:
                 await self._outbox.flush(workspace)
             except PublishFailed as error:
                 # The changes are committed; the outbox keeps them and tries again by itself.
-                log.warning("publication_waits", workspace=workspace, error=str(error))
+                log.warning("publication_waits", workspace=workspace, error=error)

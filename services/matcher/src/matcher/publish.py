@@ -59,7 +59,7 @@ class OutboxPublisher:
             try:
                 await self.flush_all()
             except PublishFailed as error:
-                log.warning("publication_waits", error=str(error))
+                log.warning("publication_waits", error=error)
             try:
                 async with asyncio.timeout(pause_seconds):
                     await stopping.wait()
