@@ -6,7 +6,9 @@ docs/operations.md says what each is for. Labels are bounded: none names a custo
 from typing import Final, get_args
 
 from plumbline_schemas.dead_letter import DeadLetterReason
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS: Final = (
     0.001,

@@ -18,7 +18,9 @@ GROUP_LAG_SECONDS: Final = Gauge(
     "Age of the oldest record a group has not handled.",
     ["group", "topic"],
 )
-DEAD_LETTERS: Final = Gauge("plumbline_dlq_records", "Records in a dead-letter topic.", ["topic"])
+DEAD_LETTERS: Final = Gauge(
+    "plumbline_dlq_topic_records", "Records in a dead-letter topic.", ["topic"]
+)
 OUTBOX_ROWS: Final = Gauge(
     "plumbline_outbox_rows", "Committed changes that Kafka does not have yet.", ["workspace"]
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, NamedTuple
 
+from plumbline_runtime.tracing import event_trace, traceparent
 from plumbline_schemas.envelope import Envelope, Headers, header
 from plumbline_schemas.ids import external_key
 
@@ -87,6 +88,7 @@ def delivery_headers(
         type=f"{source.vendor}.webhook.received",
         time=received_at,
         subject=key,
+        traceparent=traceparent(event_trace(source.workspace, source.connection, delivery_id)),
     )
     return [
         *envelope.headers(),

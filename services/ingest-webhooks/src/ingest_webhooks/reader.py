@@ -5,6 +5,7 @@ that it takes its work from, so a lost session stops the work; another instance 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -144,13 +145,14 @@ class Reader:
         )
         if started_at is None:
             return
+        began = time.monotonic()
         looks = await self._look.look(reads)
         if looks.observations:
             await self._publisher.publish_observations(looks.observations)
         await store.done(conn, self._workspace, self._connection, looks.done, started_at)
         failures = [self._failure(read, error) for read, error in looks.failed]
         await store.failed(conn, self._workspace, self._connection, failures)
-        self._report(looks, reads)
+        self._report(looks, reads, began)
         if looks.refused is not None:
             await self._refused(conn, looks.refused)
         elif looks.done:
@@ -180,7 +182,7 @@ class Reader:
         )
         return min(max([jitter, *waits]), _VENDOR_DOWN_PAUSE)
 
-    def _report(self, looks: Looks, reads: list[DueRead]) -> None:
+    def _report(self, looks: Looks, reads: list[DueRead], began: float) -> None:
         READS.labels(self.label, "done").inc(len(looks.done))
         READS.labels(self.label, "failed").inc(len(looks.failed))
         log.info(
@@ -190,9 +192,12 @@ class Reader:
             done=len(looks.done),
             failed=len(looks.failed),
             refused=looks.refused is not None,
+            duration_ms=round((time.monotonic() - began) * 1000, 1),
         )
         for read, error in looks.failed:
-            log.warning("read_failed", kind=read.kind, id=read.vendor_id, error=error)
+            log.warning(
+                "read_failed", source=self.label, kind=read.kind, id=read.vendor_id, error=error
+            )
 
     async def _refused(self, conn: asyncpg.Connection, error: Unauthorized) -> None:
         """Open the circuit: every read of the connection waits, none is lost, none counts."""

@@ -13,6 +13,7 @@ from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 from writeback.consume import AccountsHandler, CrmHandler
 from writeback.crm import HubSpotCrm
 from writeback.deploy import Deployment
+from writeback.metrics import begin_target
 from writeback.outbox import Outbox
 from writeback.round import Rounds
 from writeback.sender import Sender
@@ -98,6 +99,7 @@ def _sender(
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
     )
+    begin_target(sender.label)
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender

@@ -13,9 +13,10 @@ from plumbline_schemas.outcomes import OutcomeResult, WritebackOutcome
 
 from writeback import queue, settle, store
 from writeback.crm import Answered
+from writeback.effect_log import log_effects, trace_of_effect, words_of
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
-from writeback.metrics import E2E_SECONDS, EFFECTS
+from writeback.metrics import EFFECTS, STRIPE_TO_CRM
 from writeback.outbox import Subject, close_attention, open_attention, save_outcomes
 from writeback.settings import WritebackSettings
 from writeback.store import Connection
@@ -86,8 +87,8 @@ async def record_idle(
         await save_outcomes(conn, told)
     EFFECTS.labels(job.target, "unchanged").inc(len(same))
     EFFECTS.labels(job.target, "skipped").inc(len(gone))
-    log.info("effects_settled", target=job.target, kind=job.kind, unchanged=len(same),
-             skipped=len(gone))  # fmt: skip
+    log_effects("unchanged", [(effect, None) for effect in same], at)
+    log_effects("skipped", [(effect, None) for effect in gone], at)
 
 
 async def record_answers(
@@ -123,6 +124,7 @@ async def record_answers(
         told = [_written(one, at) for one in taken]
         told += [_outcome(effect, "failed", at, error=effect.last_error) for effect in lost]
         await save_outcomes(conn, told)
+    dead = {effect.id for effect in lost}
     retried = len(failed) - len(lost) + len(unsent)
     _measure(job, taken, at)
     EFFECTS.labels(job.target, "failed").inc(len(lost))
@@ -134,8 +136,20 @@ async def record_answers(
         written=len(taken),
         failed=len(lost),
         retried=retried,
-        error=None if failure is None else str(failure),
+        **words_of(failure),
     )
+    log_effects("written", [(one.plan.effect, None) for one in taken], at)
+    log_effects(
+        "failed",
+        [(o.plan.effect, o.answer.category) for o in failed if o.plan.effect.id in dead],
+        at,
+    )
+    log_effects(
+        "retried",
+        [(o.plan.effect, o.answer.category) for o in failed if o.plan.effect.id not in dead],
+        at,
+    )
+    log_effects("retried", [(plan.effect, None) for plan in unsent], at, **words_of(failure))
 
 
 def _failed(
@@ -180,7 +194,7 @@ def _measure(job: Job, taken: Sequence[Done], at: datetime) -> None:
     for one in taken:
         start = one.plan.effect.measured_from
         if start is not None:
-            E2E_SECONDS.labels("stripe_to_crm").observe(max(0.0, (at - start).total_seconds()))
+            STRIPE_TO_CRM.observe(max(0.0, (at - start).total_seconds()))
 
 
 async def _tell_conflicts(conn: Connection, job: Job, plans: Sequence[Planned]) -> None:
@@ -280,4 +294,5 @@ def _outcome(
         received_at=effect.received_at,
         written_at=at,
         latency_ms=latency,
+        trace_id=trace_of_effect(effect),
     )
