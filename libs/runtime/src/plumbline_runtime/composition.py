@@ -7,6 +7,7 @@ import structlog
 from plumbline_schemas.topics import Topic
 from starlette.types import ASGIApp
 
+from plumbline_runtime.attention import AttentionDesk
 from plumbline_runtime.config import DeploymentConfig
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.health import Health
@@ -43,6 +44,7 @@ class Runtime:
         self.dead_letters = DeadLetters(producer, settings)
         self.health = health
         self.stopping = supervisor.stopping
+        self.attention = AttentionDesk(pool, producer, supervisor.stopping)
         self.log: structlog.typing.FilteringBoundLogger = get_logger()
         self.consumers: list[Consumption] = []
         self.servers: list[HttpServer] = []

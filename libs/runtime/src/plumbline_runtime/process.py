@@ -89,6 +89,7 @@ class Process:
             supervisor=self._supervisor,
         )
         self._runtime = runtime
+        runtime.background("attention", runtime.attention.run)
         await self._build(runtime)
         self._supervisor.spawn("kafka", self._check_kafka())
         await self._start_parts(runtime)
