@@ -277,3 +277,9 @@ async def planned(tmp_path: Path) -> AsyncIterator[World]:
     """A deployment that shows its plan before it writes."""
     async with open_world(tmp_path, first_write="plan") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def opened() -> Any:
+    """`open_world`, for a file that needs a deployment of its own."""
+    return open_world

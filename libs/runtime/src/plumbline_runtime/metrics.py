@@ -6,6 +6,7 @@ docs/operations.md says what each is for. Labels are bounded: none names a custo
 from typing import Final, get_args
 
 from plumbline_schemas.dead_letter import DeadLetterReason
+from plumbline_schemas.topics import all_topics
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -87,6 +88,14 @@ E2E_SECONDS: Final = Histogram(
 )
 
 
+def begin_process() -> None:
+    """Let what any process may count exist at 0."""
+    for topic in all_topics():
+        PUBLISH_FAILURES.labels(topic)
+    for reason in get_args(DeadLetterReason):
+        DLQ_RECORDS.labels(reason)
+
+
 def begin_counters(group: str) -> None:
     """Let a consumer's counters exist at 0: an alert needs a first value to see an increase."""
     for counter in (DUPLICATES, FENCE_REJECTIONS, OFFSET_GAPS, COMMIT_FAILURES, REBALANCES,
@@ -94,7 +103,5 @@ def begin_counters(group: str) -> None:
         counter.labels(group)
     for cause in ("handler", "infrastructure"):
         BATCH_RETRIES.labels(group, cause)
-    for reason in get_args(DeadLetterReason):
-        DLQ_RECORDS.labels(reason)
     BRAKED.labels(group).set(0)
     WATCHDOG_IDLE.labels(group).set(0)

@@ -51,9 +51,11 @@ where last_event_at is not null
 """
 _ATTENTION: Final = """
 select workspace, kind, count(*) as n
-from (select workspace, kind from matcher.attention_view where status = 'open'
-      union all
-      select workspace, kind from writeback.attention_view where status = 'open') as item
+from (select workspace, kind, subject from runtime.attention where status = 'open'
+      union
+      select workspace, kind, subject from matcher.attention_view where status = 'open'
+      union
+      select workspace, kind, subject from writeback.attention_view where status = 'open') as item
 group by workspace, kind
 """
 _BUDGETS: Final = """
