@@ -104,7 +104,7 @@ class Survey:
                 except TimeoutError:
                     continue
         finally:
-            await self._drop_client()
+            await self.close()
 
     async def _try(self) -> None:
         try:
@@ -115,7 +115,7 @@ class Survey:
             if not self._quiet:
                 structlog.get_logger().warning("survey_failed", error=error)
             self._quiet = True
-            await self._drop_client()
+            await self.close()
         else:
             self._quiet = False
 
@@ -191,7 +191,8 @@ class Survey:
             self._kafka = client
         return self._kafka
 
-    async def _drop_client(self) -> None:
+    async def close(self) -> None:
+        """Let go of Kafka; the next look connects anew."""
         client, self._kafka = self._kafka, None
         if client is None:
             return
