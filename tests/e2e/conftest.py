@@ -100,7 +100,7 @@ class World:
                 [PLUMBLINE, "up", "--config", self.config],
                 cwd=elsewhere, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
-        await self.until(self.ready, 60)
+        await self.until(self.ready, 120)
 
     async def stop(self) -> int:
         """SIGTERM; the exit code."""

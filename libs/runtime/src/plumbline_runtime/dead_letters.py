@@ -81,7 +81,7 @@ class DeadLetters:
             offset=record.offset,
             reason=reason,
             connection=connection,
-            error=_describe(error),
+            error=error,
         )
 
     def sent(self, topic: Topic) -> int:
