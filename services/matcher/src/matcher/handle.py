@@ -72,6 +72,7 @@ class Matcher:
         async with self._turn:
             entries = await self._decode(batch)
             await self._fold(batch, entries)
+        batch.counts["dead_letters"] = sum(e.observation is None for e in entries)
         await self._publish({e.observation.workspace for e in entries if e.observation})
 
     async def _decode(self, batch: Batch) -> list[Entry]:
