@@ -1,26 +1,62 @@
-"""One line for every effect that was tried: which record, from which event, with what result.
+"""What a call came to: counted, measured, and one line for every effect that was tried.
 
-Nothing of what was written stands in it (engineering 8: no bodies).
+A line says which record, from which event, with what result; nothing of what was written stands in
+it (engineering 8: no bodies).
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from plumbline_runtime.tracing import event_trace
 from plumbline_schemas.errors import VendorError
 
 from writeback.effects import Effect
+from writeback.job import Job
+from writeback.metrics import EFFECTS, STRIPE_TO_CRM
 
 log = structlog.get_logger()
 
 
-def log_effects(
-    result: str, effects: Iterable[tuple[Effect, str | None]], at: datetime, **more: Any
+class Tried(NamedTuple):
+    """An effect as it was sent, and what became of it."""
+
+    effect: Effect
+    result: str
+    """written, unchanged, skipped, failed or retried."""
+    category: str | None
+    """The CRM's word for the row's error."""
+
+
+def report_call(
+    job: Job, tried: Sequence[Tried], at: datetime, failure: VendorError | None
 ) -> None:
-    """Tell effects of one call as they were sent, each with the CRM's category of its error."""
-    for effect, category in effects:
+    """Count and tell one write call; `failure` stopped it, `at` is when it was answered."""
+    counts = Counter(one.result for one in tried)
+    for result, count in counts.items():
+        EFFECTS.labels(job.target, result).inc(count)
+    for one in tried:
+        start = one.effect.measured_from
+        if one.result == "written" and start is not None:
+            STRIPE_TO_CRM.observe(max(0.0, (at - start).total_seconds()))
+    words = {} if failure is None else {"error": failure, "status": failure.status}
+    log.info(
+        "effects_sent",
+        target=job.target,
+        kind=job.kind,
+        written=counts["written"],
+        failed=counts["failed"],
+        retried=counts["retried"],
+        **words,
+    )
+    log_effects(tried, at)
+
+
+def log_effects(tried: Iterable[Tried], at: datetime) -> None:
+    """Tell each effect."""
+    for effect, result, category in tried:
         log.info(
             "effect_tried",
             result=result,
@@ -34,7 +70,6 @@ def log_effects(
             e2e_ms=_milliseconds(effect.measured_from, at),
             category=category,
             trace_id=trace_of_effect(effect),
-            **more,
         )
 
 
@@ -48,11 +83,6 @@ def trace_of_effect(effect: Effect) -> str | None:
 
 def _version(provenance: Mapping[str, Any]) -> int:
     return int(provenance.get("version") or 0)
-
-
-def words_of(failure: VendorError | None) -> dict[str, Any]:
-    """A failed call as fields of a line."""
-    return {} if failure is None else {"error": failure, "status": failure.status}
 
 
 def _milliseconds(start: datetime | None, at: datetime) -> int | None:

@@ -35,6 +35,9 @@ async def build(runtime: Runtime) -> None:
         if workspace.crm is not None
     ]
 
+    for one in senders:
+        begin_target(one.label)
+
     def wake() -> None:
         outbox.wake()
         for sender in senders:
@@ -99,7 +102,6 @@ def _sender(
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
     )
-    begin_target(sender.label)
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender

@@ -1,10 +1,9 @@
 """Recording what a round did: each step is one transaction over locked rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import structlog
 from plumbline_domain.ownership import FieldConflict
 from plumbline_schemas.attention import AttentionKind
 from plumbline_schemas.errors import Retryable, VendorError
@@ -13,15 +12,13 @@ from plumbline_schemas.outcomes import OutcomeResult, WritebackOutcome
 
 from writeback import queue, settle, store
 from writeback.crm import Answered
-from writeback.effect_log import log_effects, trace_of_effect, words_of
+from writeback.effect_log import Tried, log_effects, report_call, trace_of_effect
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
-from writeback.metrics import EFFECTS, STRIPE_TO_CRM
+from writeback.metrics import EFFECTS
 from writeback.outbox import Subject, close_attention, open_attention, save_outcomes
 from writeback.settings import WritebackSettings
 from writeback.store import Connection
-
-log = structlog.get_logger()
 
 
 class Done(NamedTuple):
@@ -87,8 +84,8 @@ async def record_idle(
         await save_outcomes(conn, told)
     EFFECTS.labels(job.target, "unchanged").inc(len(same))
     EFFECTS.labels(job.target, "skipped").inc(len(gone))
-    log_effects("unchanged", [(effect, None) for effect in same], at)
-    log_effects("skipped", [(effect, None) for effect in gone], at)
+    log_effects([Tried(effect, "unchanged", None) for effect in same], at)
+    log_effects([Tried(effect, "skipped", None) for effect in gone], at)
 
 
 async def record_answers(
@@ -125,31 +122,15 @@ async def record_answers(
         told += [_outcome(effect, "failed", at, error=effect.last_error) for effect in lost]
         await save_outcomes(conn, told)
     dead = {effect.id for effect in lost}
-    retried = len(failed) - len(lost) + len(unsent)
-    _measure(job, taken, at)
-    EFFECTS.labels(job.target, "failed").inc(len(lost))
-    EFFECTS.labels(job.target, "retried").inc(retried)
-    log.info(
-        "effects_sent",
-        target=job.target,
-        kind=job.kind,
-        written=len(taken),
-        failed=len(lost),
-        retried=retried,
-        **words_of(failure),
-    )
-    log_effects("written", [(one.plan.effect, None) for one in taken], at)
-    log_effects(
-        "failed",
-        [(o.plan.effect, o.answer.category) for o in failed if o.plan.effect.id in dead],
-        at,
-    )
-    log_effects(
-        "retried",
-        [(o.plan.effect, o.answer.category) for o in failed if o.plan.effect.id not in dead],
-        at,
-    )
-    log_effects("retried", [(plan.effect, None) for plan in unsent], at, **words_of(failure))
+    tried = [Tried(o.plan.effect, _result(o, dead), o.answer.category) for o in done]
+    tried += [Tried(plan.effect, "retried", None) for plan in unsent]
+    report_call(job, tried, at, failure)
+
+
+def _result(one: Done, dead: Collection[RecordId]) -> str:
+    if one.answer.status == "ok":
+        return "written"
+    return "failed" if one.plan.effect.id in dead else "retried"
 
 
 def _failed(
@@ -187,14 +168,6 @@ async def _record_taken(
         sights.append(sight)
     await store.save_seen(conn, sights)
     return after
-
-
-def _measure(job: Job, taken: Sequence[Done], at: datetime) -> None:
-    EFFECTS.labels(job.target, "written").inc(len(taken))
-    for one in taken:
-        start = one.plan.effect.measured_from
-        if start is not None:
-            STRIPE_TO_CRM.observe(max(0.0, (at - start).total_seconds()))
 
 
 async def _tell_conflicts(conn: Connection, job: Job, plans: Sequence[Planned]) -> None:
