@@ -5,8 +5,13 @@ BIN := $(VENV)/bin
 PACKAGES := libs/schemas libs/domain libs/connectors libs/runtime libs/simulators deploy/local \
 	services/ingest-webhooks services/matcher services/writeback services/reconciler services/console
 ARGS ?=
+N ?= 1
+CASE ?=
+MINUTES ?= 30
+SEED ?= 1
+RATE ?= 100
 
-.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench lock clean
+.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -60,6 +65,12 @@ dashboard: setup ## Regenerate the Grafana dashboard from its data
 
 bench: setup ## Latency and throughput, printed as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name)
+	@$(BIN)/python -m tests.chaos -n $(N) $(CASE:%=--case %) $(ARGS)
+
+soak: setup ## A random choice of the faults under load (MINUTES=30 SEED=1 RATE=100)
+	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --seed $(SEED) --rate $(RATE) $(ARGS)
 
 lock: ## Compile requirements/*.in to hashed requirements/*.txt
 	@for f in bootstrap runtime local dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from plumbline_connectors.hubspot.properties import PropertyProblem
 from plumbline_runtime.postgres import create_pool, prepare_connection
@@ -39,6 +40,7 @@ class FakeCrm:
     script: list[Any] = field(default_factory=list)
     row_faults: dict[str, Answered] = field(default_factory=dict)
     problems: list[PropertyProblem] = field(default_factory=list)
+    gone: frozenset[str] = frozenset()
     clock_ms: int = 1_790_000_000_000
     frozen: bool = False
 
@@ -100,6 +102,9 @@ class FakeCrm:
         self.records[kind, row.id].update(row.properties)
         self._touch((kind, row.id))
 
+    async def missing(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
+        return self.gone
+
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
         self.calls.append(("ensure", kind))
         return self.problems
@@ -153,8 +158,9 @@ class World:
         self.settings = WritebackSettings(
             poll=0.02, coalesce=0.005, circuit_retry=0.1, lock_retry=0.02, http_timeout=0.2,
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
-            deploy_retry=0.02,
+            deploy_retry=0.02, rest=0.01,
         )  # fmt: skip
+        self.doubt_delay = 0.0
         self.revision = 1_790_000_000_000
         self._positions: Counter[str] = Counter()
         self._logs: dict[str, list[bytes | None]] = {"accounts": [], "crm": []}
@@ -213,7 +219,8 @@ class World:
             topic.name,
         )
         kind = AccountsHandler if log == "accounts" else CrmHandler
-        handler = kind(self.pool, self.notes, self._wake, self.settings.blank_delay)
+        delays = (self.settings.blank_delay, self.doubt_delay)
+        handler = kind(self.pool, self.notes, self._wake, *delays)
         await handler.handle(Batch(topic, 0, records, group=group, position=begin))
         self._positions[log] = begin + len(values)
 
@@ -285,7 +292,7 @@ class World:
 
         sender = Sender(
             "acme", "hubspot", connect=connect, deployed=deployment, health=self.notes,
-            rounds=Rounds(self.crm, self.budget, self.settings), settings=self.settings,
+            rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
             stopping=stopping, wake_outbox=lambda: None,
         )  # fmt: skip
         self.stopping = stopping
@@ -352,8 +359,6 @@ class World:
 
 
 def _document(values: Mapping[str, Any]) -> bytes:
-    import orjson
-
     return orjson.dumps(values)
 
 
@@ -408,3 +413,9 @@ async def world(database_url: str, crm: FakeCrm) -> AsyncIterator[World]:
     yield made
     await made.kill()
     await pool.close()
+
+
+@pytest.fixture
+def world_type() -> type[World]:
+    """For fixtures of their own around a world."""
+    return World

@@ -40,6 +40,7 @@ async def test_a_link_that_moves_takes_the_other_account_s_values(
     world: Any, crm: Any, account: Any, order: str
 ) -> None:
     await _linked(world, crm, account)
+    world.settings = world.settings._replace(blank_delay=2.0)  # as in operation
     gone = account(5, links=[])
     taken = account(5, mrr=100, links=[("company", "1", 5)], name="B")
     for state in (gone, taken) if order == "old first" else (taken, gone):

@@ -237,6 +237,6 @@ def test_settings_come_from_the_environment() -> None:
     given_ = {"PLUMBLINE_WRITEBACK_POLL_SECONDS": "0.5", "PLUMBLINE_WRITEBACK_ROW_ATTEMPTS": "4"}
     settings = WritebackSettings.from_environment(given_)
     assert (settings.poll, settings.row_attempts) == (0.5, 4)
-    assert settings.lease == 2 * settings.http_timeout
+    assert settings.lease == settings.http_timeout + settings.lease_margin
     with pytest.raises(ConfigError, match="PLUMBLINE_WRITEBACK_COALESCE_SECONDS: found 'x'"):
         WritebackSettings.from_environment({"PLUMBLINE_WRITEBACK_COALESCE_SECONDS": "x"})

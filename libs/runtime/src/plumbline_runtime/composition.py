@@ -11,6 +11,7 @@ from plumbline_runtime.attention import AttentionDesk
 from plumbline_runtime.config import DeploymentConfig
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.health import Health
+from plumbline_runtime.letter_clerk import LetterClerk
 from plumbline_runtime.logging import get_logger
 from plumbline_runtime.producer import Producer
 from plumbline_runtime.records import BatchHandler
@@ -41,7 +42,7 @@ class Runtime:
         self.config = config
         self.pool = pool
         self.producer = producer
-        self.dead_letters = DeadLetters(producer, settings)
+        self.dead_letters = DeadLetters(producer, settings, pool, health)
         self.health = health
         self.stopping = supervisor.stopping
         self.attention = AttentionDesk(pool, producer, supervisor.stopping)
@@ -80,6 +81,28 @@ class Runtime:
         if name in self.backgrounds:
             raise ValueError(f"background task {name!r} is registered twice")
         self.backgrounds[name] = run
+
+    def keep_letters(self) -> None:
+        """Register what dead letters need, once the consumers are known."""
+        if not self.consumers:
+            return
+        brakes = self.dead_letters.brakes
+        self.background("brakes", lambda: brakes.run(self.stopping))
+        own = [
+            consumption.topic
+            for consumption in self.consumers
+            if consumption.topic.dead_letters
+            and consumption.topic.consumers[0] == self.settings.service
+        ]
+        if own:
+            clerk = LetterClerk(
+                own,
+                settings=self.settings,
+                pool=self.pool,
+                desk=self.attention,
+                stopping=self.stopping,
+            )
+            self.background("letters", clerk.run)
 
     def serve(self, app: ASGIApp, listen: str) -> None:
         """Serve HTTP on an address of its own; the port is bound at once, port 0 is a free one."""

@@ -13,8 +13,9 @@ from plumbline_schemas.topics import Topic
 from plumbline_runtime import metrics
 from plumbline_runtime.assignment import Assignment, SeekingListener, by_partition, hold
 from plumbline_runtime.backoff import Abandoned, Backoff
+from plumbline_runtime.brakes import BrakeEngaged
 from plumbline_runtime.consumer import RawBatch, create_subscriber
-from plumbline_runtime.dead_letters import BrakeEngaged, DeadLetters
+from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.delivery import Delivery
 from plumbline_runtime.health import Health
 from plumbline_runtime.positions import check_positions, create_positions, read_positions

@@ -11,7 +11,7 @@ from plumbline_schemas.topics import Topic
 from plumbline_runtime import metrics
 from plumbline_runtime.backoff import Abandoned, Backoff, InfrastructureDown
 from plumbline_runtime.batch_log import log_batch
-from plumbline_runtime.dead_letters import BrakeEngaged
+from plumbline_runtime.brakes import BrakeEngaged
 from plumbline_runtime.positions import read_positions
 from plumbline_runtime.records import Batch, BatchHandler, Fenced, Record
 from plumbline_runtime.settings import Settings
@@ -45,11 +45,14 @@ class LetterBox(Protocol):
     ) -> None:
         """Return once the letter is safe."""
 
-    def sent(self, topic: Topic) -> int:
-        """Letters of the topic so far."""
+    def parks(self, record: Record, topic: Topic) -> bool:
+        """Whether the record's connection is braked."""
 
-    def release(self, topic: Topic) -> None:
-        """A record was good: the row of letters ends."""
+    async def park(self, record: Record, topic: Topic) -> None:
+        """Put it aside untried; returns once it is safe."""
+
+    async def settle(self, topic: Topic, records: Sequence[Record]) -> None:
+        """The records are dealt with."""
 
 
 class _Rest(NamedTuple):
@@ -88,9 +91,22 @@ class Delivery:
         Raises one of STOPS_CONSUMER; never passes a record that is neither handled nor
         dead-lettered.
         """
-        letters = self._dead_letters.sent(self._topic)
+        wanted: list[Record] = []
+        parked: list[Record] = []
+        for record in records:
+            braked = self._dead_letters.parks(record, self._topic)
+            (parked if braked else wanted).append(record)
+        if parked:
+            await self._park(parked)
+        end = await self._deliver(position, wanted) if wanted else position
+        if end <= records[-1].offset:
+            end = await self._step_behind(end, records[-1])
+        await self._settle(records)
+        return end
+
+    async def _deliver(self, position: int, records: Sequence[Record]) -> int:
         try:
-            end = await self._until_healthy(_Rest(position, records))
+            return await self._until_healthy(_Rest(position, records))
         except STOPS_CONSUMER:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, some record causes it
@@ -98,10 +114,26 @@ class Delivery:
                 "handler_failed", partition=records[0].partition, offset=records[0].offset
             )
             metrics.BATCH_RETRIES.labels(self._group, "handler").inc()
-            end = await self._one_by_one(position, records)
-        if self._dead_letters.sent(self._topic) - letters < len(records):
-            self._dead_letters.release(self._topic)
-        return end
+            return await self._one_by_one(position, records)
+
+    async def _park(self, records: Sequence[Record]) -> None:
+        """Set the records of braked connections aside, before the position passes them."""
+        backoff = self._backoff(records[0].partition)
+        for record in records:
+            while True:
+                try:
+                    await self._dead_letters.park(record, self._topic)
+                    break
+                except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                    await backoff.after(failure)
+
+    async def _settle(self, records: Sequence[Record]) -> None:
+        backoff = self._backoff(records[0].partition)
+        while True:
+            try:
+                return await self._dead_letters.settle(self._topic, records)
+            except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(failure)
 
     async def _until_healthy(self, rest: _Rest) -> int:
         """One batch, again and again while only the infrastructure fails."""
@@ -149,7 +181,12 @@ class Delivery:
                 f"expected {position} or little more: another process moved it"
             )
         for record in records:
-            if record.offset >= stored:
+            if record.offset < stored:
+                continue
+            if self._dead_letters.parks(record, self._topic):  # braked by a record before it
+                await self._park([record])
+                stored = await self._step_behind(stored, record)
+            else:
                 stored = await self._single(stored, record)
         return stored
 
@@ -168,20 +205,23 @@ class Delivery:
 
     async def _pass_over(self, stored: int, record: Record, error: Exception) -> int:
         """Dead-letter one record and step behind it, in that order."""
-        batch = Batch(self._topic, record.partition, [record], group=self._group, position=stored)
         backoff = self._backoff(record.partition)
-        published = False
         while True:
             try:
-                if not published:
-                    await self._dead_letters.send(
-                        record,
-                        self._topic,
-                        reason="unhandled",
-                        error=error,
-                        attempts=_TRIES_PER_RECORD,
-                    )
-                    published = True
+                await self._dead_letters.send(
+                    record, self._topic, reason="unhandled", error=error, attempts=_TRIES_PER_RECORD
+                )
+                break
+            except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(failure)
+        return await self._step_behind(stored, record)
+
+    async def _step_behind(self, stored: int, record: Record) -> int:
+        """Move the position past records that are safe elsewhere."""
+        batch = Batch(self._topic, record.partition, [record], group=self._group, position=stored)
+        backoff = self._backoff(record.partition)
+        while True:
+            try:
                 async with self._pool.acquire() as conn, conn.transaction():
                     await batch.advance(conn)
                 return batch.end

@@ -93,6 +93,7 @@ class Process:
         self._runtime = runtime
         runtime.background("attention", runtime.attention.run)
         await self._build(runtime)
+        runtime.keep_letters()
         self._supervisor.spawn("kafka", self._check_kafka())
         await self._start_parts(runtime)
         _settle_memory()

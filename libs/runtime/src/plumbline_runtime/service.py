@@ -6,6 +6,7 @@ from typing import Final
 
 import uvloop
 
+from plumbline_runtime import failpoints
 from plumbline_runtime.composition import Runtime
 from plumbline_runtime.config import DeploymentConfig, load_config
 from plumbline_runtime.logging import configure_logging
@@ -30,6 +31,7 @@ def run_service(name: str, build: Build) -> int:
     try:
         settings = Settings.from_environment(name)
         configure_logging(name, level=settings.log_level, instance=settings.instance)
+        failpoints.arm()
         config = load_config()
     except ConfigError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201 - the operator looks here first

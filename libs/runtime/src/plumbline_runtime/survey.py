@@ -42,7 +42,7 @@ _OUTBOX: Final = "select workspace, sequence - published_up_to as n from matcher
 _READS: Final = "select workspace, connection, n from ingest_webhooks.pending_reads"
 _EFFECTS: Final = """
 select workspace, connection, state, n,
-       coalesce(extract(epoch from clock_timestamp() - due_since), 0)::float8 as age
+       greatest(extract(epoch from clock_timestamp() - due_since), 0)::float8 as age
 from writeback.pending_effects
 """
 _EVENTS: Final = """

@@ -11,6 +11,9 @@ from plumbline_schemas.money import Money
 State = Literal["trial", "active", "at_risk", "churned", "prospect"]
 Stage = Literal["trial", "activated", "paying", "expanded", "at_risk", "churned", "prospect"]
 PaymentStatus = Literal["paid", "past_due", "failing", "none"]
+ChangeCause = Literal["event", "read", "walk", "tick", "config", "decision"]
+"""How the record of the log that made a change came to be: a vendor's own event, a read or a walk;
+or one of Plumbline's own."""
 LinkMethod = Literal["founder", "crm_id", "stripe_id", "domain", "shared_record"]
 
 MAX_LINKS = 100
@@ -33,6 +36,8 @@ class FieldValue(BaseModel):
     vendor_time: datetime | None = None
     received_at: datetime | None = None
     origin: str | None = None
+    cause: ChangeCause | None = None
+    """What made the value change; `origin` tells of the object that decided it. None: not told."""
     version: int
     """Account version at which this value last changed."""
 
@@ -77,6 +82,8 @@ class AccountState(BaseModel):
     merged_into: AccountId | None = None
     effective_at: datetime | None = None
     """Vendor time of the record that caused this version."""
+    cause: ChangeCause | None = None
+    """What that record was; None: not told."""
     received_at: datetime | None = None
     """When Plumbline received that record: end-to-end latency is measured from here."""
 

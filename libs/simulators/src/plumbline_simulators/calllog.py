@@ -50,7 +50,7 @@ class CallLog:
         self._entries: deque[bytes] = deque()
         self._size = 0
         self._max_bytes = max_bytes
-        self._body_cap = body_cap
+        self.body_cap = body_cap
         self._template = template
         self._sequence = 0
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -74,7 +74,7 @@ class CallLog:
         self._sequence += 1
         self.counts[method, template] += 1
         self.statuses[method, template, status] += 1
-        kept = _SECRET_FORM_FIELD.sub(rb"\1=***", body[: self._body_cap])
+        kept = _SECRET_FORM_FIELD.sub(rb"\1=***", body[: self.body_cap])
         entry = orjson.dumps(
             {
                 "sequence": self._sequence,

@@ -16,6 +16,8 @@ from plumbline_schemas.topics import (
     dead_letter_topics,
 )
 
+from console import attention
+
 GROUPS: tuple[tuple[str, Topic], ...] = (
     ("observe", WEBHOOKS_RECEIVED),
     ("refresh", REFRESH_REQUESTS),
@@ -87,7 +89,7 @@ class Facts:
         return Backlog(consumers, int(outbox), int(reads), int(effects), await self._attention())
 
     async def _attention(self) -> int:
-        """Held effects count one by one; their approval and a queued conflict are not more."""
+        """Held effects count one by one; what asks for their approval is not more."""
         held = await self._db.fetchval(
             """select coalesce(sum(n), 0)::bigint from writeback.pending_effects
                where state = 'held'"""
@@ -97,9 +99,12 @@ class Facts:
         )
         writes = await self._db.fetchval(
             """select count(*) from writeback.attention_view
-               where status = 'open' and kind not in ('plan_approval', 'conflict')"""
+               where status = 'open' and kind not in ('plan_approval', 'conflict', 'mass_change')"""
         )
-        return int(held) + int(matches) + int(writes)
+        desk = await self._db.fetchval(
+            "select count(*) from runtime.attention_view where status = 'open'"
+        )
+        return int(held) + int(matches) + int(writes) + int(desk)
 
     async def _lag(self, group: str, topic: Topic) -> int:
         ends = await self._offsets(topic.name, end=True)
@@ -125,13 +130,17 @@ class Facts:
         return {tp.partition: offset for tp, offset in found.items()}
 
     async def dead_letters(self) -> dict[str, int]:
-        """Records in each dead-letter topic."""
-        counts = {}
-        for name in dead_letter_topics():
-            ends = await self._offsets(name, end=True)
-            begins = await self._offsets(name, end=False)
-            counts[name] = sum(ends[partition] - begins[partition] for partition in ends)
-        return counts
+        """Open letters of each dead-letter topic; what no service has read yet counts as open."""
+        rows = await self._db.fetch("select topic, letters from runtime.dead_letter_view")
+        known = {row["topic"]: row["letters"] for row in rows}
+        return {
+            name: known.get(name, 0) + await self._lag("letters", topic)
+            for name, topic in dead_letter_topics().items()
+        }
+
+    async def attention_kinds(self) -> dict[str, int]:
+        """Open attention items by kind."""
+        return await attention.kinds(self._db)
 
     async def last_events(self) -> dict[tuple[str, str], datetime]:
         """When each connection last delivered something."""

@@ -79,6 +79,8 @@ def _print_status(found: Status) -> None:
         ["lag", "reads", "effects", "attention", "dead letters"],
         [(found.lag, found.reads, found.effects, found.attention, dead)],
     )
+    if found.attention_kinds:
+        table("Attention", ["kind", "open"], found.attention_kinds.items())
     table(
         "Connections",
         ["workspace", "name", "kind", "last event"],

@@ -55,6 +55,7 @@ async def gather(
         reads=backlog.reads,
         effects=backlog.effects,
         attention=backlog.attention,
+        attention_kinds=await facts.attention_kinds(),
         dead_letters=await facts.dead_letters(),
         connections=[
             ConnectionStatus(
@@ -109,7 +110,8 @@ def _state(run: ServiceRun, heartbeat: Heartbeat | None) -> tuple[ServiceState, 
         return waiting, "restarting" if run.restarts else "no heartbeat yet"
     if heartbeat.age >= HEARTBEAT_FRESH_SECONDS:
         return "down", f"no heartbeat for {heartbeat.age:.0f} s"
-    return ("up", "") if heartbeat.ready else (waiting, "; ".join(heartbeat.unmet))
+    # What is wrong and doesn't keep it from working, such as a braked connection, is told as well.
+    return "up" if heartbeat.ready else waiting, "; ".join(heartbeat.unmet)
 
 
 def _rss(pid: int | None) -> int | None:

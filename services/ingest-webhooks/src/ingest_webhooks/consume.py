@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import asyncpg
+from plumbline_runtime import failpoints
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.observations import AnyObservation
@@ -75,6 +76,7 @@ class ObserveHandler:
             )
         if plan.observations:
             await self._producer.publish_observations(plan.observations)
+        failpoints.hit("observe.after_publish")
 
         async def apply(conn: asyncpg.Connection) -> None:
             await store.want(conn, plan.wishes)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import orjson
 import structlog
 from plumbline_connectors.signing import SignatureError
+from plumbline_runtime import failpoints
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_schemas.topics import WEBHOOKS_RECEIVED, Topic
 
@@ -203,6 +204,7 @@ class Edge:
         message = Message(delivery.key, body, headers)
         began = time.perf_counter()
         self._waiting += 1
+        failpoints.hit("edge.before_ack")
         try:
             await self._publisher.publish(
                 WEBHOOKS_RECEIVED, message, timeout_seconds=self._settings.ack_timeout
@@ -212,6 +214,7 @@ class Edge:
             return NOT_STORED
         finally:
             self._waiting -= 1
+        failpoints.hit("edge.after_ack")
         ACK_SECONDS.observe(time.perf_counter() - began)
         return ACCEPTED
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_schemas.attention import Attention
 from plumbline_schemas.envelope import Envelope
@@ -149,6 +150,7 @@ class Reader:
         looks = await self._look.look(reads)
         if looks.observations:
             await self._publisher.publish_observations(looks.observations)
+        failpoints.hit("reader.after_publish")
         await store.done(conn, self._workspace, self._connection, looks.done, started_at)
         failures = [self._failure(read, error) for read, error in looks.failed]
         await store.failed(conn, self._workspace, self._connection, failures)

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import asyncpg
 import orjson
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.metrics import E2E_SECONDS
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_runtime.tracing import change_trace, traceparent
@@ -98,7 +99,9 @@ class OutboxPublisher:
             await self._publish_states(workspace, traces_of(changes))
             measure(changes)
             await self._publish_events(changes)
+        failpoints.hit("matcher.after_publish")
         await self._publish_messages(workspace, messages)
+        failpoints.hit("matcher.before_published_up_to")
         await self._raise_marks(workspace, changes, messages)
         return True
 

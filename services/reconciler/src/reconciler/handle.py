@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.health import Health
 from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
 from plumbline_schemas.observations import AnyObservation
@@ -105,6 +106,7 @@ class Walker:
         await self._publisher.publish_observations(page.observations)
         if moved.completed:
             await self._publisher.publish_observations([marker(moved, datetime.now(UTC))])
+        failpoints.hit("walker.after_publish")
         await self._positions.save(moved)
         for problem in page.problems:
             self._log.error("walk_row_untranslatable", kind=problem.kind, reason=problem.reason)

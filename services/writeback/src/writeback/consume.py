@@ -55,14 +55,16 @@ class _Handler:
         dead_letters: DeadLetterSink,
         wake: Callable[[], None],
         blank_delay: float,
+        doubt_delay: float = 0.0,
     ) -> None:
         self._pool = pool
         self._dead_letters = dead_letters
         self._wake = wake
         self._blank_delay = timedelta(seconds=blank_delay)
+        self._doubt_delay = timedelta(seconds=doubt_delay)
 
     def _moment(self) -> Moment:
-        return Moment(datetime.now(UTC), self._blank_delay)
+        return Moment(datetime.now(UTC), self._blank_delay, self._doubt_delay)
 
     async def _bury(self, batch: Batch, dead: Iterable[tuple[Record, Exception]]) -> None:
         for record, error in dead:
@@ -104,7 +106,7 @@ def decode_states(
         except (ValidationError, ValueError) as error:
             dead.append((record, error))
         else:
-            changes.append(StateChange(state.workspace, state.id, state))
+            changes.append(StateChange(state.workspace, state.id, state, record.value))
     return changes, dead
 
 

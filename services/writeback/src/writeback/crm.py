@@ -5,12 +5,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from plumbline_connectors.hubspot.client import HubSpotClient, UpdateRow
+from plumbline_connectors.hubspot.faults import PROPERTY_MISSING
 from plumbline_connectors.hubspot.outcomes import BatchRefused, RowStatus
 from plumbline_connectors.hubspot.properties import PropertyProblem, specs_for
 from plumbline_connectors.hubspot.translate import MERGED_IDS
 from plumbline_connectors.hubspot.values import epoch_ms, parse_time
 
-__all__ = ["Answered", "BatchRefused", "HubSpotCrm", "PropertyProblem", "Sight", "UpdateRow"]
+__all__ = [
+    "PROPERTY_MISSING",
+    "Answered",
+    "BatchRefused",
+    "HubSpotCrm",
+    "PropertyProblem",
+    "Sight",
+    "UpdateRow",
+]
 
 
 class Sight(NamedTuple):
@@ -18,6 +27,8 @@ class Sight(NamedTuple):
 
     properties: dict[str, str | None]
     vendor_time_ms: int
+    lacking: frozenset[str] = frozenset()
+    """Properties that the CRM did not even show as empty: it has none of that name."""
 
 
 class Answered(NamedTuple):
@@ -74,6 +85,10 @@ class HubSpotCrm:
             for row, outcome in zip(rows, outcomes, strict=True)
         ]
 
+    async def missing(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
+        """Properties of a mapping that the CRM doesn't have."""
+        return frozenset(mapping.values()) - await self._client.property_names(kind)
+
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
         """Create the missing properties of a mapping; returns those that can't take our values."""
         return await self._client.ensure_properties(kind, specs_for(mapping))
@@ -85,6 +100,7 @@ def _sight(record: Mapping[str, Any], properties: Sequence[str], began_at: datet
     return Sight(
         {name: held.get(name) for name in properties},
         epoch_ms(began_at) if seen is None else seen,
+        frozenset(properties) - held.keys(),
     )
 
 

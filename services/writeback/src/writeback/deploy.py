@@ -1,6 +1,7 @@
 """The CRM properties that carry our fields: made sure of before anything is written."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -22,6 +23,9 @@ KINDS: Final = ("company", "contact")
 
 class PropertyHolder(Protocol):
     """The CRM of one connection."""
+
+    async def missing(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
+        """Properties of a mapping that aren't there."""
 
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> Sequence[PropertyProblem]:
         """Create what is missing; returns what can't take our values."""
@@ -64,6 +68,8 @@ class Deployment:
         self._wake = wake
         self._deployed: dict[str, dict[str, str]] = {}
         self._blocked: dict[str, frozenset[str]] = {}
+        self._renewed: dict[str, float] = {}
+        self._doubted: set[str] = set()
         self._lock = asyncio.Lock()
         self._condition = f"crm_properties:{workspace}/{connection}"
         health.set(self._condition, False, "not looked at yet")
@@ -111,15 +117,31 @@ class Deployment:
         self._health.set(self._condition, True, detail)
         return not blocked
 
+    def doubt(self, kind: str) -> float:
+        """The CRM says that a property is missing: it is looked for once a minute at most.
+
+        Returns the seconds until that may be.
+        """
+        self._doubted.add(kind)
+        return self._until_renewal(kind)
+
+    def _until_renewal(self, kind: str) -> float:
+        last = self._renewed.get(kind)
+        wait = 0.0 if last is None else last + self._settings.deploy_check - time.monotonic()
+        return max(0.0, wait)
+
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
         """Have the mapping's properties in the CRM; returns those that must not be written.
 
-        Looks only once per mapping. Raises VendorError while the CRM doesn't let us.
+        Looks only once per mapping, unless in doubt. Raises VendorError while the CRM doesn't let
+        us.
         """
         async with self._lock:
-            if mapping and self._deployed.get(kind) != mapping:
+            again = kind in self._doubted and self._until_renewal(kind) == 0
+            if mapping and (again or self._deployed.get(kind) != mapping):
                 await self._budget.acquire("write")
                 try:
+                    gone = await self._crm.missing(kind, mapping) if again else frozenset()
                     problems = await self._crm.ensure(kind, mapping)
                 except Retryable as error:
                     if error.rate_limited:
@@ -128,9 +150,27 @@ class Deployment:
                 await self._report(kind, mapping, problems)
                 self._deployed[kind] = dict(mapping)
                 self._blocked[kind] = frozenset(problem.property for problem in problems)
-                log.info("properties_deployed", target=self._label, kind=kind,
-                         properties=len(mapping), problems=len(problems))  # fmt: skip
+                log.info(
+                    "properties_deployed",
+                    target=self._label,
+                    kind=kind,
+                    properties=len(mapping),
+                    problems=len(problems),
+                    gone=len(gone),
+                )
+                if again:
+                    await self._restore(kind, sorted(gone - self._blocked[kind]))
             return self._blocked.get(kind, frozenset())
+
+    async def _restore(self, kind: str, names: list[str]) -> None:
+        """Properties that were deleted are there again, empty: every record gets its values."""
+        if names:
+            async with self._pool.acquire() as conn:
+                facts = await store.workspace(conn, self._workspace)
+                await queue.forget(conn, facts, self._connection, kind, names)
+            self._wake()
+        self._doubted.discard(kind)
+        self._renewed[kind] = time.monotonic()
 
     async def _report(
         self, kind: str, mapping: Mapping[str, str], problems: Sequence[PropertyProblem]

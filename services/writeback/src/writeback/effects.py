@@ -9,6 +9,7 @@ from plumbline_schemas.ids import ExternalKey, external_key
 
 EffectState = Literal["pending", "held", "applied", "failed", "skipped"]
 HELD_BY_CONFLICT: Final = "conflict"
+HELD_BY_BRAKE: Final = "mass_change"
 
 
 class RecordId(NamedTuple):
@@ -67,6 +68,8 @@ class Effect(NamedTuple):
     """Start of the end-to-end measurement; None when the effect was held or has another cause."""
     state: EffectState
     held_by: str | None
+    doubt: str | None
+    """Why the brake counts it: no event of the customer's brought these values about."""
     revision: int
     """Moves whenever the effect must be looked at again: an answer to a call that was planned for
     an older one does not settle it."""
@@ -74,6 +77,8 @@ class Effect(NamedTuple):
     row_failures: int
     """Answers for this row of a category that nobody promised to be permanent or passing."""
     next_attempt_at: datetime
+    rests_until: datetime | None
+    """After a write: before the next one, unless a payment has failed."""
     last_error: str | None
     applied: dict[str, str]
     """What we last wrote or found in place, by property."""
@@ -125,10 +130,12 @@ def fresh(record: RecordId, account_id: str, now: datetime) -> Effect:
         measured_from=None,
         state="applied",
         held_by=None,
+        doubt=None,
         revision=0,
         attempts=0,
         row_failures=0,
         next_attempt_at=now,
+        rests_until=None,
         last_error=None,
         applied={},
         applied_hash=None,

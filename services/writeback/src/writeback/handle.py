@@ -10,14 +10,16 @@ from plumbline_schemas.observations import (
     WalkObservation,
 )
 
-from writeback import store
-from writeback.effects import Effect, RecordId
-from writeback.gate import PLAN, WorkspaceFacts, gate_of
-from writeback.outbox import Subject, close_attention, open_attention
+from writeback import brake, store
+from writeback.effects import HELD_BY_BRAKE, Effect, RecordId
+from writeback.gate import OPEN, PLAN, WorkspaceFacts, gate_of
+from writeback.outbox import Subject, close_attention, close_record_attention, open_attention
 from writeback.plan import Moment, crm_links, fold_account
 from writeback.sights import CrmObservation, fold_records, settled_by_sight
 from writeback.store import Connection
 
+_ATTENDED = frozenset({"failed", "skipped", "held"})
+"""States of effects that a person may have been told of."""
 OwnObservation = ConfigObservation | DecisionObservation | WalkObservation
 
 
@@ -28,6 +30,8 @@ class StateChange(NamedTuple):
     """None for a tombstone, whose key names only the account."""
     account_id: str
     state: AccountState | None
+    value: bytes | None = None
+    """The state as it came."""
 
 
 async def fold_states(
@@ -50,35 +54,57 @@ async def fold_states(
     if not newest:
         return set()
     links = {
-        record for _, state in newest.values() if state is not None for record in crm_links(state)
+        record
+        for _, change in newest.values()
+        if change.state is not None
+        for record in crm_links(change.state)
     }
     effects = await store.lock_effects(conn, links, set(newest))
+    before = dict(effects)
     changed: set[RecordId] = set()
-    for (workspace, account_id), (version, state) in newest.items():
-        shown = state or _nothing(workspace, account_id, version)
-        changed |= fold_account(effects, shown, facts[workspace], moment)
-    await _settle_held(conn, facts, effects, changed)
-    await store.save_accounts(conn, newest)
-    await store.save_effects(conn, (effects[record] for record in changed))
+    for key, (version, change) in newest.items():
+        shown = change.state or _nothing(*key, version)
+        changed |= fold_account(effects, shown, facts[key[0]], moment)
+    await store.save_accounts(conn, {key: (at, one.value) for key, (at, one) in newest.items()})
+    await _save(conn, facts, before, effects, changed)
     return changed
+
+
+async def _save(
+    conn: Connection,
+    facts: Mapping[str, WorkspaceFacts],
+    before: Mapping[RecordId, Effect],
+    effects: MutableMapping[RecordId, Effect],
+    changed: Iterable[RecordId],
+) -> None:
+    """Store folded effects, with what their change means for the brake and for attention."""
+    await _settle_held(conn, facts, effects, changed)
+    await store.save_effects(conn, (effects[record] for record in changed))
+    known = [(before[record], effects[record]) for record in changed if record in before]
+    for target in sorted({record[:2] for record in changed if effects[record].doubt}):
+        await brake.check(conn, *target)
+    left = {new.id[:2] for old, new in known if old.held_by == HELD_BY_BRAKE and not new.doubt}
+    await brake.let_go(conn, left)
+    over = [new for old, new in known if new.state == "applied" and old.state in _ATTENDED]
+    await close_record_attention(conn, over)
 
 
 def _newest(
     changes: Iterable[StateChange], versions: Mapping[tuple[str, str], int]
-) -> dict[tuple[str, str], tuple[int, AccountState | None]]:
-    """The newest change of each account that is newer than what is stored.
+) -> dict[tuple[str, str], tuple[int, StateChange]]:
+    """The newest change of each account that is newer than what is stored, with its version.
 
-    A tombstone has no version of its own: it stands one above whatever was there.
+    A tombstone has no version of its own: it has that of whatever was there.
     """
-    newest: dict[tuple[str, str], tuple[int, AccountState | None]] = {}
+    newest: dict[tuple[str, str], tuple[int, StateChange]] = {}
     for change in changes:
         key = (str(change.workspace), change.account_id)
         at = newest[key][0] if key in newest else versions.get(key, -1)
         if change.state is None:
             if at >= 0:
-                newest[key] = (at, None)
+                newest[key] = (at, change)
         elif change.state.version > at:
-            newest[key] = (change.state.version, change.state)
+            newest[key] = (change.state.version, change)
     return newest
 
 
@@ -135,12 +161,16 @@ async def _fold_own(
     if now == facts:
         return False
     await store.save_workspace(conn, now)
+    if now.approved_revision != facts.approved_revision:
+        await brake.release(conn, now)
     if now.config != facts.config:
-        await _recompute(conn, now, moment)
+        await _recompute(conn, now, moment, moved=facts.gate == OPEN)
         await store.release_conflicts(conn, facts.workspace, now.gate)
     if now.gate != facts.gate:
         await store.regate(conn, facts.workspace, now.gate)
         await _tell_plan(conn, now)
+        if now.gate == OPEN:
+            await brake.check_all(conn, facts.workspace)
     return True
 
 
@@ -161,17 +191,22 @@ def _learn(
     return facts
 
 
-async def _recompute(conn: Connection, facts: WorkspaceFacts, moment: Moment) -> None:
-    """The mapping may have changed: every account says again what it wants."""
+async def _recompute(
+    conn: Connection, facts: WorkspaceFacts, moment: Moment, *, moved: bool
+) -> None:
+    """The mapping may have changed: every account says again what it wants.
+
+    `moved`: records are being written already, so the brake counts what changes.
+    """
     async for page in store.states(conn, facts.workspace):
         links = {record for state in page for record in crm_links(state)}
         accounts = {(facts.workspace, str(state.id)) for state in page}
         effects = await store.lock_effects(conn, links, accounts)
+        before = dict(effects)
         changed: set[RecordId] = set()
         for state in page:
-            changed |= fold_account(effects, state, facts, moment, recompute=True)
-        await _settle_held(conn, {facts.workspace: facts}, effects, changed)
-        await store.save_effects(conn, (effects[record] for record in changed))
+            changed |= fold_account(effects, state, facts, moment, recompute=True, moved=moved)
+        await _save(conn, {facts.workspace: facts}, before, effects, changed)
 
 
 async def _tell_plan(conn: Connection, facts: WorkspaceFacts) -> None:

@@ -43,15 +43,16 @@ async def build(runtime: Runtime) -> None:
         for sender in senders:
             sender.wake()
 
+    delays = (settings.blank_delay, settings.doubt_delay)
     runtime.consume(
         ACCOUNTS_STATE,
         group=GROUP_ACCOUNTS,
-        handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, settings.blank_delay),
+        handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, *delays),
     )
     runtime.consume(
         OBSERVATIONS,
         group=GROUP_CRM,
-        handler=CrmHandler(runtime.pool, runtime.dead_letters, wake, settings.blank_delay),
+        handler=CrmHandler(runtime.pool, runtime.dead_letters, wake, *delays),
     )
 
 
@@ -95,7 +96,7 @@ def _sender(
         workspace.id,
         connection.name,
         connect=connect,
-        rounds=Rounds(crm, budget, settings),
+        rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
         health=runtime.health,
         settings=settings,

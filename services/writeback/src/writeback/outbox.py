@@ -18,12 +18,19 @@ from plumbline_schemas.envelope import Envelope
 from plumbline_schemas.outcomes import WritebackOutcome
 from plumbline_schemas.topics import ATTENTION, WRITEBACK_OUTCOMES, Topic
 
+from writeback.effects import Effect
+
 log = structlog.get_logger()
 
 SOURCE: Final = "/writeback"
 _LIMIT: Final = 500
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
+
+_WAITING: Final = """
+    select exists (select from writeback.outcomes) as outcomes,
+           exists (select from writeback.attention where not published) as attention
+"""
 
 Connection = Any
 """An asyncpg connection, pooled or not."""
@@ -94,6 +101,14 @@ async def close_attention(conn: Connection, subjects: Iterable[Subject]) -> bool
     return bool(status != "UPDATE 0")
 
 
+async def close_record_attention(conn: Connection, effects: Iterable[Effect]) -> bool:
+    """Close what was open about records that hold their values now."""
+    kinds: tuple[AttentionKind, ...] = ("failed_effect", "conflict")
+    return await close_attention(
+        conn, [Subject(one.workspace, kind, one.id.key) for one in effects for kind in kinds]
+    )
+
+
 class Outbox:
     """Publishes what the tables hold, until `stopping` says so."""
 
@@ -127,7 +142,9 @@ class Outbox:
 
     async def publish(self) -> int:
         """Publish one page of each kind; returns the larger number of records."""
-        return max(await self._publish_outcomes(), await self._publish_attention())
+        [waiting] = await self._pool.fetch(_WAITING)
+        outcomes = await self._publish_outcomes() if waiting["outcomes"] else 0
+        return max(outcomes, await self._publish_attention() if waiting["attention"] else 0)
 
     async def _publish_outcomes(self) -> int:
         async with self._pool.acquire() as conn, conn.transaction():

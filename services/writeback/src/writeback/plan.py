@@ -15,6 +15,7 @@ from plumbline_schemas.ids import split_key
 from plumbline_schemas.money import Money
 from plumbline_schemas.observations import CRM_KINDS
 
+from writeback.doubt import cause, differs, doubt_of, doubt_of_blank
 from writeback.effects import Effect, RecordId, fresh
 from writeback.gate import OPEN, WorkspaceFacts
 
@@ -22,6 +23,10 @@ URGENT: Final = frozenset({"past_due", "failing"})
 PRIORITY_URGENT: Final = 0
 PRIORITY_NORMAL: Final = 1
 PRIORITY_BLANK: Final = 2
+LONGEST_REST: Final = timedelta(seconds=5)
+"""Whatever a clock said that was set back since."""
+_NO_TIME: Final = timedelta(0)
+_LIVE: Final = frozenset({None, "event", "read"})
 
 
 class Wanted(NamedTuple):
@@ -29,7 +34,6 @@ class Wanted(NamedTuple):
 
     desired: dict[str, str]
     provenance: dict[str, Any]
-    priority: int
 
 
 class Moment(NamedTuple):
@@ -38,6 +42,8 @@ class Moment(NamedTuple):
     now: datetime
     blank_delay: timedelta
     """A blank waits this long for the account that may take the record over."""
+    doubt_delay: timedelta = timedelta(0)
+    """What the brake counts waits this long, so that a mass is seen before its first is written."""
 
 
 def wanted(state: AccountState, mapping: Mapping[str, str]) -> Wanted:
@@ -52,7 +58,6 @@ def wanted(state: AccountState, mapping: Mapping[str, str]) -> Wanted:
         for field, name in mapping.items()
         if field != LAST_SYNCED
     }
-    status = values.get("payment_status")
     return Wanted(
         desired,
         {
@@ -60,8 +65,21 @@ def wanted(state: AccountState, mapping: Mapping[str, str]) -> Wanted:
             for field, name in mapping.items()
             if field in state.fields
         },
-        PRIORITY_URGENT if status in URGENT else PRIORITY_NORMAL,
     )
+
+
+def _priority(known: Effect, state: AccountState) -> int:
+    """Payments that have just failed go first (design 7); who is merely behind goes with the rest.
+
+    A walk finds many who are behind: they are no news that anyone waits for.
+    """
+    status = state.fields.get("payment_status")
+    if status is None or status.value not in URGENT:
+        return PRIORITY_NORMAL
+    waiting = known.state in {"pending", "held"} and known.priority == PRIORITY_URGENT
+    news = status.version > known.state_version
+    told = cause(state, "payment_status") not in {"walk", "config"}
+    return PRIORITY_URGENT if waiting or (news and told) else PRIORITY_NORMAL
 
 
 def encode_field(field: str, value: str | bool | datetime | Money | None) -> str:
@@ -118,11 +136,13 @@ def fold_account(
     moment: Moment,
     *,
     recompute: bool = False,
+    moved: bool = False,
 ) -> set[RecordId]:
     """Bring the effects of one account up to `state`; returns the records that changed.
 
     `effects` holds the stored effects of the account and of every record it links. With
-    `recompute` (the mapping changed) an equal order counts as newer.
+    `recompute` (the mapping changed) an equal order counts as newer; `moved` tells that records
+    were being written by the mapping before.
     """
     links = crm_links(state)
     changed: set[RecordId] = set()
@@ -134,7 +154,7 @@ def fold_account(
         mapping = facts.mapping(record.connection, record.kind)
         if not mapping and record not in effects:
             continue
-        new = _take(known, state, link, mapping, gate=facts.gate, now=moment.now)
+        new = _take(known, state, link, mapping, gate=facts.gate, moment=moment, moved=moved)
         if recompute:
             new = new._replace(measured_from=None)
         if new != known:
@@ -150,19 +170,26 @@ def _take(
     mapping: Mapping[str, str],
     *,
     gate: str,
-    now: datetime,
+    moment: Moment,
+    moved: bool,
 ) -> Effect:
     wants = wanted(state, mapping)
-    moved = known._replace(
+    doubt = known.doubt
+    if wants.desired != known.desired:
+        doubt = doubt_of(known, wants.desired, state, mapping)
+        if moved and doubt is None and differs(known, wants.desired):
+            doubt = "moved"
+    taken = known._replace(
         account_id=state.id,
         opened_version=link.opened_version,
         state_version=state.version,
         closed=False,
         provenance=wants.provenance,
-        priority=wants.priority,
+        priority=_priority(known, state),
+        doubt=doubt,
     )
-    timed = _timed(known, state)
-    return _want(timed, moved, wants.desired, gate, now)
+    due = moment.now if doubt is None else moment.now + moment.doubt_delay
+    return _want(_timed(known, state), taken, wants.desired, gate, due)
 
 
 def _timed(known: Effect, state: AccountState) -> tuple[datetime | None, datetime | None]:
@@ -170,7 +197,7 @@ def _timed(known: Effect, state: AccountState) -> tuple[datetime | None, datetim
     if known.state in {"pending", "held"} and known.received_at is not None:
         return known.received_at, known.measured_from
     news = [field for field in state.fields.values() if field.version > known.state_version]
-    live = any(field.origin == "webhook" for field in news)
+    live = any(field.origin == "webhook" and field.cause in _LIVE for field in news)
     return state.received_at, state.received_at if live else None
 
 
@@ -185,7 +212,9 @@ def _want(
     hashed = digest(desired)
     if not desired:
         parked = effect.state if effect.sending is not None else "applied"
-        return effect._replace(desired={}, desired_hash=hashed, state=parked, held_by=None)
+        return effect._replace(
+            desired={}, desired_hash=hashed, state=parked, held_by=None, doubt=None
+        )
     if hashed == effect.desired_hash:
         return effect
     wants = effect._replace(
@@ -200,9 +229,13 @@ def _want(
 def requeue(effect: Effect, gate: str, due: datetime) -> Effect:
     """Have the effect looked at again, from the start of its schedule.
 
-    A call whose answer is still out keeps its time: whatever comes next waits for it.
+    A call whose answer is still out keeps its time: whatever comes next waits for it. A record
+    that was written a moment ago waits until its next turn, so that a burst costs two writes at
+    most; a payment that has failed waits for nothing but the answer.
     """
     in_flight = effect.sending is not None and effect.state == "pending"
+    rest = effect.rests_until if effect.priority != PRIORITY_URGENT else None
+    turn = due if rest is None else min(rest, due + LONGEST_REST)
     return effect._replace(
         state="pending" if gate == OPEN else "held",
         held_by=None if gate == OPEN else gate,
@@ -210,7 +243,7 @@ def requeue(effect: Effect, gate: str, due: datetime) -> Effect:
         attempts=0,
         row_failures=0,
         last_error=None,
-        next_attempt_at=max(effect.next_attempt_at, due) if in_flight else due,
+        next_attempt_at=max(effect.next_attempt_at if in_flight else turn, due),
     )
 
 
@@ -235,8 +268,9 @@ def _close(
             state_version=max(known.state_version, state.version),
             provenance={},
             priority=PRIORITY_BLANK,
+            doubt=doubt_of_blank(known, state, mapping),
         )
-        due = moment.now + moment.blank_delay
+        due = moment.now + max(moment.blank_delay, moment.doubt_delay if closed.doubt else _NO_TIME)
         effects[record] = _want((None, None), closed, blank(mapping), facts.gate, due)
         changed.add(record)
     return changed

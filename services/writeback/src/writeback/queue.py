@@ -1,10 +1,12 @@
 """The queue of one connection: effects that are due, with what their records last held."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from writeback.effects import Effect, SeenRecord
 from writeback.gate import OPEN, WorkspaceFacts
+from writeback.plan import PRIORITY_URGENT
 from writeback.store import Connection
 
 _EFFECT = ", ".join(f"e.{name}" for name in Effect._fields)
@@ -23,9 +25,36 @@ _DUE = f"""
         offset 0
     ) as r on true
     where e.workspace = $1 and e.connection = $2 and e.kind = $3 and e.state = 'pending'
-      and e.next_attempt_at <= $6
+      and e.next_attempt_at <= $6 and e.vendor_id <> all($7::text[])
     order by e.priority, e.received_at limit $4
 """  # noqa: S608 - names are constants of this module
+
+_WAITING = """
+    select count(*) as n, min(priority) as first from (
+        select e.priority from writeback.effects as e
+        where e.workspace = $1 and e.connection = $2 and e.kind = $3 and e.state = 'pending'
+          and e.next_attempt_at <= $5 and e.vendor_id <> all($6::text[])
+        order by e.priority, e.received_at limit $4
+    ) as waiting
+"""
+
+
+_PAGE: Final = 500
+_FORGET_SEEN: Final = """
+    update writeback.records set properties = properties - $5::text[], seen_at = null
+    where workspace = $1 and connection = $2 and kind = $3 and vendor_id = any($4::text[])
+"""
+_FORGET_APPLIED: Final = """
+    update writeback.effects
+    set applied = applied - $5::text[], echoed = echoed - $5::text[],
+        conflicts = conflicts - $5::text[],
+        state = case when state <> 'applied' then state when $6 = '' then 'pending'
+                     else 'held' end,
+        held_by = case when state = 'applied' then nullif($6, '') else held_by end,
+        measured_from = case when state = 'applied' then null else measured_from end,
+        revision = revision + 1
+    where workspace = $1 and connection = $2 and kind = $3 and vendor_id = any($4::text[])
+"""
 
 
 class Due(NamedTuple):
@@ -46,10 +75,33 @@ async def due(
     limit: int,
     max_age: float,
     now: datetime,
+    busy: Sequence[str] = (),
 ) -> list[Due]:
-    """Effects to carry out: urgent first, then oldest first."""
-    rows = await conn.fetch(_DUE, workspace, connection, kind, limit, max_age, now)
+    """Effects to carry out: urgent first, then oldest first; without the `busy` records."""
+    rows = await conn.fetch(_DUE, workspace, connection, kind, limit, max_age, now, busy)
     return [_due(list(row.values())) for row in rows]
+
+
+class Waiting(NamedTuple):
+    """How much is due, counted up to a batch."""
+
+    rows: int
+    urgent: bool
+
+
+async def waiting(
+    conn: Connection,
+    workspace: str,
+    connection: str,
+    kind: str,
+    *,
+    limit: int,
+    now: datetime,
+    busy: Sequence[str],
+) -> Waiting:
+    """Whether another batch is worth a call while one is in the air."""
+    row = await conn.fetchrow(_WAITING, workspace, connection, kind, limit, now, busy)
+    return Waiting(row["n"], row["first"] == PRIORITY_URGENT)
 
 
 def _due(values: list[Any]) -> Due:
@@ -81,6 +133,31 @@ async def save_conflicts(conn: Connection, rows: list[tuple[str, ...]]) -> None:
                values ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
             rows,
         )
+
+
+async def forget(
+    conn: Connection, facts: WorkspaceFacts, connection: str, kind: str, names: Sequence[str]
+) -> None:
+    """These properties are empty on every record of the kind now, which is nobody's edit.
+
+    Every record is compared again, some hundreds a transaction, in the order senders lock in.
+    """
+    key = (facts.workspace, connection, kind)
+    last = ""
+    while True:
+        async with conn.transaction():
+            rows = await conn.fetch(
+                """select vendor_id from writeback.effects
+                   where workspace = $1 and connection = $2 and kind = $3 and vendor_id > $4
+                   order by vendor_id limit $5 for update""",
+                *key, last, _PAGE,
+            )  # fmt: skip
+            ids = [row["vendor_id"] for row in rows]
+            await conn.execute(_FORGET_SEEN, *key, ids, names)
+            await conn.execute(_FORGET_APPLIED, *key, ids, names, facts.gate)
+        if len(ids) < _PAGE:
+            return
+        last = ids[-1]
 
 
 async def look_again(conn: Connection, facts: WorkspaceFacts, connection: str, kind: str) -> None:

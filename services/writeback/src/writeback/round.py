@@ -1,5 +1,6 @@
 """One round of a sender: look where needed, decide, write one batch, record every row."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,20 +8,21 @@ from typing import Protocol
 
 import structlog
 from plumbline_domain.ownership import Decision, decide
+from plumbline_runtime import failpoints
 from plumbline_runtime.budget import Purpose
 from plumbline_schemas.errors import Permanent, Retryable, VendorError
 from plumbline_schemas.fields import LAST_SYNCED
 
 from writeback import settle, store
-from writeback.crm import Answered, BatchRefused, Sight, UpdateRow
+from writeback.crm import PROPERTY_MISSING, Answered, BatchRefused, Sight, UpdateRow
 from writeback.effects import Effect, RecordId, SeenRecord
 from writeback.job import Job, Planned
 from writeback.metrics import CALL_SECONDS
 from writeback.plan import encode_field
 from writeback.queue import Due
 from writeback.record import Done, record_answers, record_idle, record_planned
+from writeback.session import Session
 from writeback.settings import WritebackSettings
-from writeback.store import Connection
 
 log = structlog.get_logger()
 
@@ -52,20 +54,52 @@ class Throttle(Protocol):
         """The vendor asked us to slow down."""
 
 
+class Properties(Protocol):
+    """Who makes sure of the properties."""
+
+    def doubt(self, kind: str) -> float:
+        """A property is missing: have it looked for; returns the seconds until that may be."""
+
+
 class Rounds:
     """Carries out due effects of one connection, one vendor batch at a time."""
 
-    def __init__(self, crm: Crm, budget: Throttle, settings: WritebackSettings) -> None:
+    def __init__(
+        self, crm: Crm, budget: Throttle, properties: Properties, settings: WritebackSettings
+    ) -> None:
+        self._properties = properties
         self._crm = crm
         self._budget = budget
         self._settings = settings
+        self._asking = 0
+        self.granted = asyncio.Event()
+        """Set whenever a call may be made."""
 
-    async def carry_out(self, conn: Connection, job: Job, due: Sequence[Due]) -> VendorError | None:
+    @property
+    def throttled(self) -> bool:
+        """Whether rounds wait for the budget: one more would only hold rows that may still change.
+
+        Two, so that one is ready when the other is granted its call.
+        """
+        return self._asking > 1
+
+    async def _acquire(self, purpose: Purpose) -> None:
+        self._asking += 1
+        try:
+            await self._budget.acquire(purpose)
+        finally:
+            self._asking -= 1
+            self.granted.set()
+
+    async def carry_out(self, session: Session, job: Job, due: Sequence[Due]) -> VendorError | None:
         """Bring the rows as far as the vendor lets us; returns what stopped the batch, if anything.
 
         Raises VendorError when looking failed: nothing was tried then.
         """
-        sights, missing = await self._look(conn, job, due)
+        looked = await self._look(session, job, due)
+        if looked is None:
+            return None
+        sights, missing = looked
         plans = [
             Planned(one.effect, seen, self._decide(job, one.effect, seen))
             for one in due
@@ -74,9 +108,9 @@ class Rounds:
         ]
         idle = [plan for plan in plans if not plan.decision.writes]
         at = datetime.now(UTC)
-        await record_idle(conn, job, idle, missing, at)
+        await record_idle(session, job, idle, missing, at)
         todo = [plan for plan in plans if plan.decision.writes]
-        return await self._write(conn, job, todo) if todo else None
+        return await self._write(session, job, todo) if todo else None
 
     def _decide(self, job: Job, effect: Effect, seen: SeenRecord) -> Decision:
         mapped = set(job.mapping.values())
@@ -91,9 +125,12 @@ class Rounds:
         )
 
     async def _look(
-        self, conn: Connection, job: Job, due: Sequence[Due]
-    ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]]:
-        """Read stale records; returns what they hold, and the effects whose record isn't there."""
+        self, session: Session, job: Job, due: Sequence[Due]
+    ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]] | None:
+        """Read stale records; returns what they hold, and the effects whose record isn't there.
+
+        None when a property turns out to be missing: it has to be made before values are compared.
+        """
         stale = {one.effect.vendor_id: one.effect for one in due if one.stale}
         gone = {
             one.effect.id: one.effect
@@ -104,7 +141,10 @@ class Rounds:
             return {}, gone
         began = datetime.now(UTC)
         found, unseen = await self._read(job, list(stale))
-        async with conn.transaction():
+        lacking = frozenset().union(*(sight.lacking for sight in found.values()))
+        if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
+            return None
+        async with session.transaction() as conn:
             known = await store.seen(conn, [effect.id for effect in stale.values()])
             sights = {
                 effect.id: _sighted(known.get(effect.id), effect.id, found.get(one), began)
@@ -115,7 +155,7 @@ class Rounds:
         return sights, gone
 
     async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
-        await self._budget.acquire("read")
+        await self._acquire("read")
         clock = time.perf_counter()
         try:
             found, unseen = await self._crm.read_many(job.kind, ids, job.properties)
@@ -124,7 +164,7 @@ class Rounds:
         CALL_SECONDS.labels(job.target, "read").observe(time.perf_counter() - clock)
         gone = []
         for one in unseen:
-            await self._budget.acquire("read")
+            await self._acquire("read")
             sight = await self._read_one(job, one)
             if sight is None:
                 gone.append(one)
@@ -140,12 +180,12 @@ class Rounds:
             return None
 
     async def _write(
-        self, conn: Connection, job: Job, todo: Sequence[Planned]
+        self, session: Session, job: Job, todo: Sequence[Planned]
     ) -> VendorError | None:
-        await self._budget.acquire("write")
+        await self._acquire("write")
         at = datetime.now(UTC)
         planned = await record_planned(
-            conn,
+            session,
             job,
             todo,
             lambda plan, now: settle.planned(
@@ -154,16 +194,19 @@ class Rounds:
         )
         if not planned:
             return None
+        failpoints.hit("writeback.after_claim")
         by_id = {plan.effect.vendor_id: plan for plan in planned}
         clock = time.perf_counter()
         answers, failure = await self._send(job, list(by_id.values()))
+        failpoints.hit("writeback.after_answer")
         CALL_SECONDS.labels(job.target, "update").observe(time.perf_counter() - clock)
         done = [Done(by_id[answer.id], answer) for answer in answers]
         answered = {answer.id for answer in answers}
         unsent = [plan for one, plan in by_id.items() if one not in answered]
         wait = await self._wait(unsent, failure)
+        lost = any(answer.category == PROPERTY_MISSING for answer in answers)
         await record_answers(
-            conn,
+            session,
             job,
             done,
             unsent,
@@ -171,6 +214,7 @@ class Rounds:
             settings=self._settings,
             failure=failure,
             wait=wait,
+            look=self._properties.doubt(job.kind) if lost else 0.0,
         )
         return failure
 
@@ -180,8 +224,13 @@ class Rounds:
         """Send a batch; one that is refused as a whole is halved down to the guilty rows."""
         rows = [_row(plan.effect) for plan in plans]
         try:
-            return await self._crm.update(job.kind, rows), None
+            called = self._crm.update(job.kind, rows)
+            return await failpoints.during("writeback.during_call", called), None
         except BatchRefused as error:
+            if error.category == PROPERTY_MISSING:  # no row's own fault: none is guilty
+                return [
+                    Answered(row.id, "retry", {}, None, str(error), error.category) for row in rows
+                ], None
             if len(plans) == 1:
                 word = error.category or "VALIDATION_ERROR"
                 return [Answered(rows[0].id, "permanent", {}, None, str(error), word)], None
@@ -190,7 +239,7 @@ class Rounds:
         middle = len(plans) // 2
         answers: list[Answered] = []
         for half in (plans[:middle], plans[middle:]):
-            await self._budget.acquire("write")
+            await self._acquire("write")
             told, failure = await self._send(job, half)
             answers += told
             if failure is not None:

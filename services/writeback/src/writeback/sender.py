@@ -16,11 +16,14 @@ from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import queue, settle, store
 from writeback.deploy import KINDS, HealthNotes
-from writeback.gate import OPEN
+from writeback.gate import OPEN, WorkspaceFacts
 from writeback.job import Job
+from writeback.lanes import Lanes
 from writeback.metrics import BACKLOG, CIRCUIT_OPEN
 from writeback.outbox import Subject, close_attention, open_attention
+from writeback.queue import Due
 from writeback.round import Rounds
+from writeback.session import Session
 from writeback.settings import WritebackSettings
 from writeback.store import Connection
 from writeback.values import comparer
@@ -101,57 +104,82 @@ class Sender:
                 break
             await self._pause(self._settings.lock_retry)
         log.info("sender_leads", target=self.label)
-        while not self._stopping.is_set():
-            woken = self._wake.is_set()
-            self._wake.clear()
-            if woken:
-                await asyncio.sleep(self._settings.coalesce)
-            try:
-                worked = await self._rounds_of_kinds(conn)
-            except VendorError as error:
-                await self._failed(conn, error)
-                continue
-            await self._count(conn)
-            if not worked:
-                await self._pause(self._settings.poll, wakeable=True)
+        session, lanes = Session(conn), Lanes(self._settings.lanes)
+        try:
+            while not self._stopping.is_set():
+                await self._turn(session, lanes)
+            await lanes.finish()
+        finally:
+            await lanes.abandon()
 
-    async def _rounds_of_kinds(self, conn: Connection) -> bool:
-        facts = await store.workspace(conn, self._workspace)
+    async def _turn(self, session: Session, lanes: Lanes) -> None:
+        """Take note of what has ended, start what is due, wait for more."""
+        woken = self._wake.is_set()
+        self._wake.clear()
+        self._rounds.granted.clear()
+        if woken:
+            await asyncio.sleep(self._settings.coalesce)
+        over = lanes.ended()
+        if over.failure is not None:
+            await lanes.finish()
+            rest = lanes.ended()
+            await self._failed(session, rest.failure or over.failure)
+            return
+        if over.worked:
+            self._wake_outbox()
+            await self._accepted(session)
+        started = lanes.free and await self._start(session, lanes)
+        await self._count(session)
+        if not started:
+            await self._pause(self._settings.poll, self._wake, lanes.moved, self._rounds.granted)
+
+    async def _start(self, session: Session, lanes: Lanes) -> bool:
+        """Start a round for each kind that is worth one; False when there is nothing to do."""
+        async with session.turn() as conn:
+            facts = await store.workspace(conn, self._workspace)
         if facts.gate != OPEN:
             return False
-        worked = False
+        started = False
         for kind in KINDS:
-            due = await queue.due(
-                conn,
-                self._workspace,
-                self._connection,
-                kind,
-                limit=self._settings.batch,
-                max_age=self._settings.seen_max_age,
-                now=datetime.now(UTC),
-            )
-            if not due:
-                continue
-            worked = True
-            mapping = facts.mapping(self._connection, kind)
-            blocked = await self._deployed.ensure(kind, mapping)
-            job = Job(
-                self._workspace,
-                self._connection,
-                kind,
-                mapping,
-                blocked,
-                facts.conflict_policy,
-                comparer(mapping),
-            )
-            failure = await self._rounds.carry_out(conn, job, due)
-            self._wake_outbox()
-            if failure is not None:
-                raise failure
-            await self._accepted(conn)
-        return worked
+            due = await self._due(session, lanes, kind)
+            if due:
+                work = self._round(session, facts, kind, due)
+                lanes.start(work, [one.effect.id for one in due])
+                started = True
+        return started
 
-    async def _failed(self, conn: Connection, error: VendorError) -> None:
+    async def _due(self, session: Session, lanes: Lanes, kind: str) -> list[Due]:
+        """A batch to send now. While another is in the air only a full one is worth a call, or
+        one with a payment that has just failed: what comes meanwhile joins the next."""
+        key = (self._workspace, self._connection, kind)
+        size, busy = self._settings.batch, lanes.busy(kind)
+        async with session.turn() as conn:
+            now = datetime.now(UTC)
+            if len(lanes) > 0:
+                found = await queue.waiting(conn, *key, limit=size, now=now, busy=busy)
+                if not found.urgent and (found.rows < size or self._rounds.throttled):
+                    return []
+            return await queue.due(
+                conn, *key, limit=size, max_age=self._settings.seen_max_age, now=now, busy=busy
+            )
+
+    async def _round(
+        self, session: Session, facts: WorkspaceFacts, kind: str, due: list[Due]
+    ) -> VendorError | None:
+        mapping = facts.mapping(self._connection, kind)
+        blocked = await self._deployed.ensure(kind, mapping)
+        job = Job(
+            self._workspace,
+            self._connection,
+            kind,
+            mapping,
+            blocked,
+            facts.conflict_policy,
+            comparer(mapping),
+        )
+        return await self._rounds.carry_out(session, job, due)
+
+    async def _failed(self, session: Session, error: VendorError) -> None:
         """A vendor that fails is left alone a while; one that refuses us, for longer."""
         self._failed_rounds += 1
         if isinstance(error, Retryable):
@@ -164,39 +192,41 @@ class Sender:
         self._health.set(f"credentials:{self.label}", True, f"refused, writes wait: {error}")
         log.error("connection_refused", target=self.label, error=error)
         self._circuit = True
-        async with conn.transaction():
+        async with session.transaction() as conn:
             summary = f"{self.label} refuses our writes, they wait: {error}"
             await open_attention(conn, self._refusal, summary, {})
         self._wake_outbox()
         await self._pause(self._settings.circuit_retry)
 
-    async def _accepted(self, conn: Connection) -> None:
+    async def _accepted(self, session: Session) -> None:
         self._failed_rounds = 0
         if self._circuit is False:
             return
         self._circuit = False
         CIRCUIT_OPEN.labels(self.label).set(0)
         self._health.set(f"credentials:{self.label}", True, "")
-        if await close_attention(conn, [self._refusal]):
+        async with session.turn() as conn:
+            closed = await close_attention(conn, [self._refusal])
+        if closed:
             self._wake_outbox()
 
     @property
     def _refusal(self) -> Subject:
         return Subject(self._workspace, "connection_refused", f"{self._connection}/writes")
 
-    async def _count(self, conn: Connection) -> None:
+    async def _count(self, session: Session) -> None:
         now = datetime.now(UTC)
         if (now - self._counted_at).total_seconds() < _BACKLOG_SECONDS:
             return
         self._counted_at = now
-        found = await queue.backlog(conn, self._workspace, self._connection)
+        async with session.turn() as conn:
+            found = await queue.backlog(conn, self._workspace, self._connection)
         for state in ("pending", "held", "failed"):
             BACKLOG.labels(self.label, state).set(found.get(state, 0))
 
-    async def _pause(self, seconds: float, *, wakeable: bool = False) -> None:
-        """Wait, but no longer than until the stop; new work cuts it short if `wakeable`."""
-        events = [self._stopping, self._wake] if wakeable else [self._stopping]
-        tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    async def _pause(self, seconds: float, *events: asyncio.Event) -> None:
+        """Wait, but no longer than until the stop or one of the events."""
+        tasks = [asyncio.ensure_future(event.wait()) for event in (self._stopping, *events)]
         try:
             await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

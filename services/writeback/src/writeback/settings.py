@@ -14,17 +14,25 @@ least 2 s, the others back off)."""
 class WritebackSettings(NamedTuple):
     """Limits and time-outs; times in seconds."""
 
-    poll: float = 0.075
+    poll: float = 0.15
     """How often due effects are looked for without being woken."""
     coalesce: float = 0.025
     """Pause after a wake-up, so that a burst of changes becomes one batch."""
+    rest: float = 0.3
+    """Between two writes of one record: a burst of changes that lasts no longer costs two."""
     http_timeout: float = 7.5
+    lease_margin: float = 1.0
+    """After a call's time-out, before another may take its rows (design 7)."""
+    lanes: int = 8
+    """Batches in the air at a time: one alone would leave budget unused at a slow vendor."""
     batch: int = 100
     """Rows of one vendor batch (vendors 2.3)."""
     seen_max_age: float = 60.0
     """A record last seen longer ago is read before it is written (design 7)."""
     blank_delay: float = 2.0
     """Before a closed link's record is blanked: whoever takes it over is on the way."""
+    doubt_delay: float = 5.0
+    """Before what the brake counts is written: a mass shows itself before its first is out."""
     circuit_retry: float = 30.0
     """Between attempts on a connection that refuses us."""
     deploy_retry: float = 2.0
@@ -37,8 +45,10 @@ class WritebackSettings(NamedTuple):
 
     @property
     def lease(self) -> float:
-        """How long a call may be in the air: its rows wait that long for an answer to record."""
-        return 2 * self.http_timeout
+        """How long rows wait for the answer to a call. After a crash in mid-call that is how long
+        they rest: nothing of the dead process can reach the CRM any more, then each is looked at
+        before it is written again."""
+        return self.http_timeout + self.lease_margin
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "WritebackSettings":
@@ -49,10 +59,11 @@ class WritebackSettings(NamedTuple):
             for name, found in default._asdict().items()
             if isinstance(found, float)
         }
-        attempts = _positive(
-            environ, "PLUMBLINE_WRITEBACK_ROW_ATTEMPTS", float(default.row_attempts)
-        )
-        return cls(**(default._asdict() | seconds | {"row_attempts": max(1, int(attempts))}))
+        numbers = {
+            name: max(1, int(_positive(environ, f"PLUMBLINE_WRITEBACK_{name.upper()}", default_)))
+            for name, default_ in (("row_attempts", default.row_attempts), ("lanes", default.lanes))
+        }
+        return cls(**(default._asdict() | seconds | numbers))
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:

@@ -7,12 +7,17 @@ recording. When the revisions differ, something newer arrived meanwhile and stay
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from plumbline_domain.ownership import Decision, SameValue
 
-from writeback.crm import Answered
+from writeback.crm import PROPERTY_MISSING, Answered
 from writeback.effects import HELD_BY_CONFLICT, Effect, SeenRecord
-from writeback.plan import idempotency_key
+from writeback.plan import PRIORITY_URGENT, idempotency_key
+
+PASSING: Final = frozenset({"RATE_LIMITS", "RATE_LIMIT", PROPERTY_MISSING})
+"""Categories of rows that pass by themselves or by our doing: tried again for as long as it takes.
+All others are bounded, known ones (CONFLICT) and unknown ones alike, so that none is silent."""
 
 
 def jitter() -> float:
@@ -81,8 +86,9 @@ def written(
     decision: Decision,
     same: SameValue,
     at: datetime,
+    rest: float = 0.0,
 ) -> Effect:
-    """The CRM took the row."""
+    """The CRM took the row; it rests for `rest` seconds before it is written again."""
     body = {k: v for k, v in (sent.sending or {}).items() if k not in sent.stamp}
     renditions = {
         name: stored
@@ -95,9 +101,11 @@ def written(
         conflicts={k: v for k, v in now.conflicts.items() if k not in body},
         applied_version=sent.state_version,
         applied_hash=sent.desired_hash,
+        rests_until=at + timedelta(seconds=rest),
     )
     if now.revision != sent.revision:
-        return _answered(took, at)
+        urgent = now.priority == PRIORITY_URGENT
+        return _answered(took, at if urgent else at + timedelta(seconds=rest))
     return _done(took, at, queued=decision.queued)
 
 
@@ -117,6 +125,7 @@ def _done(effect: Effect, at: datetime, *, queued: bool) -> Effect:
     return _answered(effect, at)._replace(
         state="held" if queued else "applied",
         held_by=HELD_BY_CONFLICT if queued else None,
+        doubt=None,
         applied_hash=effect.desired_hash,
         applied_version=effect.state_version,
         measured_from=None,
@@ -144,15 +153,23 @@ def row_failed(
     *,
     schedule: Sequence[float],
     bound: int,
+    wait: float = 0.0,
 ) -> Effect:
-    """The CRM refused this row: for good, or to be tried again a bounded number of times."""
+    """The CRM refused this row: for good, or to be tried again, not before `wait` seconds."""
     error = f"{answer.category or 'unknown'}: {answer.error or 'no reason given'}"
     if now.revision != sent.revision:
         return _answered(now, at)._replace(last_error=error)
+    if answer.category in PASSING:
+        pause = max(wait, delay(schedule, now.attempts))
+        return again(now, error, at, pause, refused=True)
     failures = now.row_failures + 1
     if answer.status == "permanent" or failures >= bound:
         return _answered(now, at)._replace(
-            state="failed", last_error=error, row_failures=failures, attempts=now.attempts + 1
+            state="failed",
+            doubt=None,
+            last_error=error,
+            row_failures=failures,
+            attempts=now.attempts + 1,
         )
     waiting = again(now, error, at, delay(schedule, failures - 1), refused=True)
     return waiting._replace(row_failures=failures)
@@ -160,7 +177,7 @@ def row_failed(
 
 def skipped(now: Effect, reason: str, at: datetime) -> Effect:
     """The record is not there: it is never created (design 1.6)."""
-    return _answered(now, at)._replace(state="skipped", held_by=None, last_error=reason)
+    return _answered(now, at)._replace(state="skipped", held_by=None, doubt=None, last_error=reason)
 
 
 def overlay(

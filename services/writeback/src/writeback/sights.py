@@ -7,7 +7,7 @@ from plumbline_domain.ownership import SameValue, decide
 from plumbline_schemas.observations import CompanyObservation, ContactObservation
 
 from writeback import store
-from writeback.effects import HELD_BY_CONFLICT, Effect, RecordId, SeenRecord
+from writeback.effects import HELD_BY_BRAKE, HELD_BY_CONFLICT, Effect, RecordId, SeenRecord
 from writeback.gate import HOLDS, WorkspaceFacts
 from writeback.plan import Moment, requeue
 from writeback.store import Connection
@@ -95,11 +95,12 @@ def recheck(effect: Effect, last: SeenRecord, facts: WorkspaceFacts, now: dateti
     if effect.state == "pending" or not effect.desired:
         return effect
     down = effect.state in {"failed", "skipped"}
-    if last.seen_at is None or (down and not last.archived):
+    braked = effect.held_by == HELD_BY_BRAKE  # only approval or the customer's event lets it go
+    if not braked and (last.seen_at is None or (down and not last.archived)):
         return _looked_at_again(effect, facts.gate, now)
     if last.archived:
         return effect
-    if effect.state == "held" and effect.held_by in HOLDS:
+    if braked or (effect.state == "held" and effect.held_by in HOLDS):
         return settled_by_sight(effect, last, facts)
     decision = decide(
         effect.desired,
@@ -129,6 +130,7 @@ def settled_by_sight(effect: Effect, last: SeenRecord, facts: WorkspaceFacts) ->
     return effect._replace(
         state="applied",
         held_by=None,
+        doubt=None,
         applied=effect.applied | decision.agreed,
         applied_hash=effect.desired_hash,
         applied_version=effect.state_version,

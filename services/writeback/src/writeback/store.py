@@ -5,6 +5,7 @@ after the other; rows of every statement are sorted by key.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from plumbline_schemas.accounts import AccountState
@@ -39,27 +40,30 @@ _SAVE_EFFECTS: Final = _upsert("effects", _COLUMNS, 4)
 _SAVE_RECORDS: Final = _upsert("records", SeenRecord._fields, 4)
 
 
+_LOCK_WORKSPACES: Final = """
+    select workspace, config::text, config_revision, approved_revision, gate
+    from writeback.workspaces where workspace = any($1::text[]) order by workspace for update
+"""
+
+
 async def lock_workspaces(conn: Connection, names: Collection[str]) -> dict[str, WorkspaceFacts]:
     """Take the workspaces' rows for this transaction and return what the log said about them."""
     ordered = sorted(set(names))
-    await conn.execute(
-        """insert into writeback.workspaces (workspace) select unnest($1::text[])
-           on conflict (workspace) do nothing""",
-        ordered,
-    )
-    rows = await conn.fetch(
-        """select workspace, config, config_revision, approved_revision, gate
-           from writeback.workspaces where workspace = any($1::text[])
-           order by workspace for update""",
-        ordered,
-    )
+    rows = await conn.fetch(_LOCK_WORKSPACES, ordered)
+    if len(rows) < len(ordered):
+        await conn.execute(
+            """insert into writeback.workspaces (workspace) select unnest($1::text[])
+               on conflict (workspace) do nothing""",
+            ordered,
+        )
+        rows = await conn.fetch(_LOCK_WORKSPACES, ordered)
     return {row["workspace"]: _facts(row) for row in rows}
 
 
 async def workspace(conn: Connection, name: str) -> WorkspaceFacts:
     """What the log said about one workspace so far."""
     row = await conn.fetchrow(
-        """select workspace, config, config_revision, approved_revision, gate
+        """select workspace, config::text, config_revision, approved_revision, gate
            from writeback.workspaces where workspace = $1""",
         name,
     )
@@ -70,11 +74,17 @@ def _facts(row: Mapping[str, Any]) -> WorkspaceFacts:
     config = row["config"]
     return WorkspaceFacts(
         row["workspace"],
-        None if config is None else WorkspaceConfig.model_validate(config),
+        None if config is None else _config(config),
         row["config_revision"],
         row["approved_revision"],
         row["gate"],
     )
+
+
+@lru_cache(maxsize=64)
+def _config(text: str) -> WorkspaceConfig:
+    """Decoded once: it is asked for with every batch and changes about never."""
+    return WorkspaceConfig.model_validate_json(text)
 
 
 async def save_workspace(conn: Connection, facts: WorkspaceFacts) -> None:
@@ -186,24 +196,22 @@ async def workspaces_of(conn: Connection, accounts: Collection[str]) -> dict[str
 
 
 async def save_accounts(
-    conn: Connection, states: Mapping[tuple[str, str], tuple[int, AccountState | None]]
+    conn: Connection, states: Mapping[tuple[str, str], tuple[int, bytes | None]]
 ) -> None:
-    """Store the newest state of each account; None keeps only that it was erased."""
+    """Store the newest state of each account as it came; None keeps only that it was erased."""
     keys = sorted(states)
     await conn.execute(
         """insert into writeback.accounts (workspace, account_id, version, state)
-           select * from unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[])
+           select workspace, account_id, version, state::jsonb
+           from unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
+               as came (workspace, account_id, version, state)
            on conflict (workspace, account_id)
            do update set version = excluded.version, state = excluded.state""",
         [key[0] for key in keys],
         [key[1] for key in keys],
         [states[key][0] for key in keys],
-        [_document(states[key][1]) for key in keys],
+        [None if (state := states[key][1]) is None else state.decode() for key in keys],
     )
-
-
-def _document(state: AccountState | None) -> Any:
-    return None if state is None else state.model_dump(mode="json", exclude_none=True)
 
 
 async def states(conn: Connection, name: str) -> AsyncIterator[list[AccountState]]:

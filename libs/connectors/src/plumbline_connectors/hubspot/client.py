@@ -17,7 +17,7 @@ from plumbline_connectors.http import (
     error_message,
 )
 from plumbline_connectors.hubspot.answers import next_after, object_of, results_of
-from plumbline_connectors.hubspot.deployment import deploy_properties
+from plumbline_connectors.hubspot.deployment import deploy_properties, listed
 from plumbline_connectors.hubspot.faults import category, judge_hubspot, judge_token
 from plumbline_connectors.hubspot.layouts import PATHS, Layout, object_type
 from plumbline_connectors.hubspot.oauth import OAuthGrant, OAuthTokens
@@ -189,6 +189,10 @@ class HubSpotClient:
         """See `deployment.deploy_properties`."""
         path = f"{self._paths.properties}/{object_type(kind)}"
         return await deploy_properties(self._http, path, specs)
+
+    async def property_names(self, kind: str) -> frozenset[str]:
+        """Names of the properties that records of this kind have."""
+        return frozenset(await listed(self._http, f"{self._paths.properties}/{object_type(kind)}"))
 
     async def owners(self) -> list[dict[str, Any]]:
         """Every owner that isn't archived."""

@@ -30,7 +30,7 @@ async def deploy_properties(
         path: properties of one object type, e.g. `/crm/v3/properties/companies`.
         specs: what must be there.
     """
-    existing = await _listed(http, path)
+    existing = await listed(http, path)
     missing = [spec for spec in specs if spec.name not in existing]
     problems: list[PropertyProblem] = []
     taken: list[PropertySpec] = []
@@ -45,7 +45,7 @@ async def deploy_properties(
         elif answer.status == _EXISTS:
             taken.append(spec)
     if taken:
-        existing = await _listed(http, path)
+        existing = await listed(http, path)
     hidden = [spec for spec in taken if spec.name not in existing]
     problems += [_refused(spec, "name taken by an archived property") for spec in hidden]
     judged = [problem_of(spec, existing[spec.name]) for spec in specs if spec.name in existing]
@@ -56,7 +56,8 @@ def _refused(spec: PropertySpec, found: str) -> PropertyProblem:
     return PropertyProblem(spec.name, "refused", found, f"a new {spec.type} property")
 
 
-async def _listed(http: VendorHttp, path: str) -> dict[str, dict[str, Any]]:
+async def listed(http: VendorHttp, path: str) -> dict[str, dict[str, Any]]:
+    """Definitions of all properties that are not archived, by name."""
     answer = await http.request("GET", path)
     rows = results_of(object_of(answer), answer, key="name")
     return {str(row["name"]): row for row in rows}

@@ -14,6 +14,9 @@ from plumbline_connectors.http import (
     retry_after,
 )
 
+PROPERTY_MISSING: Final = "PROPERTY_DOESNT_EXIST"
+"""A write names a property that the account doesn't have (any more)."""
+
 _BURST_SECONDS: Final = 10.0
 _SECONDLY_SECONDS: Final = 1.0
 _LOCKED_SECONDS: Final = 2.0
@@ -46,9 +49,22 @@ def judge_token(answer: Answer) -> VendorError:
 
 
 def category(body: Mapping[str, Any]) -> str | None:
-    """HubSpot's word for an error, of a body or of one of its `errors`."""
+    """HubSpot's word for an error, of a body or of one of its `errors`.
+
+    PROPERTY_MISSING stands before the others: what it tells of can be mended.
+    """
+    if _names_missing_property(body):
+        return PROPERTY_MISSING
     found = body.get("category") or body.get("code")
     return found if isinstance(found, str) else None
+
+
+def _names_missing_property(body: Mapping[str, Any]) -> bool:
+    """By the code of a detail, or in the message, where v3 puts the details as JSON text."""
+    details = body.get("errors")
+    rows = details if isinstance(details, list) else []
+    codes = [row.get("code") for row in rows if isinstance(row, Mapping)]
+    return PROPERTY_MISSING in codes or PROPERTY_MISSING in str(body.get("message", ""))
 
 
 def _limit_wait(answer: Answer) -> float:

@@ -54,11 +54,18 @@ class Batches(Api):
         plan, status = plans[action]
         if action != "create":
             _refuse_repeated_ids(data["inputs"])
+        self._refuse_whole(data["inputs"])
         if _each_row_for_itself(data, action):
             results, errors = self._row_by_row(request, records, data, plan)
         else:
             results, errors = self._all_or_none(request, records, data, plan)
         return self._answer(results, errors, status)
+
+    def _refuse_whole(self, inputs: list[Json]) -> None:
+        for row in inputs:
+            fault = self.state.row_fault(str(row.get("id", "")), whole=True)
+            if fault is not None:
+                raise HubSpotError(400, fault.category, fault.message)
 
     def _read(self, records: Records, data: Json, *, archived: bool) -> Response:
         results, missing = [], []

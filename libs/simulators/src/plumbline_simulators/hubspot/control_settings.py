@@ -89,18 +89,20 @@ class ControlSettings:
         return answer(body)
 
     async def row_faults(self, request: Request) -> Response:
-        """Make rows of batch writes fail: `ids`, `category`, `message`, `times`."""
+        """Make rows of batch writes fail: `ids`, `category`, `message`, `times`; with `whole` each
+        has its whole batch refused (400)."""
         if request.method == "DELETE":
             self._state.row_faults.clear()
             return answer({"row_faults": 0})
         data = await read_json(request)
         for name in data:
-            _known(name, ("ids", "category", "message", "times"))
+            _known(name, ("ids", "category", "message", "times", "whole"))
         times = int(_number("times", data.get("times", 1)))
         fault = RowFault(
             str(data.get("category", "VALIDATION_ERROR")),
             str(data.get("message", "this row is refused")),
             {str(one): times for one in data.get("ids", [])},
+            bool(data.get("whole", False)),
         )
         self._state.row_faults.append(fault)
         return answer({"row_faults": len(self._state.row_faults)}, 201)

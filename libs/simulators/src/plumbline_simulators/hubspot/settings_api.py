@@ -37,7 +37,7 @@ class Properties(Api):
         """Read, change, or archive a definition."""
         catalog, name = self._catalog(request), request.path_params["name"]
         if request.method == "DELETE":
-            catalog.remove(name)
+            self.records(request).drop_property(name)
             return Response(status_code=204)
         if request.method == "PATCH":
             return json_answer(catalog.change(name, await read_object(request)).json())
@@ -53,7 +53,7 @@ class Properties(Api):
             name = str(row.get("name"))
             try:
                 if action == "archive":
-                    catalog.remove(name)
+                    self.records(request).drop_property(name)
                     continue
                 made = catalog.add(row) if action == "create" else catalog.get(name)
                 results.append(made.json())

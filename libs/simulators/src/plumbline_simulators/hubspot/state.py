@@ -31,6 +31,8 @@ class RowFault:
     category: str
     message: str
     left: dict[str, int]
+    whole: bool = False
+    """The row has its whole batch refused."""
 
 
 class HubSpotState:
@@ -87,10 +89,10 @@ class HubSpotState:
             raise not_found(f"object type {object_type}")
         return self.records[name]
 
-    def row_fault(self, record_id: str) -> RowFault | None:
-        """The fault that hits this row of a batch write now, counted down."""
+    def row_fault(self, record_id: str, *, whole: bool = False) -> RowFault | None:
+        """The fault that hits this row of a batch write (or its whole batch) now, counted down."""
         for fault in self.row_faults:
-            if fault.left.get(record_id, 0) > 0:
+            if fault.whole is whole and fault.left.get(record_id, 0) > 0:
                 fault.left[record_id] -= 1
                 return fault
         return None

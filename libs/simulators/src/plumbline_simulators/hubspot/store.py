@@ -122,6 +122,14 @@ class Records:
         self._changed(self.type, row["id"], "update", details)
         return row
 
+    def drop_property(self, name: str) -> None:
+        """Archive a definition: its values go with it, and nobody is told."""
+        self.catalog.remove(name)
+        for row in list(self.shelf.after(-1)):
+            if row["properties"].pop(name, None) is not None:
+                row["history"].pop(name, None)
+                self.shelf.put(row, self._clock.epoch_ms())
+
     def archive(self, record_id: str, source: Source) -> None:
         """Soft deletion."""
         row = self.get(record_id)

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "writeback_0003"
-down_revision = "writeback_0001"
+down_revision = "writeback_0002"
 branch_labels = None
 depends_on = None
 
@@ -13,7 +13,8 @@ create or replace view writeback.pending_effects as
     from (select workspace, connection,
                  case when state = 'held' and held_by in ('config', 'walks') then 'pending'
                       else state end as shown,
-                 case when state = 'pending' then received_at end as due_since
+                 case when state = 'pending' then greatest(received_at, rests_until)
+                      end as due_since
           from writeback.effects
           where state in ('pending', 'held', 'failed')) as waiting
     group by workspace, connection, shown
