@@ -61,7 +61,7 @@ class PollLog:
             "poll_failed",
             group=self._group,
             message=str(msg),
-            error=f"{type(exc_info).__name__}: {exc_info}",
+            error=exc_info,
         )
 
 

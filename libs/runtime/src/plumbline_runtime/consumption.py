@@ -81,6 +81,7 @@ class Consumption:
             on_batch=self._on_batch,
             spacing_ms=spacing_ms,
         )
+        metrics.begin_counters(group)
         self._condition(False, "starting")
 
     @property
@@ -150,6 +151,8 @@ class Consumption:
         if position is None:
             return ()  # taken away, or not seeked yet: it is fetched again from the stored position
         fresh = [record for record in records if record.offset >= position]
+        if len(fresh) < len(records):
+            metrics.DUPLICATES.labels(self.group).inc(len(records) - len(fresh))
         if not fresh or self._looks_again(partition, position, fresh[0].offset):
             return ()
         return fresh
@@ -248,9 +251,10 @@ class Consumption:
     def _brake(self, error: BrakeEngaged) -> None:
         """Stay in the group and hold the partitions, but take nothing more: a person must look."""
         self.braked = True
+        metrics.BRAKED.labels(self.group).set(1)
         self._broken = True
         self._condition(False, f"stopped by the brake: {error}")
-        self._log.error("brake_engaged", error=str(error))
+        self._log.error("brake_engaged", error=error)
         self.consumer.pause(*self.consumer.assignment())
 
     def _break(self, error: BaseException) -> None:

@@ -1,6 +1,7 @@
 """Handing a batch to its handler until it is handled: infrastructure back-off, poison records."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -14,6 +15,7 @@ from plumbline_runtime.backoff import (
     InfrastructureDown,
     is_infrastructure,
 )
+from plumbline_runtime.batch_log import log_batch
 from plumbline_runtime.brakes import BrakeEngaged
 from plumbline_runtime.letter_box import LetterBox
 from plumbline_runtime.positions import read_positions
@@ -184,12 +186,14 @@ class Delivery:
         return rest.position
 
     async def _once(self, batch: Batch) -> int:
+        began = time.monotonic()
         await self._handler.handle(batch)
         if not batch.finished:
             raise HandlerBug(
                 f"{self._group}: {self._topic.name}/{batch.partition}: the handler returned at "
                 f"{batch.advanced_to}, expected it to have advanced to {batch.end}"
             )
+        log_batch(batch, began)
         return batch.end
 
     async def _resume(self, batch: Batch, backoff: Backoff) -> _Rest:

@@ -14,6 +14,7 @@ from plumbline_runtime.config import DeploymentConfig
 from plumbline_runtime.doorway import Front
 from plumbline_runtime.health import Health
 from plumbline_runtime.heartbeats import Heartbeats
+from plumbline_runtime.metrics import begin_process
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Producer, PublishFailed
 from plumbline_runtime.servers import HttpServer
@@ -69,6 +70,7 @@ class Process:
         """Run until the supervisor stops; failures are the supervisor's."""
         health_server = HttpServer(self._health.app(), self._settings.health_listen)
         self._addresses["health"] = health_server.address
+        begin_process()
         self._log.info("service_starting", health=health_server.address)
         self._supervisor.spawn("health", health_server.run())
         for front in self._fronts.values():

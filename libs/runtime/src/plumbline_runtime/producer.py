@@ -239,7 +239,7 @@ class Producer:
             try:
                 await self.start()
             except PublishFailed as error:
-                structlog.get_logger().warning("producer_waits_for_kafka", error=str(error))
+                structlog.get_logger().warning("producer_waits_for_kafka", error=error)
                 await asyncio.sleep(self._settings.connect_retry_seconds)
 
     def _failed(self, topic: Topic, why: str, error: BaseException) -> NoReturn:

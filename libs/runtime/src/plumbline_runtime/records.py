@@ -77,6 +77,8 @@ class Batch:
         """The position a committed transaction left."""
         self.asked_for: set[int] = set()
         """Every position asked for; one of them may be stored although no commit was heard."""
+        self.counts: dict[str, int] = {}
+        """What became of the records, in the handler's words; for the batch's log line."""
 
     @property
     def end(self) -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final, Literal, NamedTuple
 
+from plumbline_runtime.tracing import event_trace, traceparent
 from plumbline_schemas.envelope import Envelope, Headers, header
 from plumbline_schemas.ids import external_key
 
@@ -83,12 +84,14 @@ def delivery_headers(
 ) -> Headers:
     """CloudEvents attributes and our own; nothing of the request is copied (design 11)."""
     moment = received_at.isoformat().replace("+00:00", "Z")
+    trace = event_trace(source.workspace, source.connection, delivery_id)
     return [
         *_constant_headers(source),
         ("ce_id", delivery_id.encode()),
         ("ce_time", moment.encode()),
         ("ce_subject", key.encode()),
         (HEADER_RECEIVED_AT, b"%d" % epoch_ms(received_at)),
+        ("traceparent", traceparent(trace).encode()),
     ]
 
 

@@ -218,7 +218,7 @@ class Edge:
                 WEBHOOKS_RECEIVED, message, timeout_seconds=self._settings.ack_timeout
             )
         except PublishFailed as error:
-            log.warning("webhook_not_stored", source=endpoint.source.label, error=str(error))
+            log.warning("webhook_not_stored", source=endpoint.source.label, error=error)
             return NOT_STORED
         finally:
             self._waiting -= 1

@@ -19,6 +19,7 @@ from plumbline_schemas.topics import REFRESH_REQUESTS, WEBHOOKS_RECEIVED
 from ingest_webhooks.consume import ObserveHandler
 from ingest_webhooks.edge import Edge
 from ingest_webhooks.endpoints import Endpoint, endpoints
+from ingest_webhooks.metrics import begin_source
 from ingest_webhooks.reader import Reader
 from ingest_webhooks.ready import HeartbeatReadiness, required_conditions
 from ingest_webhooks.refresh import RefreshHandler
@@ -31,6 +32,9 @@ SERVICE = "ingest-webhooks"
 async def build(runtime: Runtime) -> None:
     """Wire the roles this process plays; raises ConfigError for a missing secret."""
     settings = IngestSettings.from_environment()
+    for workspace in runtime.config.workspaces:
+        for name in workspace.connections:
+            begin_source(f"{workspace.id}/{name}")
     readers: list[Reader] = []
     if "reader" in settings.roles:
         readers = _add_readers(runtime, settings)

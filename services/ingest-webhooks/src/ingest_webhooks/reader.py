@@ -5,6 +5,7 @@ that it takes its work from, so a lost session stops the work; another instance 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -100,7 +101,7 @@ class Reader:
             try:
                 await self._serve(conn)
             except _INFRASTRUCTURE as error:
-                log.warning("reader_interrupted", source=self.label, error=str(error))
+                log.warning("reader_interrupted", source=self.label, error=error)
                 await self._pause(self._settings.lock_retry)
             finally:
                 self.leading = False
@@ -145,6 +146,7 @@ class Reader:
         )
         if started_at is None:
             return
+        began = time.monotonic()
         looks = await self._look.look(reads)
         if looks.observations:
             await self._publisher.publish_observations(looks.observations)
@@ -152,7 +154,7 @@ class Reader:
         await store.done(conn, self._workspace, self._connection, looks.done, started_at)
         failures = [self._failure(read, error) for read, error in looks.failed]
         await store.failed(conn, self._workspace, self._connection, failures)
-        self._report(looks, reads)
+        self._report(looks, reads, began)
         if looks.refused is not None:
             await self._refused(conn, looks.refused)
         elif looks.done:
@@ -182,7 +184,7 @@ class Reader:
         )
         return min(max([jitter, *waits]), _VENDOR_DOWN_PAUSE)
 
-    def _report(self, looks: Looks, reads: list[DueRead]) -> None:
+    def _report(self, looks: Looks, reads: list[DueRead], began: float) -> None:
         READS.labels(self.label, "done").inc(len(looks.done))
         READS.labels(self.label, "failed").inc(len(looks.failed))
         log.info(
@@ -192,14 +194,17 @@ class Reader:
             done=len(looks.done),
             failed=len(looks.failed),
             refused=looks.refused is not None,
+            duration_ms=round((time.monotonic() - began) * 1000, 1),
         )
         for read, error in looks.failed:
-            log.warning("read_failed", kind=read.kind, id=read.vendor_id, error=str(error)[:300])
+            log.warning(
+                "read_failed", source=self.label, kind=read.kind, id=read.vendor_id, error=error
+            )
 
     async def _refused(self, conn: asyncpg.Connection, error: Unauthorized) -> None:
         """Open the circuit: every read of the connection waits, none is lost, none counts."""
         self._note_circuit(f"refused, reads wait: {error}")
-        log.error("connection_refused", source=self.label, error=str(error))
+        log.error("connection_refused", source=self.label, error=error)
         if await store.refused_since(conn, self._workspace, self._connection) is None:
             now = datetime.now(UTC)
             await self._tell("open", f"{self.label} refuses our credentials: {error}", now, now)

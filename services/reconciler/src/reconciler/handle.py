@@ -139,7 +139,7 @@ class Walker:
                 await asyncio.sleep(self._settings.refused_retry_seconds)
 
     def _report(self, walk: Walk, error: VendorError) -> None:
-        self._log.warning("walk_call_failed", kind=walk.kind, error=str(error))
+        self._log.warning("walk_call_failed", kind=walk.kind, error=error)
         self._health.set(self.condition, ok=False, detail=f"{self._progress(walk)}; {error}")
 
     @staticmethod
@@ -172,7 +172,7 @@ class Ticker:
             try:
                 as_of = await self._clock()
             except VendorError as error:
-                self._log.warning("tick_clock_unreadable", error=str(error))
+                self._log.warning("tick_clock_unreadable", error=error)
             else:
                 observation = tick(self._workspace, as_of, datetime.now(UTC))
                 await self._publisher.publish_observations([observation])

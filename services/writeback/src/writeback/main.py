@@ -13,6 +13,7 @@ from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 from writeback.consume import AccountsHandler, CrmHandler
 from writeback.crm import HubSpotCrm
 from writeback.deploy import Deployment
+from writeback.metrics import begin_target
 from writeback.outbox import Outbox
 from writeback.round import Rounds
 from writeback.sender import Sender
@@ -35,6 +36,9 @@ async def build(runtime: Runtime) -> None:
         for workspace in runtime.config.workspaces
         if workspace.crm is not None
     ]
+
+    for one in senders:
+        begin_target(one.label)
 
     def wake() -> None:
         outbox.wake()
