@@ -17,6 +17,8 @@ class Balancer:
         self.statuses = Counter[int]()
         self.turned_away = 0
         """Requests that an instance would not or could not take."""
+        self.reasons = Counter[str]()
+        """Why they were turned away or cut off."""
         self._client = client
         self._instances = list(instances)
         self._turn = 0
@@ -51,13 +53,16 @@ class Balancer:
                 answer = await self._client.request(
                     scope["method"], url, headers=headers, content=body
                 )
-            except httpx.ConnectError:
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 self.turned_away += 1
+                self.reasons[type(error).__name__] += 1
                 continue
-            except httpx.TransportError:
+            except httpx.TransportError as error:
+                self.reasons[f"cut off: {type(error).__name__}"] += 1
                 return BAD_GATEWAY, b"cut off"
             if answer.status_code == UNAVAILABLE:
                 self.turned_away += 1
+                self.reasons[answer.text[:100]] += 1
                 continue
             return answer.status_code, answer.content
         return UNAVAILABLE, b"no instance"

@@ -42,7 +42,9 @@ async def rolling_restart(stage: Stage) -> None:
         async with AsyncExitStack() as stack:
             pair = [await stack.enter_async_context(_edge(stage, name)) for name in ("a", "b")]
             client = await stack.enter_async_context(
-                httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+                httpx.AsyncClient(
+                    trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0)
+                )
             )
             balancer = Balancer(client, [address for _, address in pair])
             server = await serve(balancer, host, int(port))
@@ -58,7 +60,7 @@ async def rolling_restart(stage: Stage) -> None:
     finally:
         await stage.start("ingest-webhooks")
     if balancer.failed():
-        raise BrokenPromiseError(f"vendors heard {balancer.statuses}")
+        raise BrokenPromiseError(f"vendors heard {balancer.statuses}: {balancer.reasons}")
     if not balancer.turned_away:
         raise FaultMissingError("no delivery met an instance that was stopping or away")
 
