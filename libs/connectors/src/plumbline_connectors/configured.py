@@ -4,7 +4,7 @@ The configuration's models live in `plumbline_runtime`, which this package does 
 protocols below say what a connection must have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
@@ -128,9 +128,16 @@ def hubspot_context(
 
 
 def hubspot_client(
-    workspace: str, connection: HubSpotConfigured, *, timeout_seconds: float = 15.0
+    workspace: str,
+    connection: HubSpotConfigured,
+    *,
+    told: Callable[[int, int], None] | None = None,
+    timeout_seconds: float = 15.0,
 ) -> HubSpotClient:
-    """A client with the connection's own credentials; close it with `aclose`."""
+    """A client with the connection's own credentials; close it with `aclose`.
+
+    `told` hears of the daily quota.
+    """
     token, oauth = connection.access_token, connection.oauth
     return open_hubspot(
         api_base=connection.api_base,
@@ -142,5 +149,6 @@ def hubspot_client(
         else OAuthGrant(
             oauth.client_id.resolve(), oauth.client_secret.resolve(), oauth.refresh_token.resolve()
         ),
+        told=told,
         timeout_seconds=timeout_seconds,
     )

@@ -56,6 +56,8 @@ class Answer(NamedTuple):
             raise Retryable(message, where=self.where, status=self.status) from error
 
 
+Hear = Callable[[Mapping[str, str]], None]
+"""Takes note of an answer's headers."""
 Judge = Callable[[Answer], VendorError]
 """Makes the error of an answer that the caller did not accept."""
 
@@ -109,6 +111,7 @@ class VendorHttp:
         where: str,
         credentials: Credentials,
         judge: Judge | None = None,
+        hear: Hear | None = None,
         timeout_seconds: float = 15.0,
         max_connections: int = 8,
     ) -> None:
@@ -116,6 +119,7 @@ class VendorHttp:
         self.where = where
         self._credentials = credentials
         self._judge = judge or judge_generic
+        self._hear = hear
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             timeout=timeout_seconds,
@@ -162,6 +166,8 @@ class VendorHttp:
             method, path, params=list(params or ()), json=json, data=form, headers=sent
         )
         answer = await self._send(request, f"{self.where} {method} {path}")
+        if self._hear is not None:
+            self._hear(answer.headers)
         if answer.status < 300 or answer.status in accept:
             return answer
         if answer.status == 401:

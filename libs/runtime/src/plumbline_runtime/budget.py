@@ -33,7 +33,7 @@ _TOLD_SECONDS: Final = 5.0
 """How long what a vendor's header told is news."""
 
 _TAKE: Final = """
-select wait, tokens, allowed, stopped
+select wait, tokens, allowed
 from connection.budget_take($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 _THROTTLE: Final = """
@@ -82,8 +82,6 @@ class Budget:
         self._turns: defaultdict[tuple[Purpose, bool], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tokens_gauge = RATE_LIMIT_TOKENS.labels(*self._key)
         self._allowed_gauge = RATE_LIMIT_ALLOWED.labels(*self._key)
-        self.stopped = False
-        """Whether the daily quota let ordinary calls wait when last asked."""
 
     @classmethod
     def of(
@@ -114,7 +112,10 @@ class Budget:
             raise ValueError(f"cost must be between 1 and the burst {self._burst:g}, got {cost}")
         # Callers of a purpose wait here in turn, so that only one of them asks the database.
         async with self._turns[purpose, priority]:
-            while (wait := await self._take(purpose, cost, priority)) > 0:
+            while True:
+                wait = await self._take(purpose, cost, priority)
+                if wait <= 0:
+                    return
                 await asyncio.sleep(min(wait, _LONGEST_SLEEP_SECONDS))
 
     async def throttled(self, retry_after: float | None, *, daily: bool = False) -> None:
@@ -156,8 +157,7 @@ class Budget:
             None if told is None else told.quota,
             None if told is None else told.remaining,
         )
+        assert row is not None  # a function answers with a row
         self._tokens_gauge.set(row["tokens"])
         self._allowed_gauge.set(self._rate * row["allowed"])
-        if not priority:
-            self.stopped = row["stopped"]
         return float(row["wait"])

@@ -51,12 +51,13 @@ def look_for(
     concurrency: int,
 ) -> tuple[Look, Close]:
     """What looks at the connection's objects, and how to close it; raises ConfigError."""
-    budget = Budget.of(pool, workspace.id, connection)
+    zone = workspace.workspace.timezone
+    budget = Budget.of(pool, workspace.id, connection, timezone=zone)
     source = source_of(workspace, connection)
     if isinstance(connection, StripeConnection):
         assert isinstance(source, StripeContext)
         stripe = stripe_client(workspace.id, connection, max_connections=concurrency)
         return StripeLook(stripe, source, budget, concurrency=concurrency), stripe.aclose
     assert isinstance(source, HubSpotSource)
-    hubspot = hubspot_client(workspace.id, connection)
+    hubspot = hubspot_client(workspace.id, connection, told=budget.told)
     return HubSpotLook(hubspot, source.context, budget), hubspot.aclose

@@ -1,6 +1,6 @@
 """A vendor's book as the walker sees it: kinds of objects, pages of rows, rows as observations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -137,8 +137,10 @@ def _id(row: Mapping[str, Any]) -> str:
     return str(row.get("id", "?"))
 
 
-def open_book(workspace: Workspace, name: str) -> Book:
-    """The book of the workspace's connection `name`."""
+def open_book(
+    workspace: Workspace, name: str, told: Callable[[int, int], None] | None = None
+) -> Book:
+    """The book of the workspace's connection `name`; `told` hears of its daily quota."""
     connection = workspace.connections[name]
     if isinstance(connection, StripeConnection):
         return StripeBook(
@@ -146,7 +148,7 @@ def open_book(workspace: Workspace, name: str) -> Book:
         )
     mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
     return HubSpotBook(
-        hubspot_client(workspace.id, connection),
+        hubspot_client(workspace.id, connection, told=told),
         hubspot_context(workspace.id, connection, mapping),
         mapping,
     )

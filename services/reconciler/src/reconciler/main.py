@@ -97,7 +97,8 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
     async with Leadership(runtime.settings.database_url).held(), asyncio.TaskGroup() as tasks:
         runtime.log.info("reconciler_leads")
         for workspace in runtime.config.workspaces:
-            books = {name: open_book(workspace, name) for name in workspace.connections}
+            budgets = {name: _budget(runtime, workspace, name) for name in workspace.connections}
+            books = {name: open_book(workspace, name, budgets[name].told) for name in budgets}
             ticker = Ticker(workspace.id, _clock(workspace, books), publisher, settings)
             tasks.create_task(ticker.run())
             room = LogRoom(runtime, store, workspace.id, settings.unfolded_rows_max)
@@ -108,7 +109,7 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
                     book,
                     positions=store,
                     publisher=publisher,
-                    budget=_budget(runtime, workspace, name),
+                    budget=budgets[name],
                     wait_for_room=room.wait,
                     health=runtime.health,
                     settings=settings,
@@ -127,7 +128,8 @@ def _clock(workspace: Workspace, books: dict[str, Book]) -> Callable[[], Awaitab
 
 
 def _budget(runtime: Runtime, workspace: Workspace, name: str) -> Budget:
-    return Budget.of(runtime.pool, workspace.id, workspace.connections[name])
+    zone = workspace.workspace.timezone
+    return Budget.of(runtime.pool, workspace.id, workspace.connections[name], timezone=zone)
 
 
 def main() -> None:

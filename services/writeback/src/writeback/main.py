@@ -59,10 +59,13 @@ def _sender(
     connection: HubSpotConnection,
     outbox: Outbox,
 ) -> Sender:
-    client = hubspot_client(workspace.id, connection, timeout_seconds=settings.http_timeout)
+    zone = workspace.workspace.timezone
+    budget = Budget.of(runtime.pool, workspace.id, connection, timezone=zone)
+    client = hubspot_client(
+        workspace.id, connection, told=budget.told, timeout_seconds=settings.http_timeout
+    )
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)
-    budget = Budget.of(runtime.pool, workspace.id, connection)
 
     async def connect() -> asyncpg.Connection:
         conn = await asyncpg.connect(

@@ -47,10 +47,10 @@ class Crm(Protocol):
 class Throttle(Protocol):
     """The connection's budget."""
 
-    async def acquire(self, purpose: Purpose, cost: int = 1) -> None:
-        """Wait for the right to make a call."""
+    async def acquire(self, purpose: Purpose, cost: int = 1, priority: bool = False) -> None:
+        """Wait for the right to make a call; with `priority` before all others."""
 
-    async def throttled(self, retry_after: float | None) -> None:
+    async def throttled(self, retry_after: float | None, *, daily: bool = False) -> None:
         """The vendor asked us to slow down."""
 
 
@@ -83,13 +83,23 @@ class Rounds:
         """
         return self._asking > 1
 
-    async def _acquire(self, purpose: Purpose) -> None:
-        self._asking += 1
+    async def _acquire(self, purpose: Purpose, job: Job, patience: float | None = None) -> None:
+        """Raises TimeoutError when patience ends."""
+        self._asking += not job.urgent
         try:
-            await self._budget.acquire(purpose)
+            async with asyncio.timeout(None if job.urgent else patience):
+                await self._budget.acquire(purpose, priority=job.urgent)
         finally:
-            self._asking -= 1
+            self._asking -= not job.urgent
             self.granted.set()
+
+    async def _may(self, purpose: Purpose, job: Job) -> bool:
+        """Wait for a call; False when it takes so long that the rows should go back."""
+        try:
+            await self._acquire(purpose, job, self._settings.patience)
+        except TimeoutError:
+            return False
+        return True
 
     async def carry_out(self, session: Session, job: Job, due: Sequence[Due]) -> VendorError | None:
         """Bring the rows as far as the vendor lets us; returns what stopped the batch, if anything.
@@ -129,7 +139,8 @@ class Rounds:
     ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]] | None:
         """Read stale records; returns what they hold, and the effects whose record isn't there.
 
-        None when a property turns out to be missing: it has to be made before values are compared.
+        None when there is no call to be had for long, and when a property turns out to be missing:
+        it has to be made before values are compared.
         """
         stale = {one.effect.vendor_id: one.effect for one in due if one.stale}
         gone = {
@@ -140,6 +151,8 @@ class Rounds:
         if not stale or not job.mapping:
             return {}, gone
         began = datetime.now(UTC)
+        if not await self._may("read", job):
+            return None
         found, unseen = await self._read(job, list(stale))
         lacking = frozenset().union(*(sight.lacking for sight in found.values()))
         if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
@@ -155,7 +168,6 @@ class Rounds:
         return sights, gone
 
     async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
-        await self._acquire("read")
         clock = time.perf_counter()
         try:
             found, unseen = await self._crm.read_many(job.kind, ids, job.properties)
@@ -164,7 +176,7 @@ class Rounds:
         CALL_SECONDS.labels(job.target, "read").observe(time.perf_counter() - clock)
         gone = []
         for one in unseen:
-            await self._acquire("read")
+            await self._acquire("read", job)
             sight = await self._read_one(job, one)
             if sight is None:
                 gone.append(one)
@@ -182,7 +194,8 @@ class Rounds:
     async def _write(
         self, session: Session, job: Job, todo: Sequence[Planned]
     ) -> VendorError | None:
-        await self._acquire("write")
+        if not await self._may("write", job):
+            return None
         at = datetime.now(UTC)
         planned = await record_planned(
             session,
@@ -239,7 +252,7 @@ class Rounds:
         middle = len(plans) // 2
         answers: list[Answered] = []
         for half in (plans[:middle], plans[middle:]):
-            await self._acquire("write")
+            await self._acquire("write", job)
             told, failure = await self._send(job, half)
             answers += told
             if failure is not None:
@@ -251,7 +264,7 @@ class Rounds:
         if not isinstance(failure, Retryable):
             return 0.0
         if failure.rate_limited:
-            await self._budget.throttled(failure.retry_after)
+            await self._budget.throttled(failure.retry_after, daily=failure.daily)
         attempts = max((plan.effect.attempts for plan in unsent), default=0)
         waits = settle.delay(self._settings.schedule, attempts)
         return max(failure.retry_after or 0.0, waits)

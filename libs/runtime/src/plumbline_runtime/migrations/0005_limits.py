@@ -111,11 +111,12 @@ _TAKE = """
         p_workspace text, p_connection text, p_rate float8, p_burst float8, p_recovery float8,
         p_zone text, p_lane int, p_shares float8[], p_cost float8, p_priority bool,
         p_daily_limit bigint, p_reserve float8, p_quota bigint, p_remaining bigint,
-        out wait float8, out tokens float8, out allowed float8, out stopped bool
+        out wait float8, out tokens float8, out allowed float8
     ) language plpgsql as $$
     declare
         b connection.budgets;
         stop timestamptz;
+        stopped bool;
         tag float8;
         theirs float8;
         first float8;
