@@ -9,6 +9,7 @@ from typing import Protocol
 
 from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
 from plumbline_connectors.hubspot.layouts import Layout
+from plumbline_connectors.hubspot.oauth import TokenShelf
 from plumbline_connectors.hubspot.translate import HubSpotContext
 from plumbline_connectors.stripe.client import StripeClient, open_stripe
 from plumbline_connectors.stripe.translate import StripeContext
@@ -131,12 +132,13 @@ def hubspot_client(
     workspace: str,
     connection: HubSpotConfigured,
     *,
+    shelf: TokenShelf | None = None,
     told: Callable[[int, int], None] | None = None,
     timeout_seconds: float = 15.0,
 ) -> HubSpotClient:
     """A client with the connection's own credentials; close it with `aclose`.
 
-    `told` hears of the daily quota.
+    `shelf` keeps the tokens of an OAuth app; `told` hears of the daily quota.
     """
     token, oauth = connection.access_token, connection.oauth
     return open_hubspot(
@@ -149,6 +151,7 @@ def hubspot_client(
         else OAuthGrant(
             oauth.client_id.resolve(), oauth.client_secret.resolve(), oauth.refresh_token.resolve()
         ),
+        shelf=shelf,
         told=told,
         timeout_seconds=timeout_seconds,
     )

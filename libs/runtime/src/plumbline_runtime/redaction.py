@@ -31,6 +31,7 @@ _PATTERNS: Final = (
         ),
         rf"\1\2\3{REDACTED}",
     ),
+    (re.compile(r"\b(PLUMBLINE_KEYS\s*[=:]\s*)\S+"), rf"\1{REDACTED}"),
     (re.compile(r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "[address]"),
 )
 
@@ -53,6 +54,8 @@ def redact_value(value: Any) -> Any:
             return value
         case dict():
             return {str(key): redact_field(str(key), item) for key, item in value.items()}
+        case tuple() if hasattr(value, "_asdict"):  # its names say what is secret in it
+            return {name: redact_field(name, item) for name, item in value._asdict().items()}
         case list() | tuple() | set() | frozenset():
             return [redact_value(item) for item in value]
         case _:

@@ -17,6 +17,7 @@ from plumbline_runtime.config import (
     StripeConnection,
     Workspace,
 )
+from plumbline_runtime.tokens import TokenStore
 
 from ingest_webhooks.handle import HubSpotSource, Sources
 from ingest_webhooks.looks import HubSpotLook, Look, StripeLook
@@ -59,5 +60,10 @@ def look_for(
         stripe = stripe_client(workspace.id, connection, max_connections=concurrency)
         return StripeLook(stripe, source, budget, concurrency=concurrency), stripe.aclose
     assert isinstance(source, HubSpotSource)
-    hubspot = hubspot_client(workspace.id, connection, told=budget.told)
+    hubspot = hubspot_client(
+        workspace.id,
+        connection,
+        shelf=TokenStore.of(pool, workspace.id, connection),
+        told=budget.told,
+    )
     return HubSpotLook(hubspot, source.context, budget), hubspot.aclose

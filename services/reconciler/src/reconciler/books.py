@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import asyncpg
 from plumbline_connectors.configured import (
     hubspot_client,
     hubspot_context,
@@ -21,6 +22,7 @@ from plumbline_connectors.stripe.client import StripeClient
 from plumbline_connectors.stripe.reading import Untranslatable
 from plumbline_connectors.stripe.translate import StripeContext, translate_object
 from plumbline_runtime.config import StripeConnection, Workspace
+from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.observations import AnyObservation
 
 from reconciler.walks import STRIPE_KINDS
@@ -138,7 +140,7 @@ def _id(row: Mapping[str, Any]) -> str:
 
 
 def open_book(
-    workspace: Workspace, name: str, told: Callable[[int, int], None] | None = None
+    workspace: Workspace, name: str, pool: "asyncpg.Pool", told: Callable[[int, int], None]
 ) -> Book:
     """The book of the workspace's connection `name`; `told` hears of its daily quota."""
     connection = workspace.connections[name]
@@ -148,7 +150,12 @@ def open_book(
         )
     mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
     return HubSpotBook(
-        hubspot_client(workspace.id, connection, told=told),
+        hubspot_client(
+            workspace.id,
+            connection,
+            shelf=TokenStore.of(pool, workspace.id, connection),
+            told=told,
+        ),
         hubspot_context(workspace.id, connection, mapping),
         mapping,
     )

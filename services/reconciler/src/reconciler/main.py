@@ -98,7 +98,10 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
         runtime.log.info("reconciler_leads")
         for workspace in runtime.config.workspaces:
             budgets = {name: _budget(runtime, workspace, name) for name in workspace.connections}
-            books = {name: open_book(workspace, name, budgets[name].told) for name in budgets}
+            books = {
+                name: open_book(workspace, name, runtime.pool, budgets[name].told)
+                for name in budgets
+            }
             ticker = Ticker(workspace.id, _clock(workspace, books), publisher, settings)
             tasks.create_task(ticker.run())
             room = LogRoom(runtime, store, workspace.id, settings.unfolded_rows_max)

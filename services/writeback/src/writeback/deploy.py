@@ -13,8 +13,8 @@ from plumbline_schemas.errors import Retryable, VendorError
 from writeback import queue, settle, store
 from writeback.crm import PropertyProblem
 from writeback.outbox import Subject, close_attention, open_attention
-from writeback.round import Throttle
 from writeback.settings import WritebackSettings
+from writeback.turns import Throttle
 
 log = structlog.get_logger()
 

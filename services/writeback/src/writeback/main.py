@@ -8,6 +8,7 @@ from plumbline_runtime.budget import Budget
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
+from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 
 from writeback.consume import AccountsHandler, CrmHandler
@@ -62,7 +63,11 @@ def _sender(
     zone = workspace.workspace.timezone
     budget = Budget.of(runtime.pool, workspace.id, connection, timezone=zone)
     client = hubspot_client(
-        workspace.id, connection, told=budget.told, timeout_seconds=settings.http_timeout
+        workspace.id,
+        connection,
+        shelf=TokenStore.of(runtime.pool, workspace.id, connection),
+        told=budget.told,
+        timeout_seconds=settings.http_timeout,
     )
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)

@@ -21,7 +21,7 @@ from plumbline_connectors.hubspot.answers import next_after, object_of, results_
 from plumbline_connectors.hubspot.deployment import deploy_properties, listed
 from plumbline_connectors.hubspot.faults import category, daily_quota, judge_hubspot, judge_token
 from plumbline_connectors.hubspot.layouts import PATHS, Layout, object_type
-from plumbline_connectors.hubspot.oauth import OAuthGrant, OAuthTokens
+from plumbline_connectors.hubspot.oauth import OAuthGrant, OAuthTokens, TokenShelf
 from plumbline_connectors.hubspot.outcomes import (
     BatchRefused,
     RowOutcome,
@@ -48,6 +48,8 @@ __all__ = [
 ]
 
 MAX_BATCH: Final = 100
+_TOKEN_SECONDS: Final = 5.0
+"""A refresh holds others up: it may take twice this at most."""
 _MAX_OWNERS: Final = 500
 _REFUSED_WHOLE: Final = frozenset({400, 409, 413})
 _NOT_FOUND: Final = frozenset({404})
@@ -71,13 +73,15 @@ def open_hubspot(
     where: str,
     access_token: str | None = None,
     oauth: OAuthGrant | None = None,
+    shelf: TokenShelf | None = None,
     told: Callable[[int, int], None] | None = None,
     timeout_seconds: float = 15.0,
     max_connections: int = 8,
 ) -> "HubSpotClient":
     """A client of one connection, `where` in messages; close it with `aclose`.
 
-    `told` hears of the daily quota: calls a day, and those left.
+    `shelf` keeps what `oauth` yields, in memory when None; `told` hears of the daily quota: calls
+    a day, and those left.
     Raises ValueError unless exactly one of `access_token` and `oauth` is given.
     """
     if (access_token is None) is (oauth is None):
@@ -93,10 +97,10 @@ def open_hubspot(
             where=where,
             credentials=NoCredentials(),
             judge=judge_token,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=min(timeout_seconds, _TOKEN_SECONDS),
             max_connections=1,
         )
-        credentials = tokens = OAuthTokens(asking, PATHS[layout].token, oauth)
+        credentials = tokens = OAuthTokens(asking, PATHS[layout].token, oauth, shelf)
     http = VendorHttp(
         api_base,
         where=where,
