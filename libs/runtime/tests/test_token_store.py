@@ -119,10 +119,10 @@ async def test_a_refresh_that_fails_in_between_is_taken_over(hubspot, process, a
 
 @pytest.mark.server
 async def test_a_killed_refresh_lets_go_of_the_row(hubspot, process, pools):
-    slow = {"kind": "delay", "delay_seconds": 4}
+    slow = {"kind": "delay", "delay_seconds": 8}
     hubspot.state.faults.add_json({"path": "oauth", "times": 1, "action": slow})
     dying = asyncio.create_task(process(0).read())
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(6):
         while not await pools[1].fetchval(
             "select count(*) from pg_stat_activity"
             " where datname = current_database() and state = 'idle in transaction'"
@@ -130,7 +130,7 @@ async def test_a_killed_refresh_lets_go_of_the_row(hubspot, process, pools):
             await asyncio.sleep(0.01)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):
         await process(1).read()
 
 

@@ -61,7 +61,8 @@ def test_a_database_elsewhere_wants_keys_of_its_own(place, tmp_path, monkeypatch
 
 
 def test_without_oauth_no_key_is_made(place, tmp_path):
-    place.write_text(OAUTH.split("[connections.hubspot.oauth]", maxsplit=1)[0] + 'access_token = "env:HS_ID"\n')
+    without = OAUTH.partition("[connections.hubspot.oauth]")[0]
+    place.write_text(without + 'access_token = "env:HS_ID"\n')
     home = Home(tmp_path / "home")
     make_deployment(place, home)
     assert not (home.root / "keys").exists()

@@ -45,6 +45,8 @@ def redact_text(text: str) -> str:
 
 def redact_value(value: Any) -> Any:
     """Redact a log field, whatever its type, with everything inside it."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()  # the names say what is secret in it
     match value:
         case str():
             return redact_text(value)
@@ -54,8 +56,6 @@ def redact_value(value: Any) -> Any:
             return value
         case dict():
             return {str(key): redact_field(str(key), item) for key, item in value.items()}
-        case tuple() if hasattr(value, "_asdict"):  # its names say what is secret in it
-            return {name: redact_field(name, item) for name, item in value._asdict().items()}
         case list() | tuple() | set() | frozenset():
             return [redact_value(item) for item in value]
         case _:

@@ -1,6 +1,7 @@
 """Composition root: two consumers, an outbox, and a sender for every CRM connection."""
 
 import sys
+from functools import partial
 
 import asyncpg
 from plumbline_connectors.configured import hubspot_client
@@ -8,6 +9,7 @@ from plumbline_runtime.budget import Budget
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
+from plumbline_runtime.settings import Settings
 from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 
@@ -72,15 +74,6 @@ def _sender(
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)
 
-    async def connect() -> asyncpg.Connection:
-        conn = await asyncpg.connect(
-            runtime.settings.database_url,
-            command_timeout=runtime.settings.statement_timeout_seconds,
-            server_settings=server_settings(runtime.settings),
-        )
-        await prepare_connection(conn)
-        return conn
-
     def wake() -> None:
         sender.wake()
 
@@ -99,7 +92,7 @@ def _sender(
     sender = Sender(
         workspace.id,
         connection.name,
-        connect=connect,
+        connect=partial(_connect, runtime.settings),
         rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
         health=runtime.health,
@@ -110,6 +103,16 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+async def _connect(settings: Settings) -> asyncpg.Connection:
+    conn = await asyncpg.connect(
+        settings.database_url,
+        command_timeout=settings.statement_timeout_seconds,
+        server_settings=server_settings(settings),
+    )
+    await prepare_connection(conn)
+    return conn
 
 
 def main() -> int:
