@@ -24,11 +24,14 @@ class Found(NamedTuple):
     mode: str | None
 
 
+OURS = Found("acct_1", "test")
+
+
 @dataclass
 class Vendor:
     """What the secrets open; an exception is raised instead."""
 
-    answer: Any = Found("acct_1", "test")
+    answer: Any = OURS
     secret: str = "first"
     looks: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None

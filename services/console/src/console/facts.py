@@ -141,6 +141,10 @@ class Facts:
         )
         return {(row["workspace"], row["connection"]): row["last_event_at"] for row in rows}
 
+    async def circuits(self) -> dict[tuple[str, str], Circuit]:
+        """The circuits that are open, by workspace and connection."""
+        return await open_circuits(self._db)
+
     async def heartbeats(self) -> dict[str, Heartbeat]:
         """The newest sign of life of each service."""
         rows = await self._db.fetch(

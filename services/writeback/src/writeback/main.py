@@ -1,10 +1,12 @@
 """Composition root: two consumers, an outbox, and a sender for every CRM connection."""
 
 import sys
+from functools import partial
 
 import asyncpg
-from plumbline_connectors.configured import hubspot_client
+from plumbline_connectors.configured import hubspot_check, hubspot_client
 from plumbline_runtime.budget import Budget
+from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
@@ -64,6 +66,11 @@ def _sender(
     crm = HubSpotCrm(client)
     budget = Budget.of(runtime.pool, workspace.id, connection)
 
+    def circuit(role: str) -> Circuit:
+        acquire = partial(budget.acquire, "write")
+        account = hubspot_check(workspace.id, connection, client, acquire)
+        return runtime.circuit(workspace.id, connection, role=role, account=account)
+
     async def connect() -> asyncpg.Connection:
         conn = await asyncpg.connect(
             runtime.settings.database_url,
@@ -83,6 +90,7 @@ def _sender(
         configured={str(kind): fields for kind, fields in workspace.fields.items()},
         pool=runtime.pool,
         budget=budget,
+        circuit=circuit("properties"),
         health=runtime.health,
         settings=settings,
         stopping=runtime.stopping,
@@ -94,7 +102,7 @@ def _sender(
         connect=connect,
         rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
-        health=runtime.health,
+        circuit=circuit("writes"),
         settings=settings,
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
