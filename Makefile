@@ -5,8 +5,13 @@ BIN := $(VENV)/bin
 PACKAGES := libs/schemas libs/domain libs/connectors libs/runtime libs/simulators deploy/local \
 	services/ingest-webhooks services/matcher services/writeback services/reconciler services/console
 ARGS ?=
+N ?= 1
+CASE ?=
+MINUTES ?= 30
+SEED ?= 1
+RATE ?= 100
 
-.PHONY: help setup demo up test unit lint format schemas bench lock clean
+.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -31,7 +36,14 @@ test: setup ## Every test, on a real Kafka and PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: setup ## Only the tests that need no server (under a minute)
-	@$(BIN)/python -m pytest -m "not server" $(ARGS)
+	@$(BIN)/python -m pytest -m "not server and not prometheus" $(ARGS)
+
+monitoring: setup ## Alert rules, dashboard and a real Prometheus (needs prometheus and promtool)
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null || \
+		{ echo "monitoring: install prometheus, which brings promtool (Debian: apt-get install prometheus)"; exit 1; }
+	@promtool check rules deploy/prometheus/rules/*.yml
+	@promtool test rules deploy/prometheus/tests/*.yml
+	@$(BIN)/python -m pytest -m prometheus $(ARGS)
 
 lint: setup ## Formatting, style, types, import directions, generated files
 	@$(BIN)/ruff format --check .
@@ -39,6 +51,7 @@ lint: setup ## Formatting, style, types, import directions, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m plumbline_schemas.generate --check
+	@$(BIN)/python deploy/grafana/generate.py --check
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .
@@ -47,8 +60,17 @@ format: setup ## Format the code
 schemas: setup ## Regenerate the JSON Schemas from the models
 	@$(BIN)/python -m plumbline_schemas.generate
 
+dashboard: setup ## Regenerate the Grafana dashboard from its data
+	@$(BIN)/python deploy/grafana/generate.py
+
 bench: setup ## Latency and throughput, printed as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name)
+	@$(BIN)/python -m tests.chaos -n $(N) $(CASE:%=--case %) $(ARGS)
+
+soak: setup ## A random choice of the faults under load (MINUTES=30 SEED=1 RATE=100)
+	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --seed $(SEED) --rate $(RATE) $(ARGS)
 
 lock: ## Compile requirements/*.in to hashed requirements/*.txt
 	@for f in bootstrap runtime local dev; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \

@@ -116,7 +116,7 @@ def test_incomplete_keeps_the_last_mrr(make: Any) -> None:
     assert bad.incomplete == ("discount:di_1",)
     after = stamp(bad.values, before, 2)
     assert after["mrr"] == before["mrr"]
-    assert stamp(bad.values, {}, 2)["mrr"].value is None
+    assert stamp(bad.values, {}, 2)["mrr"]["value"] is None
     assert fold(make, make.customer(), currency=None).incomplete == ("config",)
 
 
@@ -132,7 +132,7 @@ def test_a_version_moves_only_with_its_value(make: Any) -> None:
     same = stamp({"plan": Valued("a", "r2", make.sighting("y"))}, first, 2)
     other = stamp({"plan": Valued("b", "r2", make.sighting("y"))}, same, 3)
     assert same == first
-    assert (other["plan"].version, other["plan"].object) == (3, "y")
+    assert (other["plan"]["version"], other["plan"]["object"]) == (3, "y")
 
 
 @pytest.mark.parametrize(
@@ -211,4 +211,5 @@ def test_only_a_value_that_was_known_is_kept(
     last = Money(minor=500, currency="eur")
     before = stamp({"mrr": Valued(last, rule)}, {}, 1)
     now = {"mrr": Valued(None, "mrr.incomplete", keep=True)}
-    assert stamp(now, before, 2, whole_book=whole_book)["mrr"].value == expected
+    wanted = None if expected is None else expected.model_dump()
+    assert stamp(now, before, 2, whole_book=whole_book)["mrr"]["value"] == wanted

@@ -87,19 +87,22 @@ class Rig:
         *,
         topic: Topic = TOPIC,
         group: str = GROUP,
+        joined: bool = False,
         **changes: object,
     ) -> Consumption:
         settings = self.settings.model_copy(update=changes)
+        health = Health("test")
         consumption = Consumption(
             topic,
             group=group,
             handler=handler,
             settings=settings,
             pool=self.pool,
-            dead_letters=DeadLetters(self.producer, settings),
-            health=Health("test"),
+            dead_letters=DeadLetters(self.producer, settings, self.pool, health),
+            health=health,
             stopping=asyncio.Event(),
             failed=self.failures.append,
+            joined=joined,
         )
         self.running.append(consumption)
         await consumption.start()

@@ -122,14 +122,15 @@ async def test_infrastructure_down_for_too_long_ends_the_process(rig):
     await rig.reaches(0)
 
 
-async def test_the_brake_stops_a_consumer_that_can_only_dead_letter(rig):
+async def test_records_of_nobody_that_can_only_be_dead_letters_stop_the_consumer(rig):
     async def refuse(_: Batch) -> None:
         raise ValueError("everything is wrong")
 
     handler = rig.recorder()
     handler.before = refuse
     consumption = await rig.start(handler, dead_letter_brake_records=5)
-    await rig.publish(*(str(n).encode() for n in range(20)))
+    nobodys = [RawMessage(b"key", str(n).encode(), [], 0) for n in range(20)]
+    await rig.producer.publish_raw(rig.topic, nobodys)
     await rig.eventually(lambda: consumption.braked, seconds=30)
     await rig.reaches(5)
     condition = consumption._health.conditions()[f"consumer:{rig.group}"]

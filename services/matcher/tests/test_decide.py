@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from matcher.decide import decide, take_own
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
+from plumbline_schemas.accounts import AccountState
+from plumbline_schemas.events import AccountEvent
 from plumbline_schemas.ids import account_id, external_key
 from plumbline_schemas.observations import AnyObservation, ConfigObservation, WalkObservation
 
@@ -42,9 +44,13 @@ def visible(snapshot: Snapshot) -> dict[str, Any]:
     assert link is not None
     state = snapshot.accounts[link.account_id].state
     assert state is not None
-    values = {name: field.value for name, field in state.fields.items()}
-    keys = tuple(link.key for link in state.links)
-    return {**values, "links": keys, "flags": state.flags, "was": state.state}
+    assert AccountState.model_validate(state).model_dump(mode="json") == state
+    for change in snapshot.changes:
+        for event in change.events:
+            assert AccountEvent.model_validate(event).model_dump(mode="json") == event
+    values = {name: field["value"] for name, field in state["fields"].items()}
+    keys = tuple(link["key"] for link in state["links"])
+    return {**values, "links": keys, "flags": state["flags"], "was": state["state"]}
 
 
 def life(kit: Any) -> list[AnyObservation]:
@@ -118,5 +124,5 @@ def test_former_items_settle_a_tie_of_one_second(kit: Any, update_first: bool) -
     former = {"items": before.body.model_dump(mode="json")["items"], "trial_end": None}
     update = update.model_copy(update={"previous": former})
     snapshot = fold(kit, [update, before] if update_first else [before, update])
-    assert visible(snapshot)["mrr"].minor == 15000
+    assert visible(snapshot)["mrr"]["minor"] == 15000
     assert all(row.value.get("reason") != "tie" for row in snapshot.outbox)

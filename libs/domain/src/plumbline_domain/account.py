@@ -6,15 +6,16 @@ need and is not there is named in `incomplete`; such a field keeps its last valu
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
-from plumbline_schemas.accounts import ChangeCause, FieldValue, Stage, State
+from plumbline_schemas.accounts import ChangeCause, Stage, State
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.money import Money
 
 from plumbline_domain.due import next_instant
+from plumbline_domain.instants import instant_text
 from plumbline_domain.lifecycle import Lifecycle, lifecycle
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import subscription_mrr
@@ -33,6 +34,9 @@ FOLD_VERSION: Final = 1
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
 
 Value = str | bool | Money | None
+
+FieldDocument = dict[str, Any]
+"""A `FieldValue` of `accounts.state.v1` as JSON has it: every key, in the contract's order."""
 
 _NOTHING_THERE: Final = frozenset({"mrr.no_subscription", "plan.no_subscription"})
 
@@ -94,13 +98,13 @@ def fold_account(
     if named.missing is not None:
         incomplete.add("product:" + named.missing.split("/", 3)[3])
         wanted.add(named.missing)
-    where = _where(members, at)
+    payment, where = _standing(members, at)
     ambiguous = unsure_match or len(members) > 1
     newest = _newest([c.sighting for c in members] + [c.deletion for c in members])
     values = {
         "mrr": mrr,
         "plan": Valued(named.value, named.rule, named.by, keep=named.missing is not None),
-        "payment_status": _payment(members, at),
+        "payment_status": payment,
         "state": Valued(where.state, where.rule, where.by),
         "stage": Valued(where.stage, where.rule, where.by),
         "billing_started_at": _started(subscriptions),
@@ -134,8 +138,7 @@ def _present(members: Sequence[Customer], at: datetime) -> datetime:
     last tick would not have started yet. A function of what is stored, so a replay finds the same.
     """
     sightings = [sighting for member in members for sighting in _sightings(member)]
-    newest = _newest(sightings)
-    return at if newest is None else max(at, newest.vendor_time)
+    return max([at, *(one.vendor_time for one in sightings if one is not None)])
 
 
 def _sightings(member: Customer) -> list[Sighting | None]:
@@ -177,35 +180,39 @@ def _mrr(
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
 
 
-def _payment(members: Sequence[Customer], at: datetime) -> Valued:
-    """As if all objects were one customer's; deleted customers owe nothing (design 9)."""
+def _standing(members: Sequence[Customer], at: datetime) -> tuple[Valued, Lifecycle]:
+    """Payment status and lifecycle; one customer's own health is the account's."""
     alive = [member for member in members if member.deletion is None]
     if not alive:
         by = _newest([member.deletion for member in members])
-        return Valued("none", "payment_status.customer_deleted", by)
+        payment = Valued("none", "payment_status.customer_deleted", by)
+        return payment, _where([_lifecycle(member, None, at) for member in members])
     health = _health(alive, at)
-    return Valued(health.value, health.rule, health.by)
+    single = health if len(alive) == 1 else None
+    found = [_lifecycle(member, single, at) for member in members]
+    return Valued(health.value, health.rule, health.by), _where(found)
 
 
 def _health(members: Sequence[Customer], at: datetime) -> PaymentHealth:
+    """As if all objects were one customer's; deleted customers owe nothing (design 9)."""
     subscriptions = [seen for member in members for seen in member.subscriptions]
     invoices: list[SeenInvoice] = [seen for member in members for seen in member.invoices]
     return payment_health(subscriptions, invoices, at=at)
 
 
-def _where(members: Sequence[Customer], at: datetime) -> Lifecycle:
+def _where(found: Sequence[Lifecycle]) -> Lifecycle:
     """The first of at_risk, active, trial, churned, prospect that any member has (design 9)."""
-    found = [_lifecycle(member, at) for member in members]
     return min(
         found,
         key=lambda one: (_STATES_IN_ORDER.index(one.state), _STAGES_IN_ORDER.index(one.stage)),
     )
 
 
-def _lifecycle(member: Customer, at: datetime) -> Lifecycle:
+def _lifecycle(member: Customer, health: PaymentHealth | None, at: datetime) -> Lifecycle:
+    """Where one customer stands; `health` is its own if that is known already."""
     if member.deletion is None:
-        health = _health([member], at)
-        return lifecycle(member.subscriptions, member.invoices, health, at=at)
+        own = health or _health([member], at)
+        return lifecycle(member.subscriptions, member.invoices, own, at=at)
     nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
     left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
     return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)
@@ -216,9 +223,9 @@ def _started(subscriptions: Sequence[SeenSubscription]) -> Valued:
     if not dated:
         return Valued(None, "billing_started_at.no_subscription")
     first = min(dated, key=start_of)
-    instant = start_of(first)[0].astimezone(UTC)
-    text = instant.isoformat().replace("+00:00", "Z")
-    return Valued(text, "billing_started_at.earliest_start", first.sighting)
+    return Valued(
+        instant_text(start_of(first)[0]), "billing_started_at.earliest_start", first.sighting
+    )
 
 
 def _references(members: Sequence[Customer], newest: Sighting | None) -> dict[str, Valued]:
@@ -242,12 +249,12 @@ def _why_ambiguous(members: Sequence[Customer], unsure_match: bool) -> str:
 
 def stamp(
     values: Mapping[str, Valued],
-    previous: Mapping[str, FieldValue],
+    previous: Mapping[str, FieldDocument],
     version: int,
     *,
     whole_book: bool = True,
     cause: ChangeCause | None = None,
-) -> dict[str, FieldValue]:
+) -> dict[str, FieldDocument]:
     """Give values their provenance and version; an equal value keeps both as they were.
 
     A value that can't be computed now keeps the last one, unless that only said that nothing was
@@ -256,29 +263,34 @@ def stamp(
     """
     fields = {}
     for name, valued in values.items():
+        value = _plain(valued.value)
         before = previous.get(name)
-        lasting = before is not None and whole_book and before.rule not in _NOTHING_THERE
-        if before is not None and (before.value == valued.value or (valued.keep and lasting)):
+        if before is not None and (
+            before["value"] == value
+            or (valued.keep and whole_book and before["rule"] not in _NOTHING_THERE)
+        ):
             fields[name] = before
         else:
-            fields[name] = _field(valued, version, cause)
+            fields[name] = _field(value, valued, version, cause)
     return fields
 
 
-def _field(valued: Valued, version: int, cause: ChangeCause | None) -> FieldValue:
+def _plain(value: Value) -> str | bool | dict[str, Any] | None:
+    return {"minor": value.minor, "currency": value.currency} if isinstance(value, Money) else value
+
+
+def _field(value: Any, valued: Valued, version: int, cause: ChangeCause | None) -> FieldDocument:
     by = valued.by
-    if by is None:
-        return FieldValue(value=valued.value, rule=valued.rule, cause=cause, version=version)
-    return FieldValue(
-        value=valued.value,
-        rule=valued.rule,
-        connection=by.connection,
-        object=by.vendor_id,
-        event_id=by.event_id,
-        event_type=by.event_type,
-        vendor_time=by.vendor_time,
-        received_at=by.received_at,
-        origin=by.origin,
-        cause=cause,
-        version=version,
-    )
+    return {
+        "value": value,
+        "rule": valued.rule,
+        "connection": None if by is None else by.connection,
+        "object": None if by is None else by.vendor_id,
+        "event_id": None if by is None else by.event_id,
+        "event_type": None if by is None else by.event_type,
+        "vendor_time": None if by is None else instant_text(by.vendor_time),
+        "received_at": None if by is None else instant_text(by.received_at),
+        "origin": None if by is None else by.origin,
+        "cause": cause,
+        "version": version,
+    }

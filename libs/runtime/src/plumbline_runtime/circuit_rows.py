@@ -132,3 +132,23 @@ async def store_closing(conn: Connection, key: Key) -> bool:
     kind = _KINDS[reason]
     await close_attention(conn, workspace=workspace, kind=kind, subject=connection)
     return True
+
+
+class Standing(NamedTuple):
+    """How a connection stands, in the words of `plumbline status`."""
+
+    state: Literal["refused", "wrong_account"]
+    since: datetime
+    detail: str
+
+
+async def closed_off(conn: Connection) -> dict[Key, Standing]:
+    """Every connection whose circuit is open."""
+    rows = await conn.fetch(
+        """select workspace, connection, state, since, detail from connection.circuit_view
+           where state <> 'ok'"""
+    )
+    return {
+        (row["workspace"], row["connection"]): Standing(row["state"], row["since"], row["detail"])
+        for row in rows
+    }

@@ -1,17 +1,26 @@
 """Handing a batch to its handler until it is handled: infrastructure back-off, poison records."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from plumbline_schemas.topics import Topic
 
 from plumbline_runtime import metrics
-from plumbline_runtime.backoff import Abandoned, Backoff, InfrastructureDown
-from plumbline_runtime.dead_letters import BrakeEngaged
+from plumbline_runtime.backoff import (
+    Abandoned,
+    Backoff,
+    InfrastructureDown,
+    is_infrastructure,
+)
+from plumbline_runtime.batch_log import log_batch
+from plumbline_runtime.brakes import BrakeEngaged
+from plumbline_runtime.letter_box import LetterBox
 from plumbline_runtime.positions import read_positions
-from plumbline_runtime.records import Batch, BatchHandler, Fenced, Record
+from plumbline_runtime.postgres import transaction
+from plumbline_runtime.records import Batch, BatchHandler, Fenced, JoinedBatch, Record
 from plumbline_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,27 +36,6 @@ class HandlerBug(Exception):  # noqa: N818 - what it is
 
 STOPS_CONSUMER: Final = (Fenced, InfrastructureDown, Abandoned, BrakeEngaged, HandlerBug)
 """Raised by `deliver`; nothing was passed unhandled."""
-
-
-class LetterBox(Protocol):
-    """Where records go that can't be handled."""
-
-    async def send(
-        self,
-        record: Record,
-        topic: Topic,
-        *,
-        reason: str,
-        error: BaseException | str,
-        attempts: int = 1,
-    ) -> None:
-        """Return once the letter is safe."""
-
-    def sent(self, topic: Topic) -> int:
-        """Letters of the topic so far."""
-
-    def release(self, topic: Topic) -> None:
-        """A record was good: the row of letters ends."""
 
 
 class _Rest(NamedTuple):
@@ -86,9 +74,22 @@ class Delivery:
         Raises one of STOPS_CONSUMER; never passes a record that is neither handled nor
         dead-lettered.
         """
-        letters = self._dead_letters.sent(self._topic)
+        wanted: list[Record] = []
+        parked: list[Record] = []
+        for record in records:
+            braked = self._dead_letters.parks(record, self._topic)
+            (parked if braked else wanted).append(record)
+        if parked:
+            await self._park(parked)
+        end = await self._deliver(position, wanted) if wanted else position
+        if end <= records[-1].offset:
+            end = await self._step_behind(end, records[-1])
+        await self._settle(records)
+        return end
+
+    async def _deliver(self, position: int, records: Sequence[Record]) -> int:
         try:
-            end = await self._until_healthy(_Rest(position, records))
+            return await self._until_healthy(_Rest(position, records))
         except STOPS_CONSUMER:
             raise
         except Exception:  # noqa: BLE001 - whatever it is, some record causes it
@@ -96,10 +97,78 @@ class Delivery:
                 "handler_failed", partition=records[0].partition, offset=records[0].offset
             )
             metrics.BATCH_RETRIES.labels(self._group, "handler").inc()
-            end = await self._one_by_one(position, records)
-        if self._dead_letters.sent(self._topic) - letters < len(records):
-            self._dead_letters.release(self._topic)
-        return end
+            return await self._one_by_one(position, records)
+
+    async def _park(self, records: Sequence[Record]) -> None:
+        """Set the records of braked connections aside, before the position passes them."""
+        backoff = self._backoff(records[0].partition)
+        for record in records:
+            while True:
+                try:
+                    await self._dead_letters.park(record, self._topic)
+                    break
+                except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                    await backoff.after(failure)
+
+    async def _settle(self, records: Sequence[Record]) -> None:
+        backoff = self._backoff(records[0].partition)
+        while True:
+            try:
+                return await self._dead_letters.settle(self._topic, records)
+            except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(failure)
+
+    async def deliver_all(
+        self, parts: Mapping[int, tuple[int, Sequence[Record]]]
+    ) -> dict[int, int]:
+        """As `deliver`, for the position and records of several partitions in one transaction.
+
+        When that fails, whatever the reason, each partition is delivered by itself.
+        """
+        braked = (
+            self._dead_letters.parks(record, self._topic)
+            for _, records in parts.values()
+            for record in records
+        )
+        if len(parts) == 1 or any(braked):
+            return {
+                partition: await self.deliver(position, records)
+                for partition, (position, records) in parts.items()
+            }
+        batch = JoinedBatch(
+            [
+                Batch(self._topic, partition, records, group=self._group, position=position)
+                for partition, (position, records) in parts.items()
+            ]
+        )
+        try:
+            await self._once(batch)
+        except STOPS_CONSUMER:
+            raise
+        except Exception as error:  # noqa: BLE001 - delivered again, partition by partition
+            self._log.warning("joined_batch_failed", error=f"{type(error).__name__}: {error}")
+            return {
+                part.partition: await self._apart(part, error if number == 0 else None)
+                for number, part in enumerate(batch.parts)
+            }
+        await self._settle(batch.records)
+        return {part.partition: part.end for part in batch.parts}
+
+    async def _apart(self, part: Batch, error: Exception | None) -> int:
+        """One partition of a joined batch, from wherever it stands now."""
+        backoff = self._backoff(part.partition)
+        if error is not None and is_infrastructure(error):
+            await backoff.after(error)
+        stored = await self._stored(part.partition, backoff)
+        if stored == part.end:  # the joined transaction had committed unheard
+            await self._settle(part.records)
+            return stored
+        if stored != part.position:
+            raise Fenced(
+                f"{self._group}: the position of {self._topic.name}/{part.partition} is {stored}, "
+                f"expected {part.position}: another process moved it"
+            )
+        return await self.deliver(stored, part.records)
 
     async def _until_healthy(self, rest: _Rest) -> int:
         """One batch, again and again while only the infrastructure fails."""
@@ -117,18 +186,20 @@ class Delivery:
         return rest.position
 
     async def _once(self, batch: Batch) -> int:
+        began = time.monotonic()
         await self._handler.handle(batch)
-        if batch.advanced_to != batch.end:
+        if not batch.finished:
             raise HandlerBug(
                 f"{self._group}: {self._topic.name}/{batch.partition}: the handler returned at "
                 f"{batch.advanced_to}, expected it to have advanced to {batch.end}"
             )
+        log_batch(batch, began)
         return batch.end
 
     async def _resume(self, batch: Batch, backoff: Backoff) -> _Rest:
         """Where the batch stands now: its last transaction may have committed unheard."""
         position = await self._stored(batch.partition, backoff)
-        if position not in {batch.position, batch.advanced_to}:
+        if position not in {batch.position, *batch.asked_for}:
             raise Fenced(
                 f"{self._group}: the position of {self._topic.name}/{batch.partition} is "
                 f"{position}, expected {batch.position}: another process moved it"
@@ -145,7 +216,12 @@ class Delivery:
                 f"expected {position} or little more: another process moved it"
             )
         for record in records:
-            if record.offset >= stored:
+            if record.offset < stored:
+                continue
+            if self._dead_letters.parks(record, self._topic):  # braked by a record before it
+                await self._park([record])
+                stored = await self._step_behind(stored, record)
+            else:
                 stored = await self._single(stored, record)
         return stored
 
@@ -164,22 +240,24 @@ class Delivery:
 
     async def _pass_over(self, stored: int, record: Record, error: Exception) -> int:
         """Dead-letter one record and step behind it, in that order."""
-        batch = Batch(self._topic, record.partition, [record], group=self._group, position=stored)
         backoff = self._backoff(record.partition)
-        published = False
         while True:
             try:
-                if not published:
-                    await self._dead_letters.send(
-                        record,
-                        self._topic,
-                        reason="unhandled",
-                        error=error,
-                        attempts=_TRIES_PER_RECORD,
-                    )
-                    published = True
-                async with self._pool.acquire() as conn, conn.transaction():
-                    await batch.advance(conn)
+                await self._dead_letters.send(
+                    record, self._topic, reason="unhandled", error=error, attempts=_TRIES_PER_RECORD
+                )
+                break
+            except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
+                await backoff.after(failure)
+        return await self._step_behind(stored, record)
+
+    async def _step_behind(self, stored: int, record: Record) -> int:
+        """Move the position past records that are safe elsewhere."""
+        batch = Batch(self._topic, record.partition, [record], group=self._group, position=stored)
+        backoff = self._backoff(record.partition)
+        while True:
+            try:
+                await transaction(self._pool, batch.advance)
                 return batch.end
             except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
                 await backoff.after(failure)

@@ -14,18 +14,20 @@ class Condition(NamedTuple):
 
     ok: bool
     detail: str = ""
+    gates: bool = True
+    """False for what is wrong and shown, yet no reason to keep all else waiting."""
 
 
 class Health:
-    """The conditions of one process: ready only when every one of them holds."""
+    """The conditions of one process: ready only when every one that gates holds."""
 
     def __init__(self, service: str) -> None:
         self.service = service
         self._conditions: dict[str, Condition] = {"started": Condition(False, "starting")}
 
-    def set(self, condition: str, ok: bool, detail: str = "") -> None:
+    def set(self, condition: str, ok: bool, detail: str = "", *, gates: bool = True) -> None:
         """State a condition; the first call adds it."""
-        self._conditions[condition] = Condition(ok, detail)
+        self._conditions[condition] = Condition(ok, detail, gates)
 
     def remove(self, condition: str) -> None:
         """Forget a condition that no longer applies."""
@@ -33,8 +35,12 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether every condition holds."""
-        return all(condition.ok for condition in self._conditions.values())
+        """Whether every condition that gates holds."""
+        return all(condition.ok or not condition.gates for condition in self._conditions.values())
+
+    def unmet(self) -> list[str]:
+        """Names of the conditions that don't hold."""
+        return [name for name, condition in self.conditions().items() if not condition.ok]
 
     def conditions(self) -> dict[str, Condition]:
         """A copy, sorted by name."""

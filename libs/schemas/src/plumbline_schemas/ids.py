@@ -39,14 +39,16 @@ class KeyParts(NamedTuple):
 
 def external_key(workspace: str, connection: str, kind: str, vendor_id: str) -> ExternalKey:
     """Join the four parts; only the vendor id may hold a slash."""
+    key = f"{workspace}/{connection}/{kind}/{vendor_id}"
+    parts = key.split("/", 3)
+    if parts == [workspace, connection, kind, vendor_id] and all(parts):
+        return ExternalKey(key)
     for name, part in (("workspace", workspace), ("connection", connection), ("kind", kind)):
         if not part or "/" in part:
             raise ValueError(
                 f"{name} of an external key must be a word without slash, got {part!r}"
             )
-    if not vendor_id:
-        raise ValueError(f"vendor id of an external key is empty ({workspace}/{connection}/{kind})")
-    return ExternalKey(f"{workspace}/{connection}/{kind}/{vendor_id}")
+    raise ValueError(f"vendor id of an external key is empty ({workspace}/{connection}/{kind})")
 
 
 def split_key(key: str) -> KeyParts:

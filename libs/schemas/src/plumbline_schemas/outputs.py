@@ -55,7 +55,10 @@ class Status(Output):
     reads: int
     effects: int
     attention: int
+    attention_kinds: dict[str, int] = {}
+    """Open items by kind; held effects count one by one in `attention`, not here."""
     dead_letters: dict[str, int]
+    """Open letters by dead-letter topic."""
     connections: list[ConnectionStatus]
 
 
@@ -171,3 +174,100 @@ class Rebuilt(Output):
     compared_with: str | None
     equal: bool | None
     seconds: float
+
+
+class DeadLetterRow(Output):
+    """One dead letter: why a record could not be handled, and what a person decided about it."""
+
+    id: str
+    """`topic/partition/offset` in the dead-letter topic."""
+    topic: str
+    reason: str
+    workspace: str
+    """`-` where the record doesn't tell."""
+    connection: str
+    """`workspace/connection`, empty where unknown."""
+    key: str | None
+    error_class: str
+    error: str
+    stack_hash: str
+    """Equal for equal places in the code: letters of one cause."""
+    attempts: int
+    first_failed_at: datetime
+    last_failed_at: datetime
+    service: str
+    first: str | None
+    """The first letter of the same record, when it was replayed and failed again."""
+    status: Literal["open", "replayed", "discarded"]
+    handled_by: str | None
+    handled_at: datetime | None
+    note: str | None
+
+
+class DeadLetterGroup(Output):
+    """Letters of one topic, connection, reason and place in the code."""
+
+    topic: str
+    connection: str
+    reason: str
+    stack_hash: str
+    letters: int
+    first_failed_at: datetime
+    last_failed_at: datetime
+    example: str
+
+
+class DeadLetterList(Output):
+    """`plumbline dlq list`: `groups` count all letters asked for, `letters` are the newest."""
+
+    open: int
+    groups: list[DeadLetterGroup]
+    letters: list[DeadLetterRow]
+    shown: int
+    found: int
+
+
+class HeaderShown(Output):
+    """One Kafka header; control characters are escaped."""
+
+    name: str
+    value: str | None
+
+
+class DeadLetterShown(Output):
+    """`plumbline dlq show ID`."""
+
+    letter: DeadLetterRow
+    headers: list[HeaderShown]
+    body_bytes: int
+    body: str | None
+    """Only on request; secrets and addresses are replaced, control characters escaped."""
+
+
+class DeadLettersHandled(Output):
+    """`plumbline dlq replay` and `discard`."""
+
+    action: Literal["replayed", "discarded"]
+    letters: list[str]
+    """Handled now, in the order of the log; a letter's neighbours of the same key go with it."""
+    already: list[str]
+    """Asked for, but handled before: left alone."""
+
+
+class AttentionItem(Output):
+    """One thing that needs a person."""
+
+    workspace: str
+    kind: str
+    subject: str
+    status: Literal["open", "closed"]
+    summary: str
+    opened_at: datetime
+    changed_at: datetime
+    details: dict[str, Any]
+
+
+class AttentionList(Output):
+    """`plumbline attention list`, oldest first."""
+
+    items: list[AttentionItem]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from plumbline_runtime.circuit_rows import Standing, closed_off
 from plumbline_schemas.topics import (
     ACCOUNTS_STATE,
     OBSERVATIONS,
@@ -15,6 +16,8 @@ from plumbline_schemas.topics import (
     all_topics,
     dead_letter_topics,
 )
+
+from console import attention
 
 GROUPS: tuple[tuple[str, Topic], ...] = (
     ("observe", WEBHOOKS_RECEIVED),
@@ -99,7 +102,10 @@ class Facts:
             """select count(*) from writeback.attention_view
                where status = 'open' and kind not in ('plan_approval', 'conflict', 'mass_change')"""
         )
-        return int(held) + int(matches) + int(writes)
+        desk = await self._db.fetchval(
+            "select count(*) from runtime.attention_view where status = 'open'"
+        )
+        return int(held) + int(matches) + int(writes) + int(desk)
 
     async def _lag(self, group: str, topic: Topic) -> int:
         ends = await self._offsets(topic.name, end=True)
@@ -125,13 +131,17 @@ class Facts:
         return {tp.partition: offset for tp, offset in found.items()}
 
     async def dead_letters(self) -> dict[str, int]:
-        """Records in each dead-letter topic."""
-        counts = {}
-        for name in dead_letter_topics():
-            ends = await self._offsets(name, end=True)
-            begins = await self._offsets(name, end=False)
-            counts[name] = sum(ends[partition] - begins[partition] for partition in ends)
-        return counts
+        """Open letters of each dead-letter topic; what no service has read yet counts as open."""
+        rows = await self._db.fetch("select topic, letters from runtime.dead_letter_view")
+        known = {row["topic"]: row["letters"] for row in rows}
+        return {
+            name: known.get(name, 0) + await self._lag("letters", topic)
+            for name, topic in dead_letter_topics().items()
+        }
+
+    async def attention_kinds(self) -> dict[str, int]:
+        """Open attention items by kind."""
+        return await attention.kinds(self._db)
 
     async def last_events(self) -> dict[tuple[str, str], datetime]:
         """When each connection last delivered something."""
@@ -141,9 +151,9 @@ class Facts:
         )
         return {(row["workspace"], row["connection"]): row["last_event_at"] for row in rows}
 
-    async def circuits(self) -> dict[tuple[str, str], Circuit]:
-        """The circuits that are open, by workspace and connection."""
-        return await open_circuits(self._db)
+    async def closed_off(self) -> dict[tuple[str, str], Standing]:
+        """Connections that refuse us or are another account."""
+        return await closed_off(self._db)
 
     async def heartbeats(self) -> dict[str, Heartbeat]:
         """The newest sign of life of each service."""

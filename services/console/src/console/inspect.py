@@ -79,11 +79,20 @@ def _print_status(found: Status) -> None:
         ["lag", "reads", "effects", "attention", "dead letters"],
         [(found.lag, found.reads, found.effects, found.attention, dead)],
     )
+    if found.attention_kinds:
+        table("Attention", ["kind", "open"], found.attention_kinds.items())
     table(
         "Connections",
-        ["workspace", "name", "kind", "last event"],
+        ["workspace", "name", "kind", "last event", "state", "detail"],
         [
-            (row.workspace, row.name, row.kind, row.last_event_at or "never")
+            (
+                row.workspace,
+                row.name,
+                row.kind,
+                row.last_event_at or "never",
+                f"{row.state} since {row.since}" if row.since else row.state,
+                row.detail,
+            )
             for row in found.connections
         ],
     )

@@ -17,6 +17,10 @@ accounts_app = typer.Typer(
     help="What Plumbline knows about an account, and why.", no_args_is_help=True
 )
 app.add_typer(accounts_app, name="accounts")
+dlq_app = typer.Typer(help="Records that could not be handled.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
+attention_app = typer.Typer(help="Whatever needs a person.", no_args_is_help=True)
+app.add_typer(attention_app, name="attention")
 
 Config = Annotated[
     Path | None,
@@ -25,6 +29,11 @@ Config = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Topic = Annotated[str | None, typer.Option(help="Only of this topic.")]
+Reason = Annotated[str | None, typer.Option(help="Only of this reason.")]
+Connection = Annotated[
+    str | None, typer.Option(help="Only of this connection, or workspace/connection.")
+]
 
 
 @app.command()
@@ -81,6 +90,83 @@ def accounts_why(account: str, field: str, config: Config = None, json: Json = F
     from console.inspect import run_why
 
     raise typer.Exit(run_why(config, account, field, as_json=json))
+
+
+@dlq_app.command("list")
+def dlq_list(
+    *,
+    topic: Topic = None,
+    reason: Reason = None,
+    connection: Connection = None,
+    limit: Annotated[int, typer.Option(min=1, help="Letters to print.")] = 20,
+    everything: Annotated[bool, typer.Option("--all", help="Handled ones, too.")] = False,
+    json: Json = False,
+) -> None:
+    """Open dead letters, newest first, and how many of each cause."""
+    from console.dlq import run_list
+    from console.letter_box import Wanted
+
+    wanted = Wanted(topic, reason, connection)
+    raise typer.Exit(run_list(wanted, limit=limit, everything=everything, as_json=json))
+
+
+@dlq_app.command("show")
+def dlq_show(
+    letter: Annotated[str, typer.Argument(help="TOPIC.dlq/PARTITION/OFFSET")],
+    body: Annotated[bool, typer.Option("--body", help="The body, secrets replaced.")] = False,
+    json: Json = False,
+) -> None:
+    """One dead letter with its headers. Exit 1: there is none."""
+    from console.dlq import run_show
+
+    raise typer.Exit(run_show(letter, body=body, as_json=json))
+
+
+@dlq_app.command("replay")
+def dlq_replay(
+    letters: Annotated[list[str] | None, typer.Argument(help="TOPIC.dlq/PARTITION/OFFSET")] = None,
+    *,
+    topic: Topic = None,
+    reason: Reason = None,
+    connection: Connection = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every open one.")] = False,
+    json: Json = False,
+) -> None:
+    """Send records to their topics again; open letters of the same key go with them, in order."""
+    from console.dlq import run_replay
+    from console.letter_box import Wanted
+
+    filtered = everything or topic or reason or connection
+    if not letters and not filtered:
+        raise typer.BadParameter("name letters, or --topic, --reason, --connection, or --all")
+    wanted = Wanted(topic, reason, connection) if filtered else None
+    raise typer.Exit(run_replay(letters or [], wanted, as_json=json))
+
+
+@dlq_app.command("discard")
+def dlq_discard(
+    letters: Annotated[list[str], typer.Argument(help="TOPIC.dlq/PARTITION/OFFSET")],
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads it later.")],
+    json: Json = False,
+) -> None:
+    """Mark letters as of no use; they stay in the topic and count no more."""
+    from console.dlq import run_discard
+
+    raise typer.Exit(run_discard(letters, reason, as_json=json))
+
+
+@attention_app.command("list")
+def attention_list(
+    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    workspace: Annotated[str | None, typer.Option(help="Only this workspace.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones, too.")] = False,
+    json: Json = False,
+) -> None:
+    """What is open, oldest first, of every service, whether it runs or not."""
+    from console.attention import run_attention
+
+    code = run_attention(kind=kind, workspace=workspace, everything=everything, as_json=json)
+    raise typer.Exit(code)
 
 
 @app.command()

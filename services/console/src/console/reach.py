@@ -51,6 +51,12 @@ def servers(run: Run | None) -> tuple[str, str]:
     return kafka, database
 
 
+def kafka_server(run: Run | None) -> str:
+    """Kafka's bootstrap servers, for what needs no database; raises NotRunning."""
+    named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    return named or servers(run)[0]
+
+
 @asynccontextmanager
 async def connected(database: str) -> AsyncIterator[asyncpg.Connection]:
     """One database connection with our codecs, closed at the end."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import asyncpg
-import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.observations import AnyObservation
@@ -14,8 +14,6 @@ from plumbline_schemas.topics import Topic
 from ingest_webhooks import desired, store
 from ingest_webhooks.handle import Plan, Sources, Understood, decide, echo_candidates, understand
 from ingest_webhooks.metrics import SKIPPED
-
-log = structlog.get_logger()
 
 _YIELD_EVERY: Final = 20
 
@@ -78,6 +76,7 @@ class ObserveHandler:
             )
         if plan.observations:
             await self._producer.publish_observations(plan.observations)
+        failpoints.hit("observe.after_publish")
 
         async def apply(conn: asyncpg.Connection) -> None:
             await store.want(conn, plan.wishes)
@@ -118,10 +117,7 @@ class ObserveHandler:
             SKIPPED.labels(reason).inc(count)
         if plan.wishes:
             self._wake_readers()
-        log.info(
-            "observed_batch",
-            partition=batch.partition,
-            records=len(batch.records),
+        batch.counts.update(
             observations=len(plan.observations),
             reads=len(plan.wishes),
             dead_letters=len(plan.dead),

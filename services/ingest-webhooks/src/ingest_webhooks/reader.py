@@ -5,11 +5,13 @@ that it takes its work from, so a lost session stops the work; another instance 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.producer import PublishFailed
 from plumbline_schemas.errors import Retryable, VendorError
@@ -98,7 +100,7 @@ class Reader:
             try:
                 await self._serve(conn)
             except _INFRASTRUCTURE as error:
-                log.warning("reader_interrupted", source=self.label, error=str(error))
+                log.warning("reader_interrupted", source=self.label, error=error)
                 await self._pause(self._settings.lock_retry)
             finally:
                 self.leading = False
@@ -148,15 +150,17 @@ class Reader:
         )
         if started_at is None:
             return
+        began = time.monotonic()
         looks = await self._look.look(reads)
         if looks.observations:
             await self._publisher.publish_observations(looks.observations)
+        failpoints.hit("reader.after_publish")
         failures = [self._failure(read, error) for read, error in looks.failed]
         async with conn.transaction():
             await store.done(conn, self._workspace, self._connection, looks.done, started_at)
             await store.failed(conn, self._workspace, self._connection, failures)
             await tell_of_reads(conn, self._workspace, self._connection, looks.done, failures)
-        self._report(looks, reads)
+        self._report(looks, reads, began)
         if looks.refused is not None:
             await self._circuit.refused(looks.refused)
             return
@@ -188,7 +192,7 @@ class Reader:
         )
         return min(max([jitter, *waits]), _VENDOR_DOWN_PAUSE)
 
-    def _report(self, looks: Looks, reads: list[DueRead]) -> None:
+    def _report(self, looks: Looks, reads: list[DueRead], began: float) -> None:
         READS.labels(self.label, "done").inc(len(looks.done))
         READS.labels(self.label, "failed").inc(len(looks.failed))
         log.info(
@@ -198,9 +202,12 @@ class Reader:
             done=len(looks.done),
             failed=len(looks.failed),
             refused=looks.refused is not None,
+            duration_ms=round((time.monotonic() - began) * 1000, 1),
         )
         for read, error in looks.failed:
-            log.warning("read_failed", kind=read.kind, id=read.vendor_id, error=str(error)[:300])
+            log.warning(
+                "read_failed", source=self.label, kind=read.kind, id=read.vendor_id, error=error
+            )
 
     async def _pause(self, seconds: float, *, wakeable: bool = True) -> None:
         """Wait, but no longer than until the stop; new work cuts it short if `wakeable`."""

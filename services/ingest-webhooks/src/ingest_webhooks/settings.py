@@ -28,7 +28,8 @@ class IngestSettings(NamedTuple):
     """A vendor's batch (vendors 2.3): full ones are read at once."""
     read_window: float = 0.25
     """Smaller batches wait this long after their first read, so that more can join."""
-    read_poll: float = 0.15
+    read_poll: float = 0.5
+    """How often wanted reads are looked for without being woken by this process's observe."""
     read_concurrency: int = 4
     """GETs in flight per Stripe connection."""
     lock_retry: float = 1.0

@@ -1,25 +1,31 @@
-"""Typed changes of an account, for `accounts.events.v1` (design 4)."""
+"""Typed changes of an account, for `accounts.events.v1` (design 4), as JSON has them.
+
+The contract is `plumbline_schemas.events.AccountEvent`; a test holds every event against it.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from plumbline_domain.movements import CUSTOMER_CAUSED
-from plumbline_schemas.accounts import AccountState, FieldValue
-from plumbline_schemas.events import AccountEvent, AccountEventType, Movement
+from plumbline_schemas.events import AccountEventType, Movement
 
 from matcher.cause import RecordCause
+from matcher.documents import StateDocument, value_of
+from matcher.snapshot import kind_of
 
 _TROUBLE = frozenset({"failing", "past_due"})
 
+EventDocument = dict[str, Any]
+
 
 def account_events(
-    before: AccountState | None,
-    after: AccountState,
+    before: StateDocument | None,
+    after: StateDocument,
     movement: Movement | None,
     cause: RecordCause,
     *,
     opening: bool,
-) -> list[AccountEvent]:
+) -> list[EventDocument]:
     """What downstream teams hear of one change.
 
     While the book is read for the first time (`opening`) fields changing is no news: only that
@@ -29,19 +35,19 @@ def account_events(
     if before is not None and not opening:
         found += _about_fields(before, after, movement)
     return [
-        AccountEvent(
-            type=kind,
-            account=after.id,
-            workspace=after.workspace,
-            version=after.version,
-            occurred_at=cause.vendor_time,
-            field=field,
-            before=None if before is None or field is None else before.fields.get(field),
-            after=None if field is None else after.fields.get(field),
-            movement=movement if kind == "account.mrr_changed" else None,
-            cause=cause.published,
-            details=details,
-        )
+        {
+            "type": kind,
+            "account": after["id"],
+            "workspace": after["workspace"],
+            "version": after["version"],
+            "occurred_at": cause.document["vendor_time"],
+            "field": field,
+            "before": None if before is None or field is None else before["fields"].get(field),
+            "after": None if field is None else after["fields"].get(field),
+            "movement": movement if kind == "account.mrr_changed" else None,
+            "cause": cause.document,
+            "details": details,
+        }
         for kind, field, details in found
     ]
 
@@ -49,7 +55,7 @@ def account_events(
 _Found = tuple[AccountEventType, str | None, dict[str, Any]]
 
 
-def _about_links(before: AccountState | None, after: AccountState) -> Iterator[_Found]:
+def _about_links(before: StateDocument | None, after: StateDocument) -> Iterator[_Found]:
     if before is None:
         yield "account.created", None, {}
     had = {} if before is None else _records(before)
@@ -58,39 +64,34 @@ def _about_links(before: AccountState | None, after: AccountState) -> Iterator[_
         yield "account.linked", None, {"record": key, **has[key]}
     for key in sorted(had.keys() - has.keys()):
         yield "account.unlinked", None, {"record": key}
-    if after.merged_into is not None:
-        yield "account.merged", None, {"merged_into": after.merged_into}
-    was_ambiguous = before is not None and before.flags.ambiguous
-    if after.flags.ambiguous and not was_ambiguous:
+    if after["merged_into"] is not None:
+        yield "account.merged", None, {"merged_into": after["merged_into"]}
+    was_ambiguous = before is not None and before["flags"]["ambiguous"]
+    if after["flags"]["ambiguous"] and not was_ambiguous:
         yield "account.ambiguous", "ambiguous", {}
 
 
-def _records(state: AccountState) -> dict[str, dict[str, str]]:
+def _records(state: StateDocument) -> dict[str, dict[str, str]]:
     return {
-        link.key: {"method": link.method, "evidence": link.evidence}
-        for link in state.links
-        if link.key.split("/", 3)[2] != "customer"
+        link["key"]: {"method": link["method"], "evidence": link["evidence"]}
+        for link in state["links"]
+        if kind_of(link["key"]) != "customer"
     }
 
 
 def _about_fields(
-    before: AccountState, after: AccountState, movement: Movement | None
+    before: StateDocument, after: StateDocument, movement: Movement | None
 ) -> Iterator[_Found]:
-    if after.merged_into is not None:
+    if after["merged_into"] is not None:
         return
     if movement in CUSTOMER_CAUSED:
         yield "account.mrr_changed", "mrr", {}
-    if _value(before.fields.get("plan")) != _value(after.fields.get("plan")):
+    if value_of(before, "plan") != value_of(after, "plan"):
         yield "account.plan_changed", "plan", {}
-    if before.state != after.state:
+    if before["state"] != after["state"]:
         yield "account.state_changed", "state", {}
-    was = _value(before.fields.get("payment_status"))
-    now = _value(after.fields.get("payment_status"))
+    was, now = value_of(before, "payment_status"), value_of(after, "payment_status")
     if now in _TROUBLE and was not in _TROUBLE:
         yield "account.payment_failed", "payment_status", {}
     if now == "paid" and was in _TROUBLE:
         yield "account.payment_recovered", "payment_status", {}
-
-
-def _value(field: FieldValue | None) -> object:
-    return None if field is None else field.value

@@ -2,18 +2,18 @@
 
 from datetime import datetime
 
-from plumbline_schemas.accounts import AccountState
 from plumbline_schemas.attention import Attention, AttentionKind
 from plumbline_schemas.topics import ATTENTION
 
 from matcher.cause import RecordCause
+from matcher.documents import StateDocument
 from matcher.outbox import enqueue
 from matcher.rows import AccountRow
-from matcher.snapshot import Snapshot
+from matcher.snapshot import Snapshot, kind_of
 
 
 def attention_items(
-    snapshot: Snapshot, row: AccountRow, state: AccountState, cause: RecordCause
+    snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause
 ) -> None:
     """Open, change or close what the new state of an account asks a person to look at."""
     wanted = _wanted(row, state)
@@ -32,18 +32,18 @@ def attention_items(
             _enqueue(snapshot, item, cause)
 
 
-def _wanted(row: AccountRow, state: AccountState) -> dict[AttentionKind, str]:
+def _wanted(row: AccountRow, state: StateDocument) -> dict[AttentionKind, str]:
     wanted: dict[AttentionKind, str] = {}
-    if state.merged_into is not None:
+    if state["merged_into"] is not None:
         return wanted
     if row.candidates:
         names = ", ".join(row.candidates)
         wanted["ambiguous_match"] = f"several CRM records fit, none was linked: {names}"
-    elif state.flags.ambiguous:
-        customers = [k.key for k in state.links if k.key.split("/", 3)[2] == "customer"]
+    elif state["flags"]["ambiguous"]:
+        customers = [link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"]
         wanted["ambiguous_match"] = f"several Stripe customers share it: {', '.join(customers)}"
-    if state.flags.incomplete:
-        wanted["incomplete_value"] = f"missing: {', '.join(state.flags.incomplete)}"
+    if state["flags"]["incomplete"]:
+        wanted["incomplete_value"] = f"missing: {', '.join(state['flags']['incomplete'])}"
     return wanted
 
 

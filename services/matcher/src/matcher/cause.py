@@ -1,11 +1,12 @@
 """The record of the log that is being folded: cause of whatever changes now."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from plumbline_domain.instants import instant_text
 from plumbline_domain.movements import CauseKind
 from plumbline_schemas.accounts import ChangeCause
-from plumbline_schemas.events import Cause
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -37,33 +38,33 @@ class RecordCause:
     change: ChangeCause
     vendor_time: datetime
     received_at: datetime
-    event_id: str | None = None
-    event_type: str | None = None
+    document: Mapping[str, str | None]
+    """As account events show it, a `plumbline_schemas.events.Cause` as JSON has it."""
 
     @property
-    def published(self) -> Cause:
-        """As ledger rows and account events show it."""
-        return Cause(
-            key=self.key,
-            event_id=self.event_id,
-            event_type=self.event_type,
-            origin=self.origin,
-            vendor_time=self.vendor_time,
-            received_at=self.received_at,
-        )
+    def ledger(self) -> dict[str, str]:
+        """As ledger rows keep it: without what is not known."""
+        return {name: value for name, value in self.document.items() if value is not None}
 
 
 def cause_of(observation: AnyObservation) -> RecordCause:
     """What the ledger will say of this observation's changes."""
+    key, vendor_time = observation.key, instant(observation.vendor_time_ms)
     return RecordCause(
-        key=observation.key,
+        key=key,
         kind=_KINDS.get(observation.kind, "rules"),
         origin=observation.origin,
         change=_change(observation),
-        vendor_time=instant(observation.vendor_time_ms),
+        vendor_time=vendor_time,
         received_at=observation.received_at,
-        event_id=observation.event_id,
-        event_type=observation.event_type,
+        document={
+            "key": key,
+            "event_id": observation.event_id,
+            "event_type": observation.event_type,
+            "origin": observation.origin,
+            "vendor_time": instant_text(vendor_time),
+            "received_at": instant_text(observation.received_at),
+        },
     )
 
 

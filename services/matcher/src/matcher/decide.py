@@ -55,7 +55,8 @@ def take_object(
     row = snapshot.objects.get(key)
     rules = rules_for(observation.kind)
     held = None if row is None else row.held
-    folded = fold(held, glance or glance_of(observation), rules)
+    glance = glance or glance_of(observation)
+    folded = fold(held, glance, rules)
     if not folded.changed:
         return False
     snapshot.changed_objects.add(key)
@@ -63,6 +64,8 @@ def take_object(
     if row is None:
         row = ObjectRow(key, observation.kind, observation.parent_key, folded.held)
     row.held = folded.held
+    if observation.body is not None:
+        row.typed = (glance.content_hash, observation.body)
     row.deleted = is_deleted(folded.held, rules)
     row.parent_key = row.parent_key or observation.parent_key
     row.needs = needs_of(row)

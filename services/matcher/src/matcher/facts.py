@@ -26,7 +26,15 @@ BodyT = TypeVar("BodyT", bound=Body)
 def body_of(row: ObjectRow, model: type[BodyT]) -> BodyT | None:
     """The standing content, typed; None when only a deletion was seen."""
     standing = row.held.standing
-    return None if standing is None else model.model_validate(standing.content)
+    if standing is None:
+        return None
+    if row.typed is not None and row.typed[0] == standing.content_hash:
+        known = row.typed[1]
+        if isinstance(known, model):
+            return known
+    body = model.model_validate(standing.content)
+    row.typed = (standing.content_hash, body)
+    return body
 
 
 def seen_subscription(row: ObjectRow) -> SeenSubscription | None:

@@ -30,7 +30,7 @@ from matcher.loading import (
     record_holders,
     waiting_customers,
 )
-from matcher.snapshot import Snapshot, kind_of, side_of
+from matcher.snapshot import Snapshot, kind_of
 from matcher.stored import glance_of
 
 
@@ -128,18 +128,45 @@ async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> 
     if behind:
         links = await read_links(conn, name, accounts=behind)
         customers |= {link.key for link in links if kind_of(link.key) == "customer"}
-    owned = await owned_keys(conn, name, customers | seeds.records)
+    known = await _load_links(conn, snapshot, customers | seeds.records)
+    unmatched = customers - (set() if _moves_records(seeds) else _matched(snapshot, customers))
+    owners = unmatched | seeds.records | {key for key in seeds.objects if key in customers}
+    owned = await owned_keys(conn, name, owners)
     waiting_for = set(seeds.record_keys)
     for record in seeds.records:
         waiting_for |= owned.get(record, frozenset())
     waiting = await waiting_customers(conn, name, waiting_for)
     owned |= await owned_keys(conn, name, waiting - owned.keys())
-    customers |= waiting
-    for owner in customers | seeds.records:
+    for owner in owners | waiting:
         snapshot.load_keys_of(owner, frozenset(owned.get(owner, ())))
-    await _gather_candidates(conn, snapshot, customers, seeds)
+    customers |= waiting
+    await _gather_candidates(conn, snapshot, unmatched | waiting, seeds)
+    known |= await _load_links(conn, snapshot, (customers | seeds.records) - known)
     await _gather_accounts(conn, snapshot, customers, seeds)
     await load_decisions(conn, snapshot, seeds.decisions)
+
+
+def _moves_records(seeds: Seeds) -> bool:
+    """Whether an account may lose its CRM record in this run, and need another one."""
+    return bool(seeds.records or seeds.record_keys or seeds.lost or seeds.accounts)
+
+
+def _matched(snapshot: Snapshot, customers: set[ExternalKey]) -> set[ExternalKey]:
+    """Customers whose account has a CRM record: nothing is sought for them."""
+    links = ((key, snapshot.link(key)) for key in customers)
+    return {key for key, link in links if link and snapshot.records_of(link.account_id)}
+
+
+async def _load_links(
+    conn: asyncpg.Connection, snapshot: Snapshot, keys: set[ExternalKey]
+) -> set[ExternalKey]:
+    """Load the links of the accounts behind external keys; returns the keys."""
+    name = snapshot.workspace.workspace
+    direct = await read_links(conn, name, keys=keys)
+    accounts = {link.account_id for link in direct}
+    for link in await read_links(conn, name, accounts=accounts):
+        snapshot.load_link(link)
+    return keys
 
 
 async def _gather_candidates(
@@ -160,14 +187,16 @@ async def _gather_candidates(
 async def _gather_accounts(
     conn: asyncpg.Connection, snapshot: Snapshot, customers: set[ExternalKey], seeds: Seeds
 ) -> None:
-    """The accounts behind customers and records, whole."""
+    """The accounts behind customers and records, whole; their links are loaded."""
     name = snapshot.workspace.workspace
-    direct = await read_links(conn, name, keys=customers | seeds.records)
-    accounts = {link.account_id for link in direct} | seeds.accounts
-    for link in await read_links(conn, name, accounts=accounts):
+    links = (snapshot.link(key) for key in customers | seeds.records)
+    accounts = {link.account_id for link in links if link is not None}
+    unseen = seeds.accounts - accounts
+    for link in await read_links(conn, name, accounts=unseen):
         snapshot.load_link(link)
-        if side_of(link.key) == "billing":
-            customers.add(link.key)
+    accounts |= unseen
+    for account in accounts:
+        customers |= set(snapshot.customers_of(account))
     await load_accounts(conn, snapshot, accounts)
     own = (seeds.objects | customers) - snapshot.objects.keys()
     await load_objects(conn, snapshot, keys=own, parents=customers)

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.producer import PublishFailed
 from plumbline_runtime.records import Batch, Record
@@ -72,6 +73,8 @@ class Matcher:
         async with self._turn:
             entries = await self._decode(batch)
             await self._fold(batch, entries)
+        failpoints.hit("matcher.after_commit")
+        batch.counts["dead_letters"] = sum(e.observation is None for e in entries)
         await self._publish({e.observation.workspace for e in entries if e.observation})
 
     async def _decode(self, batch: Batch) -> list[Entry]:
@@ -167,6 +170,7 @@ class Matcher:
         """Move the position from what was really committed, not from what was once asked for."""
         batch.advanced_to = self._done(batch)
         await batch.advance(conn, end)
+        failpoints.hit("matcher.before_commit")
 
     async def _publish(self, workspaces: set[str]) -> None:
         if self._outbox is None:
@@ -176,4 +180,4 @@ class Matcher:
                 await self._outbox.flush(workspace)
             except PublishFailed as error:
                 # The changes are committed; the outbox keeps them and tries again by itself.
-                log.warning("publication_waits", workspace=workspace, error=str(error))
+                log.warning("publication_waits", workspace=workspace, error=error)

@@ -6,7 +6,6 @@ from typing import Any, Final
 import asyncpg
 import orjson
 from plumbline_domain.identity import MatchKey
-from plumbline_schemas.accounts import AccountState
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 
@@ -173,7 +172,7 @@ async def load_accounts(
             account_id=AccountId(row["account_id"]),
             founder_key=ExternalKey(row["founder_key"]),
             founded_sequence=row["founded_sequence"],
-            state=AccountState.model_validate_json(row["state"]),
+            state=orjson.loads(row["state"]),
             due_at=row["due_at"],
             fold_version=row["fold_version"],
             had_mrr=row["had_mrr"],

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,12 +52,16 @@ class _Dropped:
     ) -> None:
         """Pass the record."""
 
-    def sent(self, topic: Topic) -> int:
-        """None is ever sent."""
-        del topic
-        return 0
+    def parks(self, record: Record, topic: Topic) -> bool:
+        """There is no brake."""
+        del record, topic
+        return False
 
-    def release(self, topic: Topic) -> None:
+    async def park(self, record: Record, topic: Topic) -> None:
+        """Nothing is ever parked."""
+        raise AssertionError(f"{topic.name}/{record.partition}/{record.offset} was parked")
+
+    async def settle(self, topic: Topic, records: Sequence[Record]) -> None:
         """There is no brake."""
 
 

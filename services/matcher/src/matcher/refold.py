@@ -1,23 +1,23 @@
 """Fold an account again and, if anything changed, number the change and write it down."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
+from plumbline_domain.instants import instant_text
 from plumbline_domain.movements import Change, movement
-from plumbline_schemas.accounts import MAX_LINKS, AccountState, Flags, Link
-from plumbline_schemas.events import AccountEvent, Movement
-from plumbline_schemas.ids import AccountId, WorkspaceId
-from plumbline_schemas.money import Money
-from pydantic import BaseModel
+from plumbline_schemas.accounts import MAX_LINKS
+from plumbline_schemas.events import Movement
+from plumbline_schemas.ids import AccountId
 
 from matcher.account_events import account_events
 from matcher.attention import attention_items
 from matcher.cause import RecordCause
+from matcher.documents import LinkDocument, StateDocument, no_flags, value_of
 from matcher.facts import catalogue, customer
 from matcher.reads import want_read
 from matcher.rows import AccountRow, ChangeRow
-from matcher.snapshot import Snapshot
+from matcher.snapshot import Snapshot, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,128 +57,126 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
     return True
 
 
-def _newly_incomplete(before: AccountState | None, after: AccountState) -> bool:
+def _newly_incomplete(before: StateDocument | None, after: StateDocument) -> bool:
     """A read is asked for once, when its lack first shows."""
-    return before is None or before.flags.incomplete != after.flags.incomplete
+    return before is None or before["flags"]["incomplete"] != after["flags"]["incomplete"]
 
 
-def _links(snapshot: Snapshot, account: AccountId, version: int) -> tuple[Link, ...]:
+def _links(snapshot: Snapshot, account: AccountId, version: int) -> list[LinkDocument]:
     """CRM records first, so that a cut at the limit never hides where values are written."""
     found = snapshot.records_of(account) + snapshot.customers_of(account)
     links = (snapshot.link(key) for key in found)
-    return tuple(link.published(version) for link in links if link is not None)
+    return [link.published(version) for link in links if link is not None]
 
 
 def _state(
     snapshot: Snapshot, row: AccountRow, folded: FoldedAccount, cause: RecordCause, version: int
-) -> AccountState:
+) -> StateDocument:
     links = _links(snapshot, row.account_id, version)
-    previous = {} if row.state is None else row.state.fields
-    return AccountState(
-        id=row.account_id,
-        workspace=WorkspaceId(snapshot.workspace.workspace),
-        version=version,
-        links=links[:MAX_LINKS],
-        state=folded.state,
-        stage=folded.stage,
-        fields=stamp(
+    return {
+        "id": row.account_id,
+        "workspace": snapshot.workspace.workspace,
+        "version": version,
+        "links": links[:MAX_LINKS],
+        "state": folded.state,
+        "stage": folded.stage,
+        "fields": stamp(
             folded.values,
-            previous,
+            {} if row.state is None else row.state["fields"],
             version,
             whole_book=snapshot.workspace.whole_book,
             cause=cause.change,
         ),
-        flags=Flags(
-            ambiguous=folded.ambiguous,
-            incomplete=folded.incomplete,
-            links_truncated=len(links) > MAX_LINKS,
-        ),
-        due_at=folded.due_at,
-        effective_at=cause.vendor_time,
-        cause=cause.change,
-        received_at=cause.received_at,
-    )
+        "flags": {
+            "ambiguous": folded.ambiguous,
+            "incomplete": list(folded.incomplete),
+            "links_truncated": len(links) > MAX_LINKS,
+        },
+        "due_at": None if folded.due_at is None else instant_text(folded.due_at),
+        "merged_into": None,
+        "effective_at": cause.document["vendor_time"],
+        "cause": cause.change,
+        "received_at": cause.document["received_at"],
+    }
 
 
-def _same(before: AccountState, after: AccountState) -> bool:
+_COMPARED: Final = ("links", "state", "stage", "fields", "flags", "merged_into")
+
+
+def _same(before: StateDocument, after: StateDocument) -> bool:
     """Equal but for the version, the next wake-up and what caused it."""
-    return (
-        before.links == after.links
-        and before.state == after.state
-        and before.stage == after.stage
-        and before.fields == after.fields
-        and before.flags == after.flags
-        and before.merged_into == after.merged_into
-    )
+    return all(before[name] == after[name] for name in _COMPARED)
 
 
 def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int) -> bool:
     """A merged-away account: once more, without links, naming the survivor (design 4)."""
     before = row.state
-    if before is not None and before.merged_into == row.merged_into:
+    if before is not None and before["merged_into"] == row.merged_into:
         return False
-    state = AccountState(
-        id=row.account_id,
-        workspace=WorkspaceId(snapshot.workspace.workspace),
-        version=version,
-        state="prospect" if before is None else before.state,
-        stage="prospect" if before is None else before.stage,
-        merged_into=row.merged_into,
-        effective_at=cause.vendor_time,
-        cause=cause.change,
-        received_at=cause.received_at,
-    )
+    state: StateDocument = {
+        "id": row.account_id,
+        "workspace": snapshot.workspace.workspace,
+        "version": version,
+        "links": [],
+        "state": "prospect" if before is None else before["state"],
+        "stage": "prospect" if before is None else before["stage"],
+        "fields": {},
+        "flags": no_flags(),
+        "due_at": None,
+        "merged_into": row.merged_into,
+        "effective_at": cause.document["vendor_time"],
+        "cause": cause.change,
+        "received_at": cause.document["received_at"],
+    }
     row.due_at = None
     row.fold_version = FOLD_VERSION
     _record(snapshot, row, state, cause)
     return True
 
 
-def _record(snapshot: Snapshot, row: AccountRow, state: AccountState, cause: RecordCause) -> None:
+def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause) -> None:
     """Number the change; ledger row, events and attention follow from before and after."""
     before = row.state
     workspace = snapshot.workspace
-    workspace.sequence = state.version
+    workspace.sequence = state["version"]
     if row.founded_sequence is None:
-        row.founded_sequence = state.version
+        row.founded_sequence = state["version"]
     mrr = _mrr(snapshot, row, state, cause)
     row.state = state
     row.had_mrr = row.had_mrr or bool(mrr.after)
-    snapshot.number_links(row.account_id, state.version)
+    snapshot.number_links(row.account_id, state["version"])
     snapshot.changed_accounts.add(row.account_id)
     events = account_events(before, state, mrr.movement, cause, opening=not workspace.whole_book)
     was, now = _difference(before, state)
     snapshot.changes.append(
         ChangeRow(
-            sequence=state.version,
+            sequence=state["version"],
             account_id=row.account_id,
             effective_at=cause.vendor_time,
-            cause=cause.published.model_dump(mode="json", exclude_none=True),
+            cause=cause.ledger,
             before=was,
             after=now,
             movement=mrr.movement,
             mrr_before=mrr.before,
             mrr_after=mrr.after,
-            events=[_dump(event) for event in events],
+            events=events,
             config_revision=workspace.config_revision,
         )
     )
     attention_items(snapshot, row, state, cause)
 
 
-def _dump(event: AccountEvent) -> dict[str, Any]:
-    return event.model_dump(mode="json")
+def _minor(state: StateDocument | None) -> int | None:
+    value = value_of(state, "mrr")
+    return value["minor"] if isinstance(value, dict) else None
 
 
-def _minor(state: AccountState | None) -> int | None:
-    field = None if state is None else state.fields.get("mrr")
-    return field.value.minor if field is not None and isinstance(field.value, Money) else None
-
-
-def _mrr(snapshot: Snapshot, row: AccountRow, state: AccountState, cause: RecordCause) -> MrrChange:
+def _mrr(
+    snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause
+) -> MrrChange:
     before, after = _minor(row.state), _minor(state)
-    moved_customers = state.merged_into is not None or _customers_moved(row.state, state)
-    if state.merged_into is not None:
+    moved_customers = state["merged_into"] is not None or _customers_moved(row.state, state)
+    if state["merged_into"] is not None:
         after = 0
     opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
     kind = "link" if moved_customers else cause.kind
@@ -186,32 +184,29 @@ def _mrr(snapshot: Snapshot, row: AccountRow, state: AccountState, cause: Record
     return MrrChange(before, after, named)
 
 
-def _customers_moved(before: AccountState | None, after: AccountState) -> bool:
+def _customers_moved(before: StateDocument | None, after: StateDocument) -> bool:
     return before is not None and _customer_keys(before) != _customer_keys(after)
 
 
-def _customer_keys(state: AccountState) -> set[str]:
-    return {link.key for link in state.links if link.key.split("/", 3)[2] == "customer"}
+def _customer_keys(state: StateDocument) -> set[str]:
+    return {link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"}
+
+
+_BESIDE_FIELDS: Final = ("links", "state", "stage", "flags", "merged_into")
 
 
 def _difference(
-    before: AccountState | None, after: AccountState
+    before: StateDocument | None, after: StateDocument
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What changed, before and after, as the ledger keeps it."""
-    was: dict[str, BaseModel] = {} if before is None else dict(before.fields)
-    now: dict[str, BaseModel] = dict(after.fields)
+    was = {} if before is None else before["fields"]
+    now = after["fields"]
     changed = [name for name in sorted({*was, *now}) if was.get(name) != now.get(name)]
-    old = {f"fields.{name}": _plain(was[name]) for name in changed if name in was}
-    new = {f"fields.{name}": _plain(now[name]) for name in changed if name in now}
-    for name in ("links", "state", "stage", "flags", "merged_into"):
-        had, has = None if before is None else getattr(before, name), getattr(after, name)
+    old: dict[str, Any] = {f"fields.{name}": was[name] for name in changed if name in was}
+    new: dict[str, Any] = {f"fields.{name}": now[name] for name in changed if name in now}
+    for name in _BESIDE_FIELDS:
+        had, has = None if before is None else before[name], after[name]
         if had != has:
-            old |= {} if before is None else {name: _plain(had)}
-            new[name] = _plain(has)
+            old |= {} if before is None else {name: had}
+            new[name] = has
     return old, new
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from plumbline_domain.order import Held
-from plumbline_schemas.accounts import AccountState, Link, LinkMethod
+from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
+from pydantic import BaseModel
+
+from matcher.documents import LinkDocument, StateDocument
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class ObjectRow:
     parent_key: ExternalKey | None
     held: Held
     deleted: bool = False
+    typed: tuple[str, BaseModel] | None = None
+    """The standing content as a model, with its hash: parsed once, not for each rule."""
     needs: frozenset[ExternalKey] = frozenset()
 
 
@@ -66,10 +71,15 @@ class LinkRow:
     opened_version: int | None = None
     closed_version: int | None = None
 
-    def published(self, version: int) -> Link:
+    def published(self, version: int) -> LinkDocument:
         """As the account's state shows it; `version` numbers a link opened by this record."""
         opened = version if self.opened_version is None else self.opened_version
-        return Link(key=self.key, method=self.method, evidence=self.evidence, opened_version=opened)
+        return {
+            "key": self.key,
+            "method": self.method,
+            "evidence": self.evidence,
+            "opened_version": opened,
+        }
 
 
 @dataclass(slots=True)
@@ -79,7 +89,7 @@ class AccountRow:
     account_id: AccountId
     founder_key: ExternalKey
     founded_sequence: int | None = None
-    state: AccountState | None = None
+    state: StateDocument | None = None
     due_at: datetime | None = None
     fold_version: int = 0
     had_mrr: bool = False

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from plumbline_domain.identity import MatchKey
@@ -21,6 +22,7 @@ from matcher.rows import (
 Side = Literal["billing", "crm"]
 
 
+@lru_cache(maxsize=20_000)
 def kind_of(key: str) -> str:
     """The kind of an external key."""
     return key.split("/", 3)[2]

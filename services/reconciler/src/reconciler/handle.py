@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, Protocol
 
 import structlog
+from plumbline_runtime import failpoints
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.health import Health
 from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
@@ -135,6 +136,7 @@ class Walker:
         await self._publisher.publish_observations(page.observations)
         if moved.completed:
             await self._publisher.publish_observations([marker(moved, datetime.now(UTC))])
+        failpoints.hit("walker.after_publish")
         await self._positions.save(moved)
         for problem in page.problems:
             self._log.error("walk_row_untranslatable", kind=problem.kind, reason=problem.reason)
@@ -190,7 +192,7 @@ class Walker:
         return admission
 
     def _report(self, walk: Walk, error: VendorError) -> None:
-        self._log.warning("walk_call_failed", kind=walk.kind, error=str(error))
+        self._log.warning("walk_call_failed", kind=walk.kind, error=error)
         self._health.set(self.condition, ok=False, detail=f"{self._progress(walk)}; {error}")
 
     @staticmethod
@@ -227,7 +229,7 @@ class Ticker:
             try:
                 as_of = await self._clock()
             except VendorError as error:
-                self._log.warning("tick_clock_unreadable", error=str(error))
+                self._log.warning("tick_clock_unreadable", error=error)
             else:
                 if as_of is None:
                     await asyncio.sleep(self._settings.tick_seconds)

@@ -9,6 +9,7 @@ from plumbline_runtime.budget import Budget
 from plumbline_runtime.config import Workspace
 from plumbline_runtime.producer import Producer, PublishFailed, workspace_partition
 from plumbline_runtime.service import Runtime, run_service
+from plumbline_runtime.survey import watch_deployment
 from plumbline_schemas.observations import AnyObservation
 from plumbline_schemas.topics import OBSERVATIONS
 
@@ -32,7 +33,7 @@ class PatientPublisher:
             try:
                 await self._producer.publish_observations(observations)
             except PublishFailed as error:
-                self._runtime.log.warning("publish_failed", error=str(error))
+                self._runtime.log.warning("publish_failed", error=error)
                 await asyncio.sleep(self._retry_seconds)
             else:
                 return
@@ -73,6 +74,7 @@ async def build(runtime: Runtime) -> None:
     for workspace in runtime.config.workspaces:
         for name in workspace.connections:
             runtime.health.set(f"walks:{workspace.id}/{name}", ok=False, detail="not begun")
+    watch_deployment(runtime)
     runtime.background("reconcile", partial(_until_stopped, runtime, settings))
 
 

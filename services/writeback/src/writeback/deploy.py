@@ -111,7 +111,7 @@ class Deployment:
                     await self._circuit.refused(error)
                 failures += 1
                 self._health.set(self._condition, False, str(error))
-                log.warning("properties_not_deployed", target=self._label, error=str(error))
+                log.warning("properties_not_deployed", target=self._label, error=error)
                 await self._pause(self._retry_in(error, failures))
                 continue
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -15,6 +15,7 @@ from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 from writeback.consume import AccountsHandler, CrmHandler
 from writeback.crm import HubSpotCrm
 from writeback.deploy import Deployment
+from writeback.metrics import begin_target
 from writeback.outbox import Outbox
 from writeback.round import Rounds
 from writeback.sender import Sender
@@ -23,6 +24,8 @@ from writeback.settings import WritebackSettings
 SERVICE = "writeback"
 GROUP_ACCOUNTS = "writeback-accounts"
 GROUP_CRM = "writeback-crm"
+CRM_SPACING_MS = 100
+"""Nearly all of the log is billing, which this group passes over: no need to do so often."""
 
 
 async def build(runtime: Runtime) -> None:
@@ -36,6 +39,9 @@ async def build(runtime: Runtime) -> None:
         if workspace.crm is not None
     ]
 
+    for one in senders:
+        begin_target(one.label)
+
     def wake() -> None:
         outbox.wake()
         for sender in senders:
@@ -46,11 +52,13 @@ async def build(runtime: Runtime) -> None:
         ACCOUNTS_STATE,
         group=GROUP_ACCOUNTS,
         handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, *delays),
+        joined=True,
     )
     runtime.consume(
         OBSERVATIONS,
         group=GROUP_CRM,
         handler=CrmHandler(runtime.pool, runtime.dead_letters, wake, *delays),
+        spacing_ms=CRM_SPACING_MS,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 from plumbline_domain.ownership import Decision, decide
+from plumbline_runtime import failpoints
 from plumbline_runtime.budget import Purpose
 from plumbline_schemas.errors import Permanent, Retryable, VendorError
 from plumbline_schemas.fields import LAST_SYNCED
@@ -175,7 +176,7 @@ class Rounds:
         try:
             return await self._crm.read_one(job.kind, vendor_id, job.properties)
         except Permanent as error:
-            log.warning("record_unreadable", record=f"{job.kind}/{vendor_id}", error=str(error))
+            log.warning("record_unreadable", record=f"{job.kind}/{vendor_id}", error=error)
             return None
 
     async def _write(
@@ -193,9 +194,11 @@ class Rounds:
         )
         if not planned:
             return None
+        failpoints.hit("writeback.after_claim")
         by_id = {plan.effect.vendor_id: plan for plan in planned}
         clock = time.perf_counter()
         answers, failure = await self._send(job, list(by_id.values()))
+        failpoints.hit("writeback.after_answer")
         CALL_SECONDS.labels(job.target, "update").observe(time.perf_counter() - clock)
         done = [Done(by_id[answer.id], answer) for answer in answers]
         answered = {answer.id for answer in answers}
@@ -221,7 +224,8 @@ class Rounds:
         """Send a batch; one that is refused as a whole is halved down to the guilty rows."""
         rows = [_row(plan.effect) for plan in plans]
         try:
-            return await self._crm.update(job.kind, rows), None
+            called = self._crm.update(job.kind, rows)
+            return await failpoints.during("writeback.during_call", called), None
         except BatchRefused as error:
             if error.category == PROPERTY_MISSING:  # no row's own fault: none is guilty
                 return [

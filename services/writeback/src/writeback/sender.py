@@ -107,7 +107,7 @@ class Sender:
             try:
                 await self._lead(conn)
             except _INFRASTRUCTURE as error:
-                log.warning("sender_interrupted", target=self.label, error=str(error))
+                log.warning("sender_interrupted", target=self.label, error=error)
                 await self._pause(self._settings.lock_retry)
             finally:
                 conn.terminate()
@@ -211,7 +211,7 @@ class Sender:
         if isinstance(error, Retryable):
             wait = settle.delay(self._settings.schedule, self._failed_rounds - 1)
             wait = max(error.retry_after or 0.0, min(wait, self._settings.circuit_retry))
-            log.warning("crm_call_failed", target=self.label, error=str(error), wait=wait)
+            log.warning("crm_call_failed", target=self.label, error=error, wait=wait)
             await self._pause(wait)
             return
         self._trial = False

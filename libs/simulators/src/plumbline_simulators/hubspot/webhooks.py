@@ -188,6 +188,7 @@ class Webhooks:
             {
                 "at": began,
                 "events": len(batch.events),
+                "event_ids": [event["eventId"] for event in batch.events],
                 "attempt": batch.attempt,
                 "status": status,
                 "duration_ms": round((time.time() - began) * 1000, 3),

@@ -1,0 +1,57 @@
+"""An account's state as JSON has it: what is stored, compared and published, without models.
+
+The contract is `plumbline_schemas.accounts.AccountState`; a test holds every document the matcher
+makes against it. Models would cost more than all the rules together: ten fields with provenance
+are parsed, compared and written for each change.
+"""
+
+from typing import TypedDict
+
+from plumbline_domain.account import FieldDocument
+from plumbline_schemas.accounts import ChangeCause, Stage, State
+
+
+class LinkDocument(TypedDict):
+    """A `Link`."""
+
+    key: str
+    method: str
+    evidence: str
+    opened_version: int
+
+
+class FlagsDocument(TypedDict):
+    """`Flags`."""
+
+    ambiguous: bool
+    incomplete: list[str]
+    links_truncated: bool
+
+
+class StateDocument(TypedDict):
+    """An `AccountState`: every key, in the contract's order; instants as text in UTC."""
+
+    id: str
+    workspace: str
+    version: int
+    links: list[LinkDocument]
+    state: State
+    stage: Stage
+    fields: dict[str, FieldDocument]
+    flags: FlagsDocument
+    due_at: str | None
+    merged_into: str | None
+    effective_at: str | None
+    cause: ChangeCause | None
+    received_at: str | None
+
+
+def no_flags() -> FlagsDocument:
+    """Nothing to know before trusting the values."""
+    return {"ambiguous": False, "incomplete": [], "links_truncated": False}
+
+
+def value_of(state: StateDocument | None, name: str) -> object:
+    """A field's value; None when it is unknown or there is none."""
+    field = None if state is None else state["fields"].get(name)
+    return None if field is None else field["value"]

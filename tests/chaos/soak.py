@@ -1,0 +1,193 @@
+"""`make soak MINUTES=30 SEED=1 RATE=100`: random faults under steady load, then quiet and verdict.
+
+One seed gives the same faults in the same order. Memory and file descriptors of every process are
+sampled; what is printed is the least-squares slope per hour after a warm-up, over the samples of
+the processes' present lives.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.chaos.book import Book
+from tests.chaos.evidence import Course
+from tests.chaos.invariants import Finding, judge, violations
+from tests.chaos.registry import Case, load_cases
+from tests.chaos.stage import FaultMissingError, NotSettledError, Stage, open_stage
+from tests.chaos.vendors import seeded
+
+SAMPLE_SECONDS = 5.0
+WARM_UP = 0.2
+"""Share of a process's life that the slope leaves out, as caches fill."""
+PAUSE_SECONDS = (2.0, 8.0)
+"""Between two faults."""
+CUSTOMERS = 400
+
+
+@dataclass
+class Samples:
+    """(seconds, bytes, descriptors) of each life of each process."""
+
+    lives: dict[tuple[str, int], list[tuple[float, int, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    async def run(self, stage: Stage) -> None:
+        """Sample until cancelled."""
+        began = time.monotonic()
+        while True:
+            for name, process in stage.processes().items():
+                with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    row = (time.monotonic() - began, *_size(process))
+                    self.lives[name, process.pid].append(row)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def table(self) -> list[str]:
+        """A line per process: its longest life."""
+        lines = []
+        for name in dict.fromkeys(name for name, _ in self.lives):
+            lives = [rows for (one, _), rows in self.lives.items() if one == name]
+            rows = max(lives, key=lambda rows: rows[-1][0] - rows[0][0])
+            warm = rows[int(len(rows) * WARM_UP) :]
+            memory = slope([(at, size / 1e6) for at, size, _ in warm]) * 3600
+            files = slope([(at, float(count)) for at, _, count in warm]) * 3600
+            lines.append(
+                f"{name:<16} {len(lives):>3} lives, longest {rows[-1][0] - rows[0][0]:>6.0f} s: "
+                f"{rows[-1][1] / 1e6:>6.1f} MB ({memory:+8.1f} MB/h), "
+                f"{rows[-1][2]:>4} files ({files:+7.1f} /h)"
+            )
+        return lines
+
+
+def _size(process: psutil.Process) -> tuple[int, int]:
+    """Resident bytes, shared pages of a family counted once, and open files."""
+    family = [process, *process.children(recursive=True)]
+    files = sum(one.num_fds() for one in family)
+    if len(family) == 1:
+        return process.memory_info().rss, files
+    return sum(one.memory_full_info().pss for one in family), files
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Least squares, per unit of x; 0 for fewer than two points."""
+    if len(points) < 2:
+        return 0.0
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    if not spread:
+        return 0.0
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
+@dataclass
+class Soaked:
+    """What a soak found."""
+
+    findings: list[Finding]
+    played: Counter[str]
+    missing: list[str]
+    samples: Samples
+    seconds: float
+    per_second: float
+    """Actions that the customers came to."""
+
+    @property
+    def violations(self) -> list[str]:
+        """Everything that did not hold."""
+        return violations(self.findings)
+
+
+async def soak(folder: Path, *, minutes: float, seed: int, rate: float) -> Soaked:
+    """Load for `minutes`, faults at random, then quiet and all invariants over the whole time."""
+    cases = [case for case in load_cases().values() if case.soak]
+    began = time.monotonic()
+    async with open_stage(folder, Book(customers=CUSTOMERS)) as stage:
+        stage.course = Course(settle_limit=120.0)
+        stage.chance = seeded("soak", seed)
+        samples = Samples()
+        sampling = asyncio.create_task(samples.run(stage))
+        positions = await stage.positions()
+        played, missing = Counter[str](), list[str]()
+        async with stage.traffic(rate) as traffic:
+            loaded = time.monotonic()
+            until = loaded + minutes * 60
+            while time.monotonic() < until:
+                await asyncio.sleep(stage.chance.uniform(*PAUSE_SECONDS))
+                chosen = stage.chance.choice(cases)
+                played[chosen.name] += 1
+                missing += await _break(stage, chosen)
+            per_second = traffic.done / (time.monotonic() - loaded)
+        try:
+            stage.course.settled_seconds = await stage.settle(120)
+            await stage.ready(30)
+        except NotSettledError:
+            stage.course.settled_seconds = None
+        sampling.cancel()
+        evidence = await stage.evidence()
+        if stage.course.settled_seconds is not None:
+            stage.course.replay = await stage.replay(positions)
+        found = judge(evidence, stage.course)
+    return Soaked(found, played, missing, samples, time.monotonic() - began, per_second)
+
+
+async def _break(stage: Stage, chosen: Case) -> list[str]:
+    """Play one case inside the load; a fault that found no chance is told, not counted wrong."""
+    try:
+        await chosen.play(stage)
+    except FaultMissingError as error:
+        return [f"{chosen.name}: {error}"]
+    finally:
+        await stage.vendors.heal()
+    return []
+
+
+def report(done: Soaked) -> int:
+    """Print it all; 1 when anything was violated."""
+    for name, times in sorted(done.played.items()):
+        print(f"{times:>4} x {name}")
+    print(f"{done.per_second:.1f} actions a second")
+    for line in done.missing:
+        print(f"  not met: {line}")
+    for finding in done.findings:
+        print(f"{finding.name}  {finding.figures}")
+    for line in done.samples.table():
+        print(line)
+    for violation in done.violations:
+        print(f"!! {violation}")
+    lost = [one for one in done.violations if one.startswith(("I1", "I4"))]
+    wrong = [one for one in done.violations if one.startswith("I5")]
+    print(f"{len(lost)} lost, {len(wrong)} wrong, {len(done.violations)} violations, "
+          f"{done.seconds:.0f} s in all")  # fmt: skip
+    return 1 if done.violations else 0
+
+
+def main() -> int:
+    """Parse, soak, print."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument(
+        "--keep", type=Path, help="run in this folder, emptied before and left after"
+    )
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="plumbline-soak-") as folder:
+        place = given.keep or Path(folder)
+        shutil.rmtree(place / "home", ignore_errors=True)
+        done = asyncio.run(soak(place, minutes=given.minutes, seed=given.seed, rate=given.rate))
+    return report(done)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
