@@ -61,6 +61,9 @@ class Ours:
     async def look(self) -> "Ours":
         return self
 
+    async def drop(self) -> None:
+        return None
+
     async def adopt(self) -> bool:
         return False
 

@@ -135,6 +135,9 @@ class OpenDoor(NamedTuple):
     async def look(self) -> "OpenDoor":
         return self
 
+    async def drop(self) -> None:
+        return None
+
     async def adopt(self) -> bool:
         return False
 

@@ -43,7 +43,7 @@ class AccountCheck(Generic[ClientT]):
 
         Raises VendorError, or the configuration's error where a secret cannot be read.
         """
-        await self._drop()
+        await self.drop()
         await self._acquire()
         fresh = self._open_fresh()
         try:
@@ -59,10 +59,11 @@ class AccountCheck(Generic[ClientT]):
         if self._looked is None:
             return False
         changed = await self._working.adopt(self._looked)
-        await self._drop()
+        await self.drop()
         return changed
 
-    async def _drop(self) -> None:
+    async def drop(self) -> None:
+        """Forget what was looked with last."""
         if self._looked is not None:
             looked, self._looked = self._looked, None
             await looked.aclose()

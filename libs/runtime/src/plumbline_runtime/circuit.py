@@ -42,6 +42,9 @@ class AccountCheck(Protocol):
     async def adopt(self) -> bool:
         """Call with what `look` used from now on; True when that is something new."""
 
+    async def drop(self) -> None:
+        """Never call with what `look` used."""
+
 
 class HealthNotes(Protocol):
     """The runtime's health: told there without being unready, since it is one connection's."""
@@ -151,7 +154,10 @@ class Circuit:
         async def hold(conn: Any) -> str | None:
             return await hold_to_pin(conn, *self._key, found, self._expected)
 
-        return await transaction(self._pool, hold)
+        why = await transaction(self._pool, hold)
+        if why is not None:
+            await self._account.drop()
+        return why
 
     async def _verify(self) -> bool:
         """Whether it is our account, asked while the circuit is closed."""

@@ -37,8 +37,8 @@ class ConnectionStatus(Output):
     kind: str
     last_event_at: datetime | None
     state: Literal["ok", "refused", "wrong_account"] = "ok"
-    """`refused`: the vendor refuses our credentials; `wrong_account`: they open another account than
-    the connection's. Either way nothing is read or written through it."""
+    """`refused`: the vendor refuses our credentials; `wrong_account`: they open an account that is
+    not the connection's. Either way nothing is read or written through it."""
     since: datetime | None = None
     detail: str = ""
 

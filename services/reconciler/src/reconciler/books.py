@@ -146,6 +146,7 @@ class OpenBook(NamedTuple):
 
     book: Book
     account: Callable[[], AccountCheck]
+    close: Callable[[], Awaitable[None]]
 
 
 def open_book(workspace: Workspace, name: str, acquire: Callable[[], Awaitable[None]]) -> OpenBook:
@@ -156,10 +157,12 @@ def open_book(workspace: Workspace, name: str, acquire: Callable[[], Awaitable[N
         return OpenBook(
             StripeBook(stripe, stripe_context(workspace.id, connection)),
             partial(stripe_check, workspace.id, connection, stripe, acquire),
+            stripe.aclose,
         )
     mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
     hubspot = hubspot_client(workspace.id, connection)
     return OpenBook(
         HubSpotBook(hubspot, hubspot_context(workspace.id, connection, mapping), mapping),
         partial(hubspot_check, workspace.id, connection, hubspot, acquire),
+        hubspot.aclose,
     )

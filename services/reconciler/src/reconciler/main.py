@@ -108,7 +108,8 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
             ticker = Ticker(workspace.id, _clock(runtime, workspace, books), publisher, settings)
             tasks.create_task(ticker.run())
             room = LogRoom(runtime, store, workspace.id, settings.unfolded_rows_max)
-            for name, (book, account) in books.items():
+            for name, (book, account, close) in books.items():
+                runtime.on_stop(close)
                 connection = workspace.connections[name]
                 walker = Walker(
                     workspace.id,
@@ -131,7 +132,7 @@ def _clock(runtime: Runtime, workspace: Workspace, books: Mapping[str, OpenBook]
     named = workspace.workspace.clock
     if named is None:
         return system_clock
-    book, account = books[named]
+    book, account, _ = books[named]
     if not isinstance(book, StripeBook):
         raise TypeError(f"workspace.clock: {named} is no connection whose clock can be read")
     circuit = runtime.circuit(
