@@ -79,15 +79,6 @@ def _sender(
         account = hubspot_check(workspace.id, connection, client, acquire)
         return runtime.circuit(workspace.id, connection, role=role, account=account)
 
-    async def connect() -> asyncpg.Connection:
-        conn = await asyncpg.connect(
-            runtime.settings.database_url,
-            command_timeout=runtime.settings.statement_timeout_seconds,
-            server_settings=server_settings(runtime.settings),
-        )
-        await prepare_connection(conn)
-        return conn
-
     def wake() -> None:
         sender.wake()
 
@@ -107,7 +98,7 @@ def _sender(
     sender = Sender(
         workspace.id,
         connection.name,
-        connect=connect,
+        connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
         circuit=circuit("writes"),
@@ -118,6 +109,17 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+async def _connect(runtime: Runtime) -> asyncpg.Connection:
+    """A session of a sender's own: its lock is held there."""
+    conn = await asyncpg.connect(
+        runtime.settings.database_url,
+        command_timeout=runtime.settings.statement_timeout_seconds,
+        server_settings=server_settings(runtime.settings),
+    )
+    await prepare_connection(conn)
+    return conn
 
 
 def main() -> int:
