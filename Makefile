@@ -11,7 +11,7 @@ MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
 
-.PHONY: help setup demo up test unit lint format schemas bench chaos soak lock clean
+.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -36,7 +36,14 @@ test: setup ## Every test, on a real Kafka and PostgreSQL
 	@$(BIN)/python -m pytest $(ARGS)
 
 unit: setup ## Only the tests that need no server (under a minute)
-	@$(BIN)/python -m pytest -m "not server" $(ARGS)
+	@$(BIN)/python -m pytest -m "not server and not prometheus" $(ARGS)
+
+monitoring: setup ## Alert rules, dashboard and a real Prometheus (needs prometheus and promtool)
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null || \
+		{ echo "monitoring: install prometheus, which brings promtool (Debian: apt-get install prometheus)"; exit 1; }
+	@promtool check rules deploy/prometheus/rules/*.yml
+	@promtool test rules deploy/prometheus/tests/*.yml
+	@$(BIN)/python -m pytest -m prometheus $(ARGS)
 
 lint: setup ## Formatting, style, types, import directions, generated files
 	@$(BIN)/ruff format --check .
@@ -44,6 +51,7 @@ lint: setup ## Formatting, style, types, import directions, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m plumbline_schemas.generate --check
+	@$(BIN)/python deploy/grafana/generate.py --check
 
 format: setup ## Format the code
 	@$(BIN)/ruff format .
@@ -51,6 +59,9 @@ format: setup ## Format the code
 
 schemas: setup ## Regenerate the JSON Schemas from the models
 	@$(BIN)/python -m plumbline_schemas.generate
+
+dashboard: setup ## Regenerate the Grafana dashboard from its data
+	@$(BIN)/python deploy/grafana/generate.py
 
 bench: setup ## Latency and throughput, printed as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)

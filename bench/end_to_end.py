@@ -1,203 +1,151 @@
 """From a change in Stripe to the changed value in HubSpot, under a steady load.
 
-Both vendors are simulated in this process; Kafka, PostgreSQL and every service are processes of
-their own on the same machine. A change is measured from the moment Stripe makes it (just before it
-is posted to the edge) to the moment HubSpot accepts the value that belongs to it.
+The generator posts events as Stripe would, each at its due time; a change is measured from that
+time to the moment the simulated HubSpot accepts the value that belongs to it. Every process runs on
+this machine, the vendors too.
 """
 
 import asyncio
-import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
-import psutil
-from console.demo.main import deploy
-from console.demo.settle import all_quiet
 from console.demo.truth import major_text
-from console.demo.world import World, open_world
-from console.up import until_ready
-from plumbline_local.deployment import Deployment
-from plumbline_local.paths import Home
-from plumbline_local.ports import keep_ports
 
-UNIT_AMOUNT = 5_000
-DAY = 86_400
+from bench.generator import Job, Outcome, generate
+from bench.requests import StripeEvents, keep, stripe_requests
+from bench.system import System
+from bench.usage import Sample
+from bench.vendors import API_VERSION, UNIT_AMOUNT, WEBHOOK_SECRET, company_id
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How much, how fast, over how many customers."""
-
-    customers: int
-    per_second: int
-    changes: int
+CONNECTIONS = 32
+_SETTLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Milliseconds, and how many final values were not what Stripe says."""
+    """Milliseconds; how many final values were not what Stripe says; CPU per event."""
 
-    load: Load
+    customers: int
+    per_second: int
+    events: int
     measured: int
     p50: float
     p99: float
     worst: float
     wrong: int
-    first_walk_seconds: float
-    memory_mb: Mapping[str, float]
-    cpu_seconds: Mapping[str, float]
-
-    def json(self) -> dict[str, object]:
-        """For the file beside the table."""
-        return {
-            "customers": self.load.customers, "per_second": self.load.per_second,
-            "changes": self.load.changes, "measured": self.measured, "p50_ms": self.p50,
-            "p99_ms": self.p99, "max_ms": self.worst, "wrong": self.wrong,
-            "first_walk_seconds": self.first_walk_seconds, "memory_mb": dict(self.memory_mb),
-            "cpu_seconds": dict(self.cpu_seconds),
-        }  # fmt: skip
+    refused: int
+    cpu_ms: Mapping[str, float]
+    """Per event and process, over the load and two seconds after it."""
+    cores: float
+    """Cores used by everything together."""
 
 
-async def run_end_to_end(folder: Path, load: Load) -> Result:
-    """One deployment in `folder`, one load, one result."""
-    home = Home(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    home.ensure()
-    os.environ["PLUMBLINE_HOME"] = str(home.root)
-    listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
-    results: list[Result] = []
-    async with open_world(f"http://{listen}", *_seeds(load.customers)) as world:
-        deployment = deploy(home, world, listen)
+@dataclass
+class Book:
+    """What the bench has told the edge so far: the truth HubSpot must show."""
 
-        async def story() -> None:
-            results.append(await _measure(world, deployment, load))
-            deployment.request_stop()
+    customers: int
+    events: StripeEvents
+    quantities: dict[int, int] = field(default_factory=dict)
+    made: int = 0
+    """Events made; customers take turns, so that none has two changes within one second."""
 
-        await deployment.run(story)
-    return results[0]
+    def next_bodies(self, count: int) -> tuple[list[bytes], list[tuple[int, int]]]:
+        """Bodies of the next changes, and (customer, new quantity) of each."""
+        bodies, changes = [], []
+        now = int(time.time())
+        for _ in range(count):
+            number = self.made % self.customers
+            self.made += 1
+            old = self.quantities.get(number, 1)
+            new = self.quantities[number] = old + 1
+            event = f"evt_load{self.made}"
+            bodies.append(self.events.quantity_changed(number, event, old, new, now))
+            changes.append((number, new))
+        return bodies, changes
 
 
-async def _measure(world: World, deployment: Deployment, load: Load) -> Result:
-    began = time.monotonic()
-    if not await until_ready(deployment, 300):
-        raise RuntimeError(f"not ready; see {deployment.home.logs}")
-    await _quiet(world, deployment)
-    walked = time.monotonic() - began
-    since = world.writes()
-    cpu = _cpu(deployment)
-    order = {
-        "subscriptions": load.customers, "changes": load.changes,
-        "per_second": load.per_second, "field": "quantity", "log": True,
-    }  # fmt: skip
-    done = await world.stripe_control("/touch", order)
-    await _quiet(world, deployment)
-    latencies = _latencies(done["log"], await world.hubspot_control(f"/writes?since={since}"))
-    spent = {name: seconds - cpu.get(name, 0.0) for name, seconds in _cpu(deployment).items()}
+async def open_book(system: System, customers: int) -> Book:
+    """Start the changes of a freshly seeded book."""
+    return Book(customers, StripeEvents(await system.vendors.subscription(0), API_VERSION))
+
+
+async def run_rate(system: System, book: Book, *, per_second: int, seconds: float) -> Result:
+    """One rate for `seconds`, measured; returns when everything has settled."""
+    bodies, changes = book.next_bodies(round(per_second * seconds))
+    since = await system.vendors.write_count()
+    before = system.sample()
+    outcome = await post(system, bodies, per_second)
+    await asyncio.sleep(_SETTLE_SECONDS)
+    after = system.sample()
+    await system.quiet()
+    answer = await system.vendors.writes(since)
+    latencies = _latencies(changes, outcome.due, answer["writes"])
     return Result(
-        load=load,
-        measured=len(latencies),
-        p50=_percentile(latencies, 50),
-        p99=_percentile(latencies, 99),
-        worst=max(latencies),
-        wrong=_wrong(world, done["truth"]),
-        first_walk_seconds=round(walked, 1),
-        memory_mb=_memory(deployment),
-        cpu_seconds={name: round(seconds, 1) for name, seconds in spent.items()},
-    )
+        customers=book.customers, per_second=per_second, events=len(changes),
+        measured=len(latencies), p50=percentile(latencies, 50), p99=percentile(latencies, 99),
+        worst=round(max(latencies), 1), wrong=await _wrong(system, dict(changes)),
+        refused=len(changes) - outcome.statuses.get("200", 0),
+        cpu_ms=cpu_per_event(before, after, outcome, len(changes)),
+        cores=_cores(before, after, outcome),
+    )  # fmt: skip
 
 
-async def _quiet(world: World, deployment: Deployment) -> None:
-    async with asyncio.timeout(600):
-        while not await all_quiet(world, deployment):  # noqa: ASYNC110 - other processes move it
-            await asyncio.sleep(0.25)
+async def post(system: System, bodies: Sequence[bytes], per_second: float | None) -> Outcome:
+    """Sign the bodies and post them to the edge, as Stripe would."""
+    requests = stripe_requests(bodies, system.stripe_hook, WEBHOOK_SECRET)
+    place = keep(requests, system.folder / "requests.pickle")
+    host, _, port = system.edge_url.removeprefix("http://").partition(":")
+    return await generate(Job(host, int(port), place, len(requests), CONNECTIONS, per_second))
 
 
-def _latencies(changes: Sequence[Mapping[str, Any]], answer: Mapping[str, Any]) -> list[float]:
+def cpu_per_event(before: Sample, after: Sample, outcome: Outcome, events: int) -> dict[str, float]:
+    """Milliseconds of CPU per event, by process."""
+    spent = after.spent_since(before) | {"generator": outcome.cpu_seconds}
+    return {name: round(seconds * 1000 / events, 3) for name, seconds in spent.items()}
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Of the sorted values, the one that `percent` of them don't exceed."""
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))], 1)
+
+
+def _cores(before: Sample, after: Sample, outcome: Outcome) -> float:
+    spent = sum(after.spent_since(before).values()) + outcome.cpu_seconds
+    return round(spent / (after.at - before.at), 2)
+
+
+def _latencies(
+    changes: Sequence[tuple[int, int]], due: Sequence[float], writes: Sequence[Mapping[str, Any]]
+) -> list[float]:
     """Each change against the first write of its own value.
 
     A value overtaken by the next one of the same customer is written with that one: left out.
     """
-    wanted: dict[tuple[str, str], float] = {}
-    for change in changes:
-        company = _company(change["customer"])
-        wanted[company, _mrr(change["quantity"])] = float(change["at"])
+    wanted = {
+        (company_id(number), _mrr(quantity)): at
+        for (number, quantity), at in zip(changes, due, strict=True)
+    }
     found = []
-    for write in answer["writes"]:
-        value = write["properties"].get("plumbline_mrr")
-        began = wanted.pop((write["id"], value), None)
+    for write in writes:
+        began = wanted.pop((write["id"], write["properties"].get("plumbline_mrr")), None)
         if began is not None:
             found.append(write["at_ms"] - began * 1000)
     return found
 
 
-def _wrong(world: World, truth: Mapping[str, Mapping[str, Any]]) -> int:
+async def _wrong(system: System, last: Mapping[int, int]) -> int:
+    """Of the customers changed, those whose company doesn't show the last quantity."""
     count = 0
-    for subscription in truth.values():
-        total = _mrr(subscription["items"][0]["quantity"])
-        shown = world.values(_company(subscription["customer"]))
-        count += shown.get("plumbline_mrr") != total
+    for number, quantity in last.items():
+        shown = (await system.vendors.company(number))["properties"]
+        count += shown.get("plumbline_mrr") != _mrr(quantity)
     return count
 
 
 def _mrr(quantity: int) -> str:
     return major_text(Fraction(quantity * UNIT_AMOUNT))
-
-
-def _company(customer: str) -> str:
-    return str(100_000 + int(customer.removeprefix("cus_load")))
-
-
-def _seeds(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    now = int(time.time())
-    price = {
-        "id": "price_load", "product": "prod_load", "lookup_key": "load_monthly",
-        "currency": "usd", "unit_amount": UNIT_AMOUNT,
-        "recurring": {"interval": "month", "interval_count": 1},
-    }  # fmt: skip
-    people = [
-        {
-            "id": f"cus_load{n}", "name": f"Load {n}", "email": f"billing@load{n}.example",
-            "created": now - 9 * DAY,
-            "subscriptions": [
-                {"id": f"sub_load{n}", "price": "price_load", "quantity": 1,
-                 "created": now - 9 * DAY}
-            ],
-        }
-        for n in range(number)
-    ]  # fmt: skip
-    companies = [
-        {"id": str(100_000 + n), "properties": {"name": f"Load {n}", "domain": f"load{n}.example"}}
-        for n in range(number)
-    ]
-    products = [{"id": "prod_load", "name": "Load"}]
-    return {"products": products, "prices": [price], "customers": people}, {"companies": companies}
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    ordered = sorted(values)
-    return round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)], 1)
-
-
-def _processes(deployment: Deployment) -> dict[str, psutil.Process]:
-    run = deployment.current()
-    pids = {service.name: service.pid for service in run.services}
-    pids |= {"kafka": run.kafka.pid, "postgres": run.postgres.pid}
-    return {name: psutil.Process(pid) for name, pid in pids.items() if pid is not None}
-
-
-def _memory(deployment: Deployment) -> dict[str, float]:
-    found = _processes(deployment)
-    return {name: round(one.memory_info().rss / 1e6, 1) for name, one in found.items()}
-
-
-def _cpu(deployment: Deployment) -> dict[str, float]:
-    spent = {}
-    for name, one in _processes(deployment).items():
-        family = [one, *one.children(recursive=True)]
-        spent[name] = sum(p.cpu_times().user + p.cpu_times().system for p in family)
-    return spent

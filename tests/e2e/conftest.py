@@ -100,7 +100,7 @@ class World:
                 [PLUMBLINE, "up", "--config", self.config],
                 cwd=elsewhere, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
-        await self.until(self.ready, 60)
+        await self.until(self.ready, 120)
 
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -277,3 +277,9 @@ async def planned(tmp_path: Path) -> AsyncIterator[World]:
     """A deployment that shows its plan before it writes."""
     async with open_world(tmp_path, first_write="plan") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def opened() -> Any:
+    """`open_world`, for a file that needs a deployment of its own."""
+    return open_world

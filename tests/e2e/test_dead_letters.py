@@ -135,16 +135,18 @@ async def test_what_is_not_there_and_what_is_no_id(world: Any) -> None:
 
 
 async def test_a_replayed_older_record_overwrites_nothing_newer(world: Any) -> None:
-    """A letter holds an older sight of a customer; replaying it twice changes no value."""
+    """A letter holds an older sight of a subscription; replaying it twice changes no value."""
     try:
         number = await world.company("Letters", "letters.example")
         customer = await world.customer("ap@letters.example", "price_yearly")
         await world.shows(number, mrr="83.33")
+        found = await world.stripe_api("GET", f"/v1/subscriptions?customer={customer}")
         old = event(
-            id="evt_older", created=int(time.time()) - 3600,
-            data={"object": {"id": customer, "object": "customer", "livemode": False,
-                             "created": 1, "email": "ap@elsewhere.example", "deleted": True}},
-        )  # fmt: skip
+            id="evt_older",
+            type="customer.subscription.updated",
+            created=int(time.time()) - 3600,
+            data={"object": {**found["data"][0], "status": "past_due"}},
+        )
         headers = [
             ("plumbline-workspace", b"acme"), ("plumbline-connection", b"billing-eu"),
             ("plumbline-vendor", b"stripe"),
@@ -158,7 +160,7 @@ async def test_a_replayed_older_record_overwrites_nothing_newer(world: Any) -> N
         await world.until(lambda: _are_open(world, 0), 20)
         assert (await dlq(world, "replay", "--all"))["letters"] == []
         await world.settled()
-        await world.shows(number, mrr="83.33")
+        assert (world.shown(number)["mrr"], world.shown(number)["state"]) == ("83.33", "active")
     finally:
         await clean(world)
 

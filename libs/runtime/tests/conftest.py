@@ -87,6 +87,7 @@ class Rig:
         *,
         topic: Topic = TOPIC,
         group: str = GROUP,
+        joined: bool = False,
         **changes: object,
     ) -> Consumption:
         settings = self.settings.model_copy(update=changes)
@@ -101,6 +102,7 @@ class Rig:
             health=health,
             stopping=asyncio.Event(),
             failed=self.failures.append,
+            joined=joined,
         )
         self.running.append(consumption)
         await consumption.start()

@@ -41,4 +41,4 @@ async def build(rt: Runtime) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_service("slow", build))
+    raise SystemExit(run_service("slow", build, listens=lambda _: ["127.0.0.1:0"]))

@@ -6,6 +6,7 @@ import pytest
 from plumbline_runtime.consumer import check_subscriber
 from plumbline_runtime.metrics import FENCE_REJECTIONS
 from plumbline_runtime.positions import PositionBeyondLog
+from plumbline_runtime.postgres import transaction
 from plumbline_runtime.records import Batch, Fenced
 
 pytestmark = pytest.mark.server
@@ -181,14 +182,17 @@ async def test_a_rolled_back_transaction_may_be_run_again(rig):
 
         async def handle(self, batch: Batch) -> None:
             for attempt in range(2):
+
+                async def work(conn, attempt=attempt):
+                    await batch.advance(conn)
+                    self.tries += 1
+                    if attempt == 0:
+                        raise ConnectionError("as if the commit had failed")
+
                 try:
-                    async with rig.pool.acquire() as conn, conn.transaction():
-                        await batch.advance(conn)
-                        self.tries += 1
-                        if attempt == 0:
-                            raise ConnectionError("as if the commit had failed")
+                    await transaction(rig.pool, work)
                 except ConnectionError:
-                    continue
+                    assert batch.advanced_to is None
 
     handler = RollsBack()
     await rig.start(handler)

@@ -200,6 +200,11 @@ async def test_it_waits_for_servers_that_are_not_there_and_says_so(rig, start, u
     conditions = ready.json()["conditions"]
     assert not conditions["database"]["ok"]
     assert not conditions["kafka"]["ok"]
+    public = (await service.event("http_bound"))["address"]
+    async with httpx.AsyncClient(base_url=f"http://{public}", trust_env=False) as client:
+        refused = await client.post("/", content=b"{}")
+    assert refused.status_code == 503
+    assert "database" in refused.json()["error"]
     service.process.send_signal(signal.SIGTERM)
     assert await service.ends(8) == 0
 

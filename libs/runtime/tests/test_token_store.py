@@ -144,13 +144,16 @@ async def test_a_rotated_refresh_token_is_used_and_a_configured_one_wins(pools):
 
     store = TokenStore(pools[0], _keys(OLD), "acme", "hubspot")
     other = TokenStore(pools[1], _keys(OLD), "acme", "hubspot")
-    assert (await store.access("given", None, renew))[0] == "access-1"
-    assert (await other.access("given", None, renew))[0] == "access-1"
-    assert (await other.access("given", "access-1", renew))[0] == "access-2"
-    assert (await store.access("given", "access-1", renew))[0] == "access-2"
+    assert (await store.access("given", renew))[0] == "access-1"
+    assert (await other.access("given", renew))[0] == "access-1"
+    for each in (store, other):
+        each.refused("access-1")
+    assert (await other.access("given", renew))[0] == "access-2"
+    assert (await store.access("given", renew))[0] == "access-2"
     assert asked == ["given", "rotated-1"]
-    assert (await store.access("changed", None, renew))[0] == "access-3"
-    assert (await store.access("changed", "access-3", renew))[0] == "access-4"
+    assert (await store.access("changed", renew))[0] == "access-3"
+    store.refused("access-3")
+    assert (await store.access("changed", renew))[0] == "access-4"
     assert asked == ["given", "rotated-1", "changed", "rotated-3"]
 
 
@@ -160,22 +163,22 @@ async def test_keys_rotate_and_a_row_opens_only_where_it_was_stored(pools):
         return "access-token-text", "refresh-token-text", 1800.0
 
     pool = pools[0]
-    await TokenStore(pool, _keys(OLD), "acme", "hubspot").access("given", None, renew)
+    await TokenStore(pool, _keys(OLD), "acme", "hubspot").access("given", renew)
     sealed = await pool.fetchval("select sealed from connection.tokens")
     assert b"token-text" not in sealed
-    await TokenStore(pool, _keys(NEW, OLD), "acme", "hubspot").access("given", None, renew)
+    await TokenStore(pool, _keys(NEW, OLD), "acme", "hubspot").access("given", renew)
     resealed = await pool.fetchval("select sealed from connection.tokens")
     assert resealed != sealed
     newest = TokenStore(pool, _keys(NEW), "acme", "hubspot")
-    assert (await newest.access("given", None, renew))[0] == "access-token-text"
+    assert (await newest.access("given", renew))[0] == "access-token-text"
 
     wrong = TokenStore(pool, _keys(OLD), "acme", "hubspot")
     with pytest.raises(Unauthorized, match=r"acme/hubspot.*none of PLUMBLINE_KEYS") as caught:
-        await wrong.access("given", None, renew)
+        await wrong.access("given", renew)
     said = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
     for hidden in ("token-text", "given", OLD, NEW):
         assert hidden not in said
-    assert (await wrong.access("configured anew", None, renew))[0] == "access-token-text"
+    assert (await wrong.access("configured anew", renew))[0] == "access-token-text"
 
     await pool.execute("update connection.tokens set connection = 'other'")
     moved = TokenStore(pool, _keys(OLD), "acme", "other")
@@ -197,7 +200,7 @@ async def test_no_token_is_logged(hubspot, process, capsys):
             with pytest.raises(Unauthorized) as caught:
                 await failing.read()
             structlog.get_logger().error("refused", error=str(caught.value), exc_info=caught.value)
-        structlog.get_logger().info("kept", kept=failing.client._tokens._grant)
+        structlog.get_logger().info("kept", kept=failing.client._tokens.given)
         printed = "".join(capsys.readouterr())
     finally:
         structlog.reset_defaults()

@@ -194,6 +194,17 @@ async def test_values_that_a_configuration_restates_wait_too(
     assert (await world.effect("7"))["doubt"] == "moved"
 
 
+@pytest.mark.parametrize(("moved", "held"), [(1, 0), (2, 2)])
+async def test_a_configuration_may_move_two_percent(
+    world: Any, crm: Any, book: Any, moved: int, held: int
+) -> None:
+    """Twenty are a small thing for a walk; the configuration has no such floor (design 7)."""
+    await _opened(world, crm, book, 60)
+    await world.states(*(book(n, 10_000 + n, "config", mrr=250) for n in range(moved)))
+    await world.settle()
+    assert (await world.counts()).get("held", 0) == held
+
+
 async def test_walks_that_only_correct_amounts_go_on(world: Any, crm: Any, book: Any) -> None:
     await _opened(world, crm, book, 30)
     await world.states(*(book(n, 10_000 + n, "walk", mrr=250) for n in range(30)))

@@ -157,7 +157,7 @@ async def test_refused_credentials_stop_the_connection_and_lose_nothing(
     crm.script = [Unauthorized("HTTP 401", where="t", status=401)] * 2
     await _three(world, crm, account)
     await world.start()
-    item = ("connection_refused", "hubspot/writes")
+    item = ("connection_refused", "hubspot")
     async with asyncio.timeout(5):
         while (await world.attention()).get(item) != "open":
             await asyncio.sleep(0.01)

@@ -21,6 +21,7 @@ from plumbline_local.ports import LOOPBACK, keep_ports
 from plumbline_local.program import Program
 from plumbline_local.readiness import wait_for_both
 from plumbline_local.run import Run
+from plumbline_local.scrape import write_targets
 from plumbline_local.shutdown import end_processes
 from plumbline_local.supervise import (
     INFRASTRUCTURE,
@@ -130,6 +131,7 @@ class Deployment:
         found = await prepare_infrastructure(self.home, self._cache, self._external, self._progress)
         write_private(self.home.database_url_file, found.database_url + "\n")
         listens = self._health_addresses()
+        write_targets(self.home, listens)
         self._groups = self._make_groups(found, listens)
         manager = self._manager = Manager(self.home)
         manager.spawn(self._groups, self._shared_environment(found))
@@ -164,6 +166,7 @@ class Deployment:
             await end_processes(self._manager, groups, self._hurry)
         await asyncio.to_thread(end_leftovers, self.home)
         self.home.run_file.unlink(missing_ok=True)
+        self.home.targets_file.unlink(missing_ok=True)
         self.home.database_url_file.unlink(missing_ok=True)
         self._lock.release()
         self._lock = None

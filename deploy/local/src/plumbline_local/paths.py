@@ -51,6 +51,11 @@ class Home:
         return self.root / "run.json"
 
     @property
+    def targets_file(self) -> Path:
+        """What a Prometheus scrapes; exists while the deployment runs."""
+        return self.root / "prometheus-targets.json"
+
+    @property
     def database_url_file(self) -> Path:
         """Address with password of the database in use; exists while the deployment runs."""
         return self.root / "database_url"

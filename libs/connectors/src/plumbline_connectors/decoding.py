@@ -54,7 +54,8 @@ def decode_json(body: bytes) -> Any:
 
 def text_is_storable(body: bytes) -> bool:
     """Whether no string of this JSON can hold U+0000 or half a surrogate pair."""
-    return b"\\u0000" not in body and b"\\ud" not in body and b"\\uD" not in body
+    # One search in place of three for nearly every body: it holds no escape at all.
+    return b"\\u" not in body or not (b"\\u0000" in body or b"\\ud" in body or b"\\uD" in body)
 
 
 def _decode(body: bytes) -> Any:

@@ -141,9 +141,7 @@ class AttentionDesk:
             except _INTERRUPTED as error:
                 more = False
                 if not self._quiet:
-                    structlog.get_logger().warning(
-                        "attention_interrupted", error=f"{type(error).__name__}: {error}"
-                    )
+                    structlog.get_logger().warning("attention_interrupted", error=error)
                 self._quiet = True
             if not more:
                 await self._pause()

@@ -67,7 +67,7 @@ class Backoff:
             "waiting_for_infrastructure",
             group=self._group,
             what=self._what,
-            error=f"{type(error).__name__}: {error}",
+            error=error,
         )
         now = time.monotonic()
         self._deadline = self._deadline or now + self._seconds

@@ -1,6 +1,6 @@
 """What a service's composition root registers its parts with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -8,11 +8,14 @@ from plumbline_schemas.topics import Topic
 from starlette.types import ASGIApp
 
 from plumbline_runtime.attention import AttentionDesk
-from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.circuit import AccountCheck, Circuit
+from plumbline_runtime.config import DeploymentConfig, HubSpotConnection, StripeConnection
 from plumbline_runtime.dead_letters import DeadLetters
+from plumbline_runtime.doorway import Front
 from plumbline_runtime.health import Health
 from plumbline_runtime.letter_clerk import LetterClerk
 from plumbline_runtime.logging import get_logger
+from plumbline_runtime.pins import configured
 from plumbline_runtime.producer import Producer
 from plumbline_runtime.records import BatchHandler
 from plumbline_runtime.servers import HttpServer
@@ -37,6 +40,7 @@ class Runtime:
         producer: Producer,
         health: Health,
         supervisor: Supervisor,
+        fronts: Mapping[str, Front] | None = None,
     ) -> None:
         self.settings = settings
         self.config = config
@@ -52,9 +56,23 @@ class Runtime:
         self.backgrounds: dict[str, Callable[[], Awaitable[None]]] = {}
         self.callbacks: list[Callable[[], Awaitable[None]]] = []
         self._supervisor = supervisor
+        self._fronts = fronts or {}
 
-    def consume(self, topic: Topic, *, group: str, handler: BatchHandler) -> None:
-        """Consume a topic by the rules of design 11; the handler moves the position."""
+    def consume(
+        self,
+        topic: Topic,
+        *,
+        group: str,
+        handler: BatchHandler,
+        joined: bool = False,
+        spacing_ms: int | None = None,
+    ) -> None:
+        """Consume a topic by the rules of design 11; the handler moves the position.
+
+        `joined` hands all partitions of a poll over as one batch, with one commit for all of them:
+        for handlers that don't mind which partition a record is from. `spacing_ms` replaces the
+        setting `batch_spacing_ms` for a consumer that nobody waits for.
+        """
         # FastStream takes a second to import, so a service without consumers doesn't.
         from plumbline_runtime.consumption import Consumption  # noqa: PLC0415
 
@@ -69,6 +87,8 @@ class Runtime:
                 health=self.health,
                 stopping=self.stopping,
                 failed=self._supervisor.fail,
+                joined=joined,
+                spacing_ms=spacing_ms,
             )
         )
 
@@ -81,6 +101,27 @@ class Runtime:
         if name in self.backgrounds:
             raise ValueError(f"background task {name!r} is registered twice")
         self.backgrounds[name] = run
+
+    def circuit(
+        self,
+        workspace: str,
+        connection: StripeConnection | HubSpotConnection,
+        *,
+        role: str,
+        account: AccountCheck,
+    ) -> Circuit:
+        """The circuit of a configured connection as this process's `role` sees it."""
+        return Circuit(
+            self.pool,
+            workspace,
+            connection.name,
+            role=role,
+            account=account,
+            expected=configured(connection),
+            retry_seconds=self.settings.circuit_retry_seconds,
+            health=self.health,
+            wake=self.attention.wake,
+        )
 
     def keep_letters(self) -> None:
         """Register what dead letters need, once the consumers are known."""
@@ -105,7 +146,14 @@ class Runtime:
             self.background("letters", clerk.run)
 
     def serve(self, app: ASGIApp, listen: str) -> None:
-        """Serve HTTP on an address of its own; the port is bound at once, port 0 is a free one."""
+        """Serve HTTP on an address of its own; the port is bound at once, port 0 is a free one.
+
+        An address that the process listens on from its start answers with `app` from now on.
+        """
+        if (front := self._fronts.get(listen)) is not None:
+            front.doorway.open(app)
+            self.servers.append(front.server)
+            return
         server = HttpServer(app, listen)
         self.log.info("http_bound", address=server.address)
         self.servers.append(server)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -43,6 +43,8 @@ class Consumption:
         health: Health,
         stopping: asyncio.Event,
         failed: Callable[[BaseException], None],
+        joined: bool = False,
+        spacing_ms: int | None = None,
     ) -> None:
         self.topic = topic
         self.group = group
@@ -58,6 +60,7 @@ class Consumption:
         self._broken = False
         self._lock = asyncio.Lock()
         self._draining = False
+        self._joined = joined
         self._log = structlog.get_logger().bind(group=group, topic=topic.name)
         self._delivery = Delivery(
             topic=topic,
@@ -76,7 +79,9 @@ class Consumption:
                 assigned=self._on_assigned, revoked=self._on_revoked, failed=self._break
             ),
             on_batch=self._on_batch,
+            spacing_ms=spacing_ms,
         )
+        metrics.begin_counters(group)
         self._condition(False, "starting")
 
     @property
@@ -122,10 +127,15 @@ class Consumption:
     async def _on_batch(self, raws: RawBatch) -> None:
         async with self._lock:
             try:
-                for partition, records in by_partition(raws).items():
+                found = {
+                    partition: fresh
+                    for partition, records in by_partition(raws).items()
+                    if (fresh := self._fresh(partition, records))
+                }
+                for some in [found] if self._joined else [{one: found[one]} for one in found]:
                     if self._draining or self._broken or self._stopping.is_set():
                         return
-                    await self._deliver(partition, records)
+                    await self._deliver(some)
             except Abandoned:
                 return
             except BrakeEngaged as error:
@@ -135,19 +145,36 @@ class Consumption:
             finally:
                 self.busy_since = None
 
-    async def _deliver(self, partition: TopicPartition, records: Sequence[Record]) -> None:
+    def _fresh(self, partition: TopicPartition, records: Sequence[Record]) -> Sequence[Record]:
+        """Records at or after the stored position; none when they are to be fetched again."""
         position = self.assignment.position(partition)
         if position is None:
-            return  # taken away, or not seeked yet: it is fetched again from the stored position
+            return ()  # taken away, or not seeked yet: it is fetched again from the stored position
         fresh = [record for record in records if record.offset >= position]
+        if len(fresh) < len(records):
+            metrics.DUPLICATES.labels(self.group).inc(len(records) - len(fresh))
         if not fresh or self._looks_again(partition, position, fresh[0].offset):
+            return ()
+        return fresh
+
+    async def _deliver(self, batches: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        """Records of one partition, or of all that were polled; the positions move with them."""
+        parts = {
+            partition.partition: (position, records)
+            for partition, records in batches.items()
+            if (position := self.assignment.position(partition)) is not None
+        }
+        if not parts:
             return
         self.busy_since = began = time.monotonic()
-        metrics.BATCH_SIZE.labels(self.group).observe(len(fresh))
-        end = await self._delivery.deliver(position, fresh)
-        self.assignment.move(partition, end)
+        metrics.BATCH_SIZE.labels(self.group).observe(sum(map(len, batches.values())))
+        ends = await self._delivery.deliver_all(parts)
+        for partition in batches:
+            if partition.partition in ends:
+                self.assignment.move(partition, ends[partition.partition])
         metrics.BATCH_SECONDS.labels(self.group, "handle").observe(time.monotonic() - began)
-        age = time.time() - fresh[0].timestamp_ms / 1000
+        oldest = min(records[0].timestamp_ms for _, records in parts.values())
+        age = time.time() - oldest / 1000
         metrics.LAG_SECONDS.labels(self.group, self.topic.name).set(max(age, 0.0))
 
     def _looks_again(self, partition: TopicPartition, position: int, first: int) -> bool:
@@ -224,9 +251,10 @@ class Consumption:
     def _brake(self, error: BrakeEngaged) -> None:
         """Stay in the group and hold the partitions, but take nothing more: a person must look."""
         self.braked = True
+        metrics.BRAKED.labels(self.group).set(1)
         self._broken = True
         self._condition(False, f"stopped by the brake: {error}")
-        self._log.error("brake_engaged", error=str(error))
+        self._log.error("brake_engaged", error=error)
         self.consumer.pause(*self.consumer.assignment())
 
     def _break(self, error: BaseException) -> None:

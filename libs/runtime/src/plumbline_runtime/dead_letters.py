@@ -136,7 +136,7 @@ def _report(record: Record, topic: Topic, failure: _Failure) -> None:
         offset=record.offset,
         reason=failure.reason,
         connection=failure.connection,
-        error=_describe(failure.error),
+        error=failure.error,
     )
 
 

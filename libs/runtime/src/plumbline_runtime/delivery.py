@@ -1,17 +1,26 @@
 """Handing a batch to its handler until it is handled: infrastructure back-off, poison records."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from plumbline_schemas.topics import Topic
 
 from plumbline_runtime import metrics
-from plumbline_runtime.backoff import Abandoned, Backoff, InfrastructureDown
+from plumbline_runtime.backoff import (
+    Abandoned,
+    Backoff,
+    InfrastructureDown,
+    is_infrastructure,
+)
+from plumbline_runtime.batch_log import log_batch
 from plumbline_runtime.brakes import BrakeEngaged
+from plumbline_runtime.letter_box import LetterBox
 from plumbline_runtime.positions import read_positions
-from plumbline_runtime.records import Batch, BatchHandler, Fenced, Record
+from plumbline_runtime.postgres import transaction
+from plumbline_runtime.records import Batch, BatchHandler, Fenced, JoinedBatch, Record
 from plumbline_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,30 +36,6 @@ class HandlerBug(Exception):  # noqa: N818 - what it is
 
 STOPS_CONSUMER: Final = (Fenced, InfrastructureDown, Abandoned, BrakeEngaged, HandlerBug)
 """Raised by `deliver`; nothing was passed unhandled."""
-
-
-class LetterBox(Protocol):
-    """Where records go that can't be handled."""
-
-    async def send(
-        self,
-        record: Record,
-        topic: Topic,
-        *,
-        reason: str,
-        error: BaseException | str,
-        attempts: int = 1,
-    ) -> None:
-        """Return once the letter is safe."""
-
-    def parks(self, record: Record, topic: Topic) -> bool:
-        """Whether the record's connection is braked."""
-
-    async def park(self, record: Record, topic: Topic) -> None:
-        """Put it aside untried; returns once it is safe."""
-
-    async def settle(self, topic: Topic, records: Sequence[Record]) -> None:
-        """The records are dealt with."""
 
 
 class _Rest(NamedTuple):
@@ -133,6 +118,58 @@ class Delivery:
             except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
                 await backoff.after(failure)
 
+    async def deliver_all(
+        self, parts: Mapping[int, tuple[int, Sequence[Record]]]
+    ) -> dict[int, int]:
+        """As `deliver`, for the position and records of several partitions in one transaction.
+
+        When that fails, whatever the reason, each partition is delivered by itself.
+        """
+        braked = (
+            self._dead_letters.parks(record, self._topic)
+            for _, records in parts.values()
+            for record in records
+        )
+        if len(parts) == 1 or any(braked):
+            return {
+                partition: await self.deliver(position, records)
+                for partition, (position, records) in parts.items()
+            }
+        batch = JoinedBatch(
+            [
+                Batch(self._topic, partition, records, group=self._group, position=position)
+                for partition, (position, records) in parts.items()
+            ]
+        )
+        try:
+            await self._once(batch)
+        except STOPS_CONSUMER:
+            raise
+        except Exception as error:  # noqa: BLE001 - delivered again, partition by partition
+            self._log.warning("joined_batch_failed", error=f"{type(error).__name__}: {error}")
+            return {
+                part.partition: await self._apart(part, error if number == 0 else None)
+                for number, part in enumerate(batch.parts)
+            }
+        await self._settle(batch.records)
+        return {part.partition: part.end for part in batch.parts}
+
+    async def _apart(self, part: Batch, error: Exception | None) -> int:
+        """One partition of a joined batch, from wherever it stands now."""
+        backoff = self._backoff(part.partition)
+        if error is not None and is_infrastructure(error):
+            await backoff.after(error)
+        stored = await self._stored(part.partition, backoff)
+        if stored == part.end:  # the joined transaction had committed unheard
+            await self._settle(part.records)
+            return stored
+        if stored != part.position:
+            raise Fenced(
+                f"{self._group}: the position of {self._topic.name}/{part.partition} is {stored}, "
+                f"expected {part.position}: another process moved it"
+            )
+        return await self.deliver(stored, part.records)
+
     async def _until_healthy(self, rest: _Rest) -> int:
         """One batch, again and again while only the infrastructure fails."""
         partition = rest.records[0].partition
@@ -149,18 +186,20 @@ class Delivery:
         return rest.position
 
     async def _once(self, batch: Batch) -> int:
+        began = time.monotonic()
         await self._handler.handle(batch)
-        if batch.advanced_to != batch.end:
+        if not batch.finished:
             raise HandlerBug(
                 f"{self._group}: {self._topic.name}/{batch.partition}: the handler returned at "
                 f"{batch.advanced_to}, expected it to have advanced to {batch.end}"
             )
+        log_batch(batch, began)
         return batch.end
 
     async def _resume(self, batch: Batch, backoff: Backoff) -> _Rest:
         """Where the batch stands now: its last transaction may have committed unheard."""
         position = await self._stored(batch.partition, backoff)
-        if position not in {batch.position, batch.advanced_to}:
+        if position not in {batch.position, *batch.asked_for}:
             raise Fenced(
                 f"{self._group}: the position of {self._topic.name}/{batch.partition} is "
                 f"{position}, expected {batch.position}: another process moved it"
@@ -218,8 +257,7 @@ class Delivery:
         backoff = self._backoff(record.partition)
         while True:
             try:
-                async with self._pool.acquire() as conn, conn.transaction():
-                    await batch.advance(conn)
+                await transaction(self._pool, batch.advance)
                 return batch.end
             except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help
                 await backoff.after(failure)

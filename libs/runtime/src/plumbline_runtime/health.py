@@ -38,6 +38,10 @@ class Health:
         """Whether every condition that gates holds."""
         return all(condition.ok or not condition.gates for condition in self._conditions.values())
 
+    def unmet(self) -> list[str]:
+        """Names of the conditions that don't hold."""
+        return [name for name, condition in self.conditions().items() if not condition.ok]
+
     def conditions(self) -> dict[str, Condition]:
         """A copy, sorted by name."""
         return dict(sorted(self._conditions.items()))

@@ -67,7 +67,7 @@ class Heartbeats:
         except _UNREACHABLE as error:
             self._health.set("database", False, type(error).__name__)
             if not self._quiet:
-                structlog.get_logger().warning("heartbeat_failed", error=str(error))
+                structlog.get_logger().warning("heartbeat_failed", error=error)
             self._quiet = True
             if self._conn is not None:
                 self._conn.terminate()

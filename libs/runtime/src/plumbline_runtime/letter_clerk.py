@@ -117,9 +117,7 @@ class LetterClerk:
                 async with self._consumer() as consumer:
                     await self._follow(consumer)
             except (Fenced, *_INTERRUPTED) as error:
-                structlog.get_logger().warning(
-                    "letters_interrupted", error=f"{type(error).__name__}: {error}"
-                )
+                structlog.get_logger().warning("letters_interrupted", error=error)
                 await asyncio.sleep(self._settings.connect_retry_seconds)
 
     @asynccontextmanager

@@ -2,11 +2,14 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from importlib.metadata import version
 from typing import Any, Final, TextIO
 
 import orjson
 import structlog
 
+from plumbline_runtime.error_words import describe, first_line, place
 from plumbline_runtime.redaction import redact_event
 
 _QUIET: Final = ("aiokafka", "faststream", "uvicorn", "uvicorn.access", "httpx", "httpcore")
@@ -36,11 +39,13 @@ class _Forward(logging.Handler):
         if len(self._last) >= _REMEMBERED:
             self._last.clear()
         self._last[key] = (record.created, 0)
-        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        # A library's message may quote objects over many lines; its stack tells nothing of ours.
+        message = first_line(record.getMessage())
+        fields: dict[str, Any] = {"logger": record.name, "message": message}
         if repeated:
             fields["repeated"] = repeated
-        if record.exc_info:
-            fields["exc_info"] = record.exc_info
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["error"] = record.exc_info[1]
         structlog.get_logger().log(record.levelno, "library_message", **fields)
 
 
@@ -55,7 +60,7 @@ def configure_logging(
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-            structlog.processors.format_exc_info,
+            exception_words,
             redact_event,
             structlog.processors.JSONRenderer(serializer=_to_json),
         ],
@@ -64,7 +69,9 @@ def configure_logging(
         cache_logger_on_first_use=stream is None,
     )
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service, instance=instance)
+    structlog.contextvars.bind_contextvars(
+        service=service, version=version("plumbline-runtime"), instance=instance
+    )
     root = logging.getLogger()
     for handler in [found for found in root.handlers if isinstance(found, _Forward)]:
         root.removeHandler(handler)
@@ -72,6 +79,22 @@ def configure_logging(
     root.setLevel(threshold)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def exception_words(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The structlog processor for `exc_info`: class, words and place, in one line."""
+    found = event.pop("exc_info", None)
+    if found is True:
+        found = sys.exc_info()
+    error = found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        event.setdefault("error", describe(error))
+        event["raised_at"] = place(error)
+        if error.__cause__ is not None:
+            event["caused_by"] = describe(error.__cause__)
+    return event
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

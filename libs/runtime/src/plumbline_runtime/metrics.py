@@ -1,8 +1,15 @@
-"""Prometheus metrics of the runtime; names and units are those of engineering.md 8."""
+"""Prometheus metrics of the runtime; names and units are those of engineering.md 8.
 
-from typing import Final
+docs/operations.md says what each is for. Labels are bounded: none names a customer or an object.
+"""
 
-from prometheus_client import Counter, Gauge, Histogram
+from typing import Final, get_args
+
+from plumbline_schemas.dead_letter import DeadLetterReason
+from plumbline_schemas.topics import all_topics
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS: Final = (
     0.001,
@@ -39,6 +46,15 @@ BATCH_SECONDS: Final = Histogram(
 BATCH_RETRIES: Final = Counter(
     "plumbline_batch_retries_total", "Batches tried again", ["group", "cause"]
 )
+DUPLICATES: Final = Counter(
+    "plumbline_inbox_duplicates_total", "Records fetched again and passed over", ["group"]
+)
+BRAKED: Final = Gauge(
+    "plumbline_consumer_braked", "1 while too many dead letters hold a consumer", ["group"]
+)
+WATCHDOG_IDLE: Final = Gauge(
+    "plumbline_watchdog_idle_seconds", "Time a consumer with work has stood still", ["group"]
+)
 FENCE_REJECTIONS: Final = Counter(
     "plumbline_fence_rejections_total", "Positions another process had moved", ["group"]
 )
@@ -69,3 +85,28 @@ RATE_LIMIT_ALLOWED: Final = Gauge(
     ["workspace", "connection"],
 )
 LOOP_DELAY: Final = Gauge("plumbline_event_loop_delay_seconds", "Lateness of a one-second timer")
+E2E_SECONDS: Final = Histogram(
+    "plumbline_e2e_seconds",
+    "From holding the vendor's event to what came of it, by path.",
+    ["path"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0),
+)
+
+
+def begin_process() -> None:
+    """Let what any process may count exist at 0."""
+    for topic in all_topics():
+        PUBLISH_FAILURES.labels(topic)
+    for reason in get_args(DeadLetterReason):
+        DLQ_RECORDS.labels(reason)
+
+
+def begin_counters(group: str) -> None:
+    """Let a consumer's counters exist at 0: an alert needs a first value to see an increase."""
+    for counter in (DUPLICATES, FENCE_REJECTIONS, OFFSET_GAPS, COMMIT_FAILURES, REBALANCES,
+                    POLL_ERRORS):  # fmt: skip
+        counter.labels(group)
+    for cause in ("handler", "infrastructure"):
+        BATCH_RETRIES.labels(group, cause)
+    BRAKED.labels(group).set(0)
+    WATCHDOG_IDLE.labels(group).set(0)

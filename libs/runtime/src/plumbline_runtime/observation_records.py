@@ -7,6 +7,7 @@ from plumbline_schemas.observations import AnyObservation, encode_observation
 from plumbline_schemas.topics import OBSERVATIONS
 
 from plumbline_runtime.partitioner import workspace_partition
+from plumbline_runtime.tracing import observation_trace, traceparent
 
 
 class ObservationRecord(NamedTuple):
@@ -33,6 +34,7 @@ def observation_record(observation: AnyObservation) -> ObservationRecord:
         subject=observation.key,
         schema=OBSERVATIONS.name,
         partition_key=observation.workspace,
+        traceparent=traceparent(observation_trace(observation)),
     )
     return ObservationRecord(
         observation.key,

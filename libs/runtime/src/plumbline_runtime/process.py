@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -11,8 +11,10 @@ from aiokafka.errors import KafkaError
 
 from plumbline_runtime.composition import Runtime
 from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.doorway import Front
 from plumbline_runtime.health import Health
 from plumbline_runtime.heartbeats import Heartbeats
+from plumbline_runtime.metrics import begin_process
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Producer, PublishFailed
 from plumbline_runtime.servers import HttpServer
@@ -42,7 +44,12 @@ class Process:
     """One run of one service."""
 
     def __init__(
-        self, settings: Settings, config: DeploymentConfig, build: Build, supervisor: Supervisor
+        self,
+        settings: Settings,
+        config: DeploymentConfig,
+        build: Build,
+        supervisor: Supervisor,
+        listens: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._config = config
@@ -55,13 +62,20 @@ class Process:
         self._log = structlog.get_logger()
         self._addresses: dict[str, str] = {}
         self._heartbeats = Heartbeats(settings, self._health, self._addresses)
+        self._fronts = {
+            listen: Front.at(listen, settings.service, self._health.unmet) for listen in listens
+        }
 
     async def run(self) -> None:
         """Run until the supervisor stops; failures are the supervisor's."""
         health_server = HttpServer(self._health.app(), self._settings.health_listen)
         self._addresses["health"] = health_server.address
+        begin_process()
         self._log.info("service_starting", health=health_server.address)
         self._supervisor.spawn("health", health_server.run())
+        for front in self._fronts.values():
+            self._log.info("http_bound", address=front.server.address)
+            self._supervisor.spawn(f"http:{front.server.address}", front.server.run())
         try:
             await self._supervisor.until_stopping(self._start())
             await self._supervisor.stopping.wait()
@@ -87,6 +101,7 @@ class Process:
             producer=self._producer,
             health=self._health,
             supervisor=self._supervisor,
+            fronts=self._fronts,
         )
         self._runtime = runtime
         runtime.background("attention", runtime.attention.run)
@@ -101,7 +116,8 @@ class Process:
     async def _start_parts(self, runtime: Runtime) -> None:
         for number, server in enumerate(runtime.servers):
             self._addresses[f"http{number or ''}"] = server.address
-            self._supervisor.spawn(f"http:{server.address}", server.run())
+            if all(server is not front.server for front in self._fronts.values()):
+                self._supervisor.spawn(f"http:{server.address}", server.run())
         for name, run in runtime.backgrounds.items():
             self._supervisor.spawn(f"background:{name}", _as_coroutine(run))
         if runtime.consumers:
@@ -148,8 +164,12 @@ class Process:
         self._health.set("stopping", False, "stopping")
         await self._supervisor.cancel("heartbeats")
         await self._heartbeats.last()
+        for front in self._fronts.values():
+            front.server.stop()
         if (runtime := self._runtime) is not None:
             await self._stop_parts(runtime)
+        fronts = [f"http:{front.server.address}" for front in self._fronts.values()]
+        await self._supervisor.finish(fronts, self._settings.drain_seconds)
         await self._supervisor.cancel("kafka")
         await self._producer.stop()
         if self._pool is not None:

@@ -35,7 +35,9 @@ class Settings(BaseModel):
     """What the batch in hand may take after SIGTERM or a rebalance."""
     batch_max_records: int = Field(default=500, ge=1)
     poll_ms: int = Field(default=10, ge=1, le=20)
-    """Pause after an empty poll (design 11: 10-20 ms)."""
+    """FastStream's pause after an empty poll (design 11: 10-20 ms)."""
+    batch_spacing_ms: int = Field(default=40, ge=0, le=500)
+    """Batches of a consumer begin at least so far apart, so that a steady flow comes in few."""
     retry_seconds: float = Field(default=30.0, gt=0)
     """How long a batch is tried again while Kafka or PostgreSQL fail, before the process exits."""
     session_seconds: float = Field(default=30.0, ge=6)
@@ -55,6 +57,10 @@ class Settings(BaseModel):
     watchdog_unassigned_seconds: float = Field(default=60.0, gt=0)
     watchdog_stalled_seconds: float = Field(default=45.0, gt=0)
     watchdog_loop_delay_seconds: float = Field(default=5.0, gt=0)
+    circuit_retry_seconds: float = Field(default=15.0, gt=0)
+    """Between probes of a connection that refuses us or is another account."""
+    survey_seconds: float = Field(default=5.0, gt=0)
+    """How often the deployment's lag, backlogs and freshness are measured for Prometheus."""
     dead_letter_brake_records: int = Field(default=200, ge=1)
     """That many dead letters in a row stop the consumer (design 11)."""
 

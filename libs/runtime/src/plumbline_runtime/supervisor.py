@@ -42,9 +42,7 @@ class Supervisor:
         """Something the process can't go on without has failed; the first one counts."""
         if self.failure is None:
             self.failure = error
-            structlog.get_logger().error(
-                "service_failed", error=f"{type(error).__name__}: {error}", exc_info=error
-            )
+            structlog.get_logger().error("service_failed", error=error, exc_info=error)
         self.stop()
 
     def stop(self) -> None:

@@ -124,6 +124,7 @@ class TokenStore:
         self._keys = keys
         self._key = (workspace, connection)
         self._where = f"{workspace}/{connection}"
+        self._refused: str | None = None
         self._bound = orjson.dumps(["connection.tokens", workspace, connection])
 
     @classmethod
@@ -143,12 +144,16 @@ class TokenStore:
             raise ConfigError(f"connections.{name}.oauth ({workspace}): {error}") from None
         return cls(pool, keys, workspace, connection.name)
 
-    async def access(self, given: str, refused: str | None, renew: Renew) -> tuple[str, float]:
+    def refused(self, access_token: str) -> None:
+        """The vendor no longer takes it: not to be given out again."""
+        self._refused = access_token
+
+    async def access(self, given: str, renew: Renew) -> tuple[str, float]:
         """An access token, and the seconds it may be used without asking again.
 
         `given`, the configuration's refresh token, wins over a kept one when it is another than
-        last time. A token that is over or `refused` is renewed under the row's lock: the others
-        wait, and use what the first one got.
+        last time. A token that is over or refused is renewed under the row's lock: the others wait,
+        and use what the first one got.
 
         Raises:
             Unauthorized: the row opens with none of the keys, or what `renew` raises.
@@ -161,18 +166,18 @@ class TokenStore:
             if not kept.newest_key:
                 sealed = self._sealed(kept.access_token, kept.refresh_token)
                 await self._pool.execute(_RESEAL, *self._key, row["sealed"], sealed)
-            if row["seconds"] > 0 and kept.access_token != refused:
+            if row["seconds"] > 0 and kept.access_token != self._refused:
                 return kept.access_token, row["seconds"]
         await self._pool.execute(_BEGIN, *self._key)
         try:
             async with self._pool.acquire() as conn, conn.transaction():
-                return await self._renewed(conn, given, given_hash, refused, renew)
+                return await self._renewed(conn, given, given_hash, renew)
         except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as error:
             message = "another process's refresh of the token takes too long"
             raise Retryable(message, where=self._where) from error
 
     async def _renewed(
-        self, conn: Any, given: str, given_hash: bytes, refused: str | None, renew: Renew
+        self, conn: Any, given: str, given_hash: bytes, renew: Renew
     ) -> tuple[str, float]:
         await conn.execute(
             f"set local lock_timeout = '{_LOCK_SECONDS}s';"
@@ -180,7 +185,7 @@ class TokenStore:
         )
         row = await conn.fetchrow(_READ + "for update", *self._key)
         kept = self._opened(row, given_hash)
-        if kept is not None and row["seconds"] > 0 and kept.access_token != refused:
+        if kept is not None and row["seconds"] > 0 and kept.access_token != self._refused:
             return kept.access_token, row["seconds"]
         # now() below is the transaction's begin: the vendor's count starts later than ours
         access, refresh, seconds = await renew(given if kept is None else kept.refresh_token)

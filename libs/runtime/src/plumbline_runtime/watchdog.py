@@ -67,6 +67,7 @@ class Watchdog:
             self._born = now
         if c.busy_since is not None and now - c.busy_since > _BATCH_SECONDS:
             return f"a batch in hand for {now - c.busy_since:.0f} s"
+        metrics.WATCHDOG_IDLE.labels(c.group).set(now - self._progress_at)
         if now - self._progress_at > self._settings.watchdog_stalled_seconds:
             return (
                 f"{self._lag} records wait and none was taken for {now - self._progress_at:.0f} s"

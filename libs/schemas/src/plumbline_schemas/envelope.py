@@ -9,6 +9,9 @@ SCHEMA_BASE: Final = "urn:plumbline:schema:"
 
 Headers = list[tuple[str, bytes]]
 
+_SPEC_VERSION: Final = SPEC_VERSION.encode()
+_CONTENT_TYPE: Final = CONTENT_TYPE.encode()
+
 
 class Envelope(NamedTuple):
     """The attributes of one event."""
@@ -26,20 +29,24 @@ class Envelope(NamedTuple):
 
     def headers(self) -> Headers:
         """Render as Kafka headers, all UTF-8; never a `reply_to`."""
-        pairs = {
-            "ce_specversion": SPEC_VERSION,
-            "ce_id": self.id,
-            "ce_source": self.source,
-            "ce_type": self.type,
-            "ce_time": self.time.isoformat().replace("+00:00", "Z"),
-            "ce_subject": self.subject,
-            "ce_dataschema": None if self.schema is None else SCHEMA_BASE + self.schema,
-            "ce_sequence": None if self.sequence is None else str(self.sequence),
-            "ce_partitionkey": self.partition_key,
-            "content-type": CONTENT_TYPE,
-            "traceparent": self.traceparent,
-        }
-        return [(name, value.encode()) for name, value in pairs.items() if value is not None]
+        rendered: Headers = [
+            ("ce_specversion", _SPEC_VERSION),
+            ("ce_id", self.id.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_time", self.time.isoformat().replace("+00:00", "Z").encode()),
+            ("ce_subject", self.subject.encode()),
+        ]
+        if self.schema is not None:
+            rendered.append(("ce_dataschema", (SCHEMA_BASE + self.schema).encode()))
+        if self.sequence is not None:
+            rendered.append(("ce_sequence", b"%d" % self.sequence))
+        if self.partition_key is not None:
+            rendered.append(("ce_partitionkey", self.partition_key.encode()))
+        rendered.append(("content-type", _CONTENT_TYPE))
+        if self.traceparent is not None:
+            rendered.append(("traceparent", self.traceparent.encode()))
+        return rendered
 
 
 def header(headers: "list[tuple[str, bytes | None]] | Headers", name: str) -> str | None:

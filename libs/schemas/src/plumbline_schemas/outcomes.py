@@ -27,6 +27,8 @@ class WritebackOutcome(BaseModel):
     error: str | None = None
     received_at: datetime | None = None
     written_at: datetime
+    trace_id: str | None = None
+    """Trace of the newest event behind the values, as in the headers of every topic before."""
     latency_ms: int | None = None
     """From `received_at` of the vendor's event to the vendor's answer to our write."""
 

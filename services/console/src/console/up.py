@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from plumbline_local.paths import Cache, Home, HomeError, write_private
 from plumbline_local.ports import NoFreePortError, keep_ports
 from plumbline_local.postgres import PostgresError
 from plumbline_local.readiness import NotReadyError
+from plumbline_local.run import database_url
 from plumbline_local.watch import ManagerEndedError
 from plumbline_runtime.config import DeploymentConfig, load_config
 from plumbline_runtime.tokens import KEYS_VARIABLE, Keys, new_key
 
+from console.closed_off import tell_of_connections
 from console.publishing import apply_config
 from console.reach import config_note, connected
 from console.show import ERR, fail
@@ -56,9 +58,16 @@ def run_up(config: Path | None) -> int:
 
 
 def make_deployment(
-    place: Path, home: Home, environment: Mapping[str, str] | None = None
+    place: Path,
+    home: Home,
+    environment: Mapping[str, str] | None = None,
+    *,
+    only: Collection[str] = tuple(SERVICES),
 ) -> Deployment:
-    """Wire a deployment of the configuration at `place`; `environment` goes to every service."""
+    """Wire a deployment of the configuration at `place`; `environment` goes to every service.
+
+    `only` names the services that run, for a measurement of one of them.
+    """
     config = load_config(place)
     check_secrets(config)
     home.ensure()
@@ -75,6 +84,7 @@ def make_deployment(
     services = [
         ServiceSpec(name, (sys.executable, "-m", module), shared)
         for name, module in SERVICES.items()
+        if name in only
     ]
     return Deployment(
         home,
@@ -139,6 +149,16 @@ def announce(deployment: Deployment) -> Callable[[], Awaitable[None]]:
     """Say when it is ready and where; `up` itself goes on until it is stopped."""
 
     async def story() -> None:
+        connections = asyncio.create_task(
+            tell_of_connections(lambda: database_url(deployment.current()), ERR.print)
+        )
+        try:
+            await say_when_ready()
+            await connections
+        finally:
+            connections.cancel()
+
+    async def say_when_ready() -> None:
         began = asyncio.get_running_loop().time()
         waited = await until_ready(deployment)
         run = deployment.current()

@@ -4,8 +4,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
+from plumbline_runtime.tracing import event_trace, traceparent
 from plumbline_schemas.envelope import Envelope, Headers, header
 from plumbline_schemas.ids import external_key
 
@@ -81,20 +83,35 @@ def delivery_headers(
     source: Source, *, delivery_id: str, key: str, received_at: datetime
 ) -> Headers:
     """CloudEvents attributes and our own; nothing of the request is copied (design 11)."""
+    moment = received_at.isoformat().replace("+00:00", "Z")
+    trace = event_trace(source.workspace, source.connection, delivery_id)
+    return [
+        *_constant_headers(source),
+        ("ce_id", delivery_id.encode()),
+        ("ce_time", moment.encode()),
+        ("ce_subject", key.encode()),
+        (HEADER_RECEIVED_AT, b"%d" % epoch_ms(received_at)),
+        ("traceparent", traceparent(trace).encode()),
+    ]
+
+
+@cache
+def _constant_headers(source: Source) -> tuple[tuple[str, bytes], ...]:
+    """What every delivery of a source says of itself."""
+    varying = {"ce_id", "ce_time", "ce_subject"}
     envelope = Envelope(
-        id=delivery_id,
+        id="",
         source=f"/webhooks/{source.label}",
         type=f"{source.vendor}.webhook.received",
-        time=received_at,
-        subject=key,
+        time=datetime.fromtimestamp(0, UTC),
+        subject="",
     )
-    return [
-        *envelope.headers(),
+    return (
+        *(pair for pair in envelope.headers() if pair[0] not in varying),
         (HEADER_WORKSPACE, source.workspace.encode()),
         (HEADER_CONNECTION, source.connection.encode()),
         (HEADER_VENDOR, source.vendor.encode()),
-        (HEADER_RECEIVED_AT, str(epoch_ms(received_at)).encode()),
-    ]
+    )
 
 
 def read_origin(headers: Sequence[tuple[str, bytes | None]]) -> Origin:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
@@ -16,10 +17,11 @@ from plumbline_connectors.signing import SignatureError
 from plumbline_runtime import failpoints
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_schemas.topics import WEBHOOKS_RECEIVED, Topic
+from prometheus_client import Counter
 
 from ingest_webhooks.bodies import BodyTooLarge, Disconnected, Receive, read_body
-from ingest_webhooks.deliveries import delivery_headers
-from ingest_webhooks.endpoints import Endpoint
+from ingest_webhooks.deliveries import Source, delivery_headers
+from ingest_webhooks.endpoints import SIGNATURE_HEADERS, Endpoint
 from ingest_webhooks.metrics import ACK_SECONDS, REQUESTS
 from ingest_webhooks.settings import IngestSettings
 
@@ -62,6 +64,11 @@ def answer(
     closing = ((b"connection", b"close"),) if close else ()
     return Answer(status, orjson.dumps({"error": detail}), (*headers, *closing), result)
 
+
+_NEEDED: Final = {
+    name.encode(): name for name in ("content-type", "content-length", *SIGNATURE_HEADERS)
+}
+"""The only request headers that are looked at; ASGI servers give their names in lower case."""
 
 _RETRY: Final = (b"retry-after", b"1")
 ACCEPTED: Final = Answer(200, b'{"received":true}', (), "accepted")
@@ -143,13 +150,14 @@ class Edge:
         except Disconnected:
             REQUESTS.labels(endpoint.source.label, "disconnected").inc()
             raise
-        REQUESTS.labels(endpoint.source.label, reply.result).inc()
+        _requests(endpoint.source, reply.result).inc()
         return reply
 
     async def _accept(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
         headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
+            _NEEDED[name]: value.decode("latin-1")
             for name, value in scope["headers"]
+            if name in _NEEDED
         }
         turned_away = self._turned_away(scope["method"], headers)
         if turned_away is not None:
@@ -210,7 +218,7 @@ class Edge:
                 WEBHOOKS_RECEIVED, message, timeout_seconds=self._settings.ack_timeout
             )
         except PublishFailed as error:
-            log.warning("webhook_not_stored", source=endpoint.source.label, error=str(error))
+            log.warning("webhook_not_stored", source=endpoint.source.label, error=error)
             return NOT_STORED
         finally:
             self._waiting -= 1
@@ -219,8 +227,16 @@ class Edge:
         return ACCEPTED
 
 
+@lru_cache(maxsize=4096)
+def _requests(source: Source, result: str) -> Counter:
+    """The counter of a source's answers of one kind."""
+    return REQUESTS.labels(source.label, result)
+
+
 def is_json(content_type: str) -> bool:
     """Whether the media type is application/json, whatever parameters follow it."""
+    if content_type == "application/json":
+        return True
     return content_type.partition(";")[0].strip().lower() == "application/json"
 
 

@@ -1,7 +1,7 @@
 """The webhook addresses of a deployment: who may post there and how they prove it."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from plumbline_connectors.hubspot import signature as hubspot_signature
 from plumbline_connectors.stripe import signature as stripe_signature
@@ -15,6 +15,14 @@ from plumbline_runtime.config import (
 from ingest_webhooks.deliveries import Source, delivery_key, digest, plain_id
 
 RequestHeaders = Mapping[str, str]
+SIGNATURE_HEADERS: Final = (
+    "stripe-signature",
+    hubspot_signature.HEADER_V3,
+    hubspot_signature.HEADER_TIMESTAMP,
+    hubspot_signature.HEADER_V1,
+    hubspot_signature.HEADER_VERSION,
+)
+"""What the `verify` of an endpoint looks at."""
 
 
 class Delivery(NamedTuple):

@@ -111,7 +111,10 @@ def understand(record: Record, sources: Sources) -> Understood:
 
 
 def echo_candidates(understood: Iterable[Understood]) -> dict[tuple[str, str], list[str]]:
-    """Records whose desired values must be known: those with a change of a mapped property."""
+    """Records whose desired values must be known: those with a change of a mapped property.
+
+    Not those that HubSpot names as our own write: they are skipped whatever their value is.
+    """
     wanted: dict[tuple[str, str], set[str]] = {}
     for one in understood:
         if not isinstance(one, Notifications):
@@ -120,6 +123,7 @@ def echo_candidates(understood: Iterable[Understood]) -> dict[tuple[str, str], l
             row.object_id
             for row in one.rows
             if row.object_id is not None
+            and not row.is_own_write
             and plain_id(row.object_id) is not None
             and _mapped_field(one.source.context, row)
         }

@@ -6,14 +6,20 @@
 import sys
 
 import asyncpg
-from plumbline_runtime.config import HubSpotConnection, StripeConnection, Workspace
-from plumbline_runtime.postgres import server_settings
+from plumbline_runtime.config import (
+    DeploymentConfig,
+    HubSpotConnection,
+    StripeConnection,
+    Workspace,
+)
+from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
 from plumbline_schemas.topics import REFRESH_REQUESTS, WEBHOOKS_RECEIVED
 
 from ingest_webhooks.consume import ObserveHandler
 from ingest_webhooks.edge import Edge
 from ingest_webhooks.endpoints import Endpoint, endpoints
+from ingest_webhooks.metrics import begin_source
 from ingest_webhooks.reader import Reader
 from ingest_webhooks.ready import HeartbeatReadiness, required_conditions
 from ingest_webhooks.refresh import RefreshHandler
@@ -26,6 +32,9 @@ SERVICE = "ingest-webhooks"
 async def build(runtime: Runtime) -> None:
     """Wire the roles this process plays; raises ConfigError for a missing secret."""
     settings = IngestSettings.from_environment()
+    for workspace in runtime.config.workspaces:
+        for name in workspace.connections:
+            begin_source(f"{workspace.id}/{name}")
     readers: list[Reader] = []
     if "reader" in settings.roles:
         readers = _add_readers(runtime, settings)
@@ -81,8 +90,8 @@ def _add_observe(runtime: Runtime, readers: list[Reader]) -> None:
         dead_letters=runtime.dead_letters,
         wake_readers=wake_readers,
     )
-    runtime.consume(WEBHOOKS_RECEIVED, group="observe", handler=observe)
-    runtime.consume(REFRESH_REQUESTS, group="refresh", handler=refresh)
+    runtime.consume(WEBHOOKS_RECEIVED, group="observe", handler=observe, joined=True)
+    runtime.consume(REFRESH_REQUESTS, group="refresh", handler=refresh, joined=True)
 
 
 def _add_readers(runtime: Runtime, settings: IngestSettings) -> list[Reader]:
@@ -101,25 +110,25 @@ def _reader(
     workspace: Workspace,
     connection: StripeConnection | HubSpotConnection,
 ) -> Reader:
-    look, close = look_for(
-        workspace, connection, pool=runtime.pool, concurrency=settings.read_concurrency
-    )
-    runtime.on_stop(close)
+    eyes = look_for(workspace, connection, pool=runtime.pool, concurrency=settings.read_concurrency)
+    runtime.on_stop(eyes.close)
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
+        conn = await asyncpg.connect(
             runtime.settings.database_url,
             command_timeout=runtime.settings.statement_timeout_seconds,
             server_settings=server_settings(runtime.settings),
         )
+        await prepare_connection(conn)
+        return conn
 
     return Reader(
         workspace.id,
         connection.name,
         connect=connect,
-        look=look,
+        look=eyes.look,
         publisher=runtime.producer,
-        health=runtime.health,
+        circuit=runtime.circuit(workspace.id, connection, role="reads", account=eyes.account),
         settings=settings,
         stopping=runtime.stopping,
     )
@@ -127,7 +136,13 @@ def _reader(
 
 def main() -> int:
     """Run until SIGTERM; the exit code says whether it ended well."""
-    return run_service(SERVICE, build)
+    return run_service(SERVICE, build, listens=_listens)
+
+
+def _listens(config: DeploymentConfig) -> list[str]:
+    """A vendor hears 503 while we wait for Kafka or PostgreSQL, never a refused connection."""
+    roles = IngestSettings.from_environment().roles
+    return [config.edge.listen] if "edge" in roles else []
 
 
 if __name__ == "__main__":

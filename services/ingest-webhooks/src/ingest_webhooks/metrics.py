@@ -29,3 +29,12 @@ CIRCUIT_OPEN: Final = Gauge(
     "1 while a connection's credentials are refused and its reads wait.",
     ("source",),
 )
+
+
+def begin_source(source: str) -> None:
+    """Let a connection's counters exist at 0: an alert needs a first value to see an increase."""
+    for result in ("accepted", "not_stored", "overloaded", "signature_no_match"):
+        REQUESTS.labels(source, result)
+    for result in ("done", "failed"):
+        READS.labels(source, result)
+    CIRCUIT_OPEN.labels(source).set(0)

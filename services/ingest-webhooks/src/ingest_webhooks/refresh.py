@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import asyncpg
-import structlog
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.ids import split_key
@@ -17,8 +16,6 @@ from ingest_webhooks.consume import DeadLetterSink
 from ingest_webhooks.deliveries import plain_id
 from ingest_webhooks.handle import Dead, HubSpotSource, Sources
 from ingest_webhooks.store import ReadWish, storable
-
-log = structlog.get_logger()
 
 
 def understand_request(record: Record, sources: Sources) -> ReadWish | Dead:
@@ -90,4 +87,4 @@ class RefreshHandler:
         await transaction(self._pool, apply)
         if wishes:
             self._wake_readers()
-        log.info("refresh_batch", reads=len(wishes), dead_letters=len(dead))
+        batch.counts.update(reads=len(wishes), dead_letters=len(dead))

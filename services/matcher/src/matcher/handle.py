@@ -74,6 +74,7 @@ class Matcher:
             entries = await self._decode(batch)
             await self._fold(batch, entries)
         failpoints.hit("matcher.after_commit")
+        batch.counts["dead_letters"] = sum(e.observation is None for e in entries)
         await self._publish({e.observation.workspace for e in entries if e.observation})
 
     async def _decode(self, batch: Batch) -> list[Entry]:
@@ -179,4 +180,4 @@ class Matcher:
                 await self._outbox.flush(workspace)
             except PublishFailed as error:
                 # The changes are committed; the outbox keeps them and tries again by itself.
-                log.warning("publication_waits", workspace=workspace, error=str(error))
+                log.warning("publication_waits", workspace=workspace, error=error)

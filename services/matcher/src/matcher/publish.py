@@ -5,21 +5,24 @@ then `published_up_to` is raised. A crash in between publishes again, with the s
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import asyncpg
 import orjson
 import structlog
 from plumbline_runtime import failpoints
+from plumbline_runtime.metrics import E2E_SECONDS
 from plumbline_runtime.producer import Message, PublishFailed
+from plumbline_runtime.tracing import change_trace, traceparent
 from plumbline_schemas.envelope import Envelope
 from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, TOPICS, Topic
 
 log = structlog.get_logger()
 
 _SOURCE: Final = "plumbline/matcher"
+_STRIPE_TO_ACCOUNT: Final = E2E_SECONDS.labels("stripe_to_account")
 
 
 class Producer(Protocol):
@@ -60,7 +63,7 @@ class OutboxPublisher:
             try:
                 await self.flush_all()
             except PublishFailed as error:
-                log.warning("publication_waits", error=str(error))
+                log.warning("publication_waits", error=error)
             try:
                 async with asyncio.timeout(pause_seconds):
                     await stopping.wait()
@@ -73,7 +76,11 @@ class OutboxPublisher:
             "select published_up_to from matcher.workspaces where workspace = $1", workspace
         )
         changes = await self._pool.fetch(
-            """select sequence, account_id, effective_at, events::text
+            """select sequence, account_id, effective_at, events::text,
+                      cause ->> 'key' as cause_key, cause ->> 'event_id' as cause_event,
+                      cause ->> 'origin' as cause_origin,
+                      (cause ->> 'vendor_time')::timestamptz as cause_time,
+                      (cause ->> 'received_at')::timestamptz as received_at
                from matcher.account_changes where workspace = $1 and sequence > $2
                order by sequence limit $3""",
             workspace,
@@ -89,7 +96,8 @@ class OutboxPublisher:
         if not changes and not messages:
             return False
         if changes:
-            await self._publish_states(workspace, {row["account_id"] for row in changes})
+            await self._publish_states(workspace, traces_of(changes))
+            measure(changes)
             await self._publish_events(changes)
         failpoints.hit("matcher.after_publish")
         await self._publish_messages(workspace, messages)
@@ -97,7 +105,8 @@ class OutboxPublisher:
         await self._raise_marks(workspace, changes, messages)
         return True
 
-    async def _publish_states(self, workspace: str, accounts: set[str]) -> None:
+    async def _publish_states(self, workspace: str, accounts: Mapping[str, str]) -> None:
+        """The newest state of each account, under the trace of its newest change."""
         rows = await self._pool.fetch(
             """select a.* from unnest($2::text[]) as wanted (account_id)
                cross join lateral (
@@ -119,6 +128,7 @@ class OutboxPublisher:
                 subject=account,
                 schema=ACCOUNTS_STATE.name,
                 sequence=version,
+                traceparent=traceparent(accounts[account]),
             )
             headers = envelope.headers()
             messages.append(Message(account, row["state"].encode(), headers))
@@ -168,6 +178,23 @@ class OutboxPublisher:
                 )
 
 
+def traces_of(changes: Sequence[asyncpg.Record]) -> dict[str, str]:
+    """The trace of each account's newest change."""
+    return {row["account_id"]: _trace(row) for row in changes}
+
+
+def measure(changes: Sequence[asyncpg.Record]) -> None:
+    """How long accounts took from holding the vendor's event to their published state."""
+    now = datetime.now(UTC)
+    for row in changes:
+        if row["cause_event"] is not None and row["cause_origin"] == "webhook":
+            _STRIPE_TO_ACCOUNT.observe(max(0.0, (now - row["received_at"]).total_seconds()))
+
+
+def _trace(row: asyncpg.Record) -> str:
+    return change_trace(row["cause_key"], row["cause_event"], row["cause_time"])
+
+
 def _event_message(row: asyncpg.Record, place: int, event: dict[str, Any]) -> Message:
     account, sequence = row["account_id"], row["sequence"]
     envelope = Envelope(
@@ -178,6 +205,7 @@ def _event_message(row: asyncpg.Record, place: int, event: dict[str, Any]) -> Me
         subject=account,
         schema=ACCOUNTS_EVENTS.name,
         sequence=sequence,
+        traceparent=traceparent(_trace(row)),
     )
     return Message(account, orjson.dumps(event), envelope.headers())
 

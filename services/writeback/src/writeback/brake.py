@@ -1,18 +1,19 @@
 """The mass-change brake: a wrong key must not churn the book (design 7).
 
-One allowance per connection: what no customer's event brought about (`doubt`) may change
-max(20, 2 %) of its records within an hour. What waits counts, and what was written within the last
-hour by the database's clock, so neither a restart nor a wrong host clock gives it anew. Beyond
-that every such effect is held, until a person approves, which gives the allowance anew, or the
-customer's own event changes the record. Single events of customers are never held.
+One allowance per connection: what no customer's event brought about (`doubt`) may turn max(20, 2 %)
+of its records churned or without MRR within an hour, and the configuration may move 2 % of them.
+What waits counts, and what was written within the last hour by the database's clock, so neither a
+restart nor a wrong host clock gives it anew. Beyond that every such effect is held, until a person
+approves, which gives the allowance anew, or the customer's own event changes the record. Single
+events of customers are never held.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import structlog
 
-from writeback.effects import HELD_BY_BRAKE, RecordId
+from writeback.effects import HELD_BY_BRAKE, Effect
 from writeback.gate import WorkspaceFacts
 from writeback.outbox import Subject, close_attention, open_attention
 from writeback.store import Connection
@@ -20,7 +21,7 @@ from writeback.store import Connection
 log = structlog.get_logger()
 
 FEWEST: Final = 20
-"""Records that may change in any book: else a small one would wait for every edit of the file."""
+"""Records that may turn in any book, however small."""
 _ONE_IN: Final = 50
 
 _COUNT: Final = """
@@ -35,6 +36,17 @@ select (select count(*) from writeback.effects
               where (e.workspace, e.connection, e.kind, e.vendor_id)
                     = (done.workspace, done.connection, done.kind, done.vendor_id)
                 and e.doubt is not null and e.state in ('pending', 'held'))) as doubted,
+       (select count(*) from writeback.effects
+        where workspace = $1 and connection = $2 and doubt = 'moved'
+          and state in ('pending', 'held'))
+     + (select count(*) from writeback.doubted_writes as done
+        where workspace = $1 and connection = $2 and moved
+          and at > clock_timestamp() - interval '1 hour'
+          and not exists (
+              select from writeback.effects as e
+              where (e.workspace, e.connection, e.kind, e.vendor_id)
+                    = (done.workspace, done.connection, done.kind, done.vendor_id)
+                and e.doubt = 'moved' and e.state in ('pending', 'held'))) as moved,
        (select count(*) from writeback.effects
         where workspace = $1 and connection = $2) as records
 """
@@ -60,8 +72,13 @@ where workspace = $1 and connection = $2 and doubt is not null and state = 'pend
 
 
 def allowed(records: int) -> int:
-    """How many records of a connection of that many may change without a person."""
+    """How many records of a connection of that many may turn without a person."""
     return max(FEWEST, records // _ONE_IN)
+
+
+def movable(records: int) -> int:
+    """How many of them a change of the configuration may move without a person."""
+    return records // _ONE_IN
 
 
 async def check(conn: Connection, workspace: str, connection: str) -> None:
@@ -70,10 +87,9 @@ async def check(conn: Connection, workspace: str, connection: str) -> None:
     Call it in the transaction that saved doubted effects, under the workspace's lock.
     """
     row = await conn.fetchrow(_COUNT, workspace, connection)
-    limit = allowed(row["records"])
-    if row["doubted"] <= limit and not await conn.fetchval(
-        _HOLDS, workspace, connection, HELD_BY_BRAKE
-    ):
+    limit, few = allowed(row["records"]), movable(row["records"])
+    within = row["doubted"] <= limit and row["moved"] <= few
+    if within and not await conn.fetchval(_HOLDS, workspace, connection, HELD_BY_BRAKE):
         return
     await conn.execute(_LOCK, workspace, connection)
     status = await conn.execute(_HOLD, workspace, connection, HELD_BY_BRAKE)
@@ -82,13 +98,14 @@ async def check(conn: Connection, workspace: str, connection: str) -> None:
     await open_attention(
         conn,
         _subject(workspace, connection),
-        f"{connection}: a walk, reads or the configuration would change more than {limit} records "
-        f"within an hour; they wait: look at `plumbline plan`, then `plumbline plan --apply`",
-        {"allowed": limit},
+        f"{connection}: within an hour walks, reads or the configuration would turn more than "
+        f"{limit} records churned or without MRR, or the configuration would move more than {few}; "
+        f"they wait: look at `plumbline plan`, then `plumbline plan --apply`",
+        {"allowed": limit, "movable": few},
     )
     log.warning(
         "mass_change_held", target=f"{workspace}/{connection}", records=row["records"],
-        doubted=row["doubted"], allowed=limit,
+        doubted=row["doubted"], allowed=limit, moved=row["moved"], movable=few,
     )  # fmt: skip
 
 
@@ -140,24 +157,25 @@ async def let_go(conn: Connection, targets: Collection[tuple[str, str]]) -> None
             await close_attention(conn, [_subject(workspace, connection)])
 
 
-async def written(conn: Connection, records: Collection[RecordId]) -> None:
-    """Count doubted effects that were written; what left the window is forgotten."""
-    if not records:
+async def written(conn: Connection, effects: Iterable[Effect]) -> None:
+    """Count those of the written effects that were doubted; what left the window is forgotten."""
+    ordered = sorted((one for one in effects if one.doubt), key=lambda one: one.id)
+    if not ordered:
         return
-    ordered = sorted(records)
     await conn.execute(
-        """insert into writeback.doubted_writes (workspace, connection, kind, vendor_id)
-           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+        """insert into writeback.doubted_writes (workspace, connection, kind, vendor_id, moved)
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[])
            on conflict (workspace, connection, kind, vendor_id)
-           do update set at = clock_timestamp()""",
-        *([record[place] for record in ordered] for place in range(4)),
+           do update set at = clock_timestamp(), moved = excluded.moved""",
+        *([effect.id[place] for effect in ordered] for place in range(4)),
+        [effect.doubt == "moved" for effect in ordered],
     )
     await conn.execute(
         """delete from writeback.doubted_writes
            where workspace = $1 and connection = $2
              and at < clock_timestamp() - interval '1 hour'""",
-        ordered[0].workspace,
-        ordered[0].connection,
+        ordered[0].id.workspace,
+        ordered[0].id.connection,
     )
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import asyncpg
-import structlog
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.accounts import AccountState
@@ -30,8 +29,6 @@ from writeback.handle import (
 )
 from writeback.plan import Moment, crm_links
 from writeback.sights import CrmObservation
-
-log = structlog.get_logger()
 
 _SKIPPED_KINDS = BILLING_KINDS | {"tick"}
 
@@ -90,12 +87,7 @@ class AccountsHandler(_Handler):
         effects = await transaction(self._pool, apply)
         if effects:
             self._wake()
-            log.info(
-                "states_folded",
-                partition=batch.partition,
-                records=len(batch.records),
-                effects=effects,
-            )
+        batch.counts.update(effects=effects, dead_letters=len(dead))
 
 
 def decode_states(
@@ -147,7 +139,7 @@ class CrmHandler(_Handler):
 
         if await transaction(self._pool, apply):
             self._wake()
-            log.info("sights_folded", partition=batch.partition, records=len(batch.records))
+        batch.counts.update(crm_records=len(observations), dead_letters=len(dead))
 
 
 def decode_observations(

@@ -4,18 +4,19 @@ import sys
 from functools import partial
 
 import asyncpg
-from plumbline_connectors.configured import hubspot_client
+from plumbline_connectors.configured import hubspot_check, hubspot_client
 from plumbline_runtime.budget import Budget
+from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
-from plumbline_runtime.settings import Settings
 from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 
 from writeback.consume import AccountsHandler, CrmHandler
 from writeback.crm import HubSpotCrm
 from writeback.deploy import Deployment
+from writeback.metrics import begin_target
 from writeback.outbox import Outbox
 from writeback.round import Rounds
 from writeback.sender import Sender
@@ -24,6 +25,8 @@ from writeback.settings import WritebackSettings
 SERVICE = "writeback"
 GROUP_ACCOUNTS = "writeback-accounts"
 GROUP_CRM = "writeback-crm"
+CRM_SPACING_MS = 100
+"""Nearly all of the log is billing, which this group passes over: no need to do so often."""
 
 
 async def build(runtime: Runtime) -> None:
@@ -37,6 +40,9 @@ async def build(runtime: Runtime) -> None:
         if workspace.crm is not None
     ]
 
+    for one in senders:
+        begin_target(one.label)
+
     def wake() -> None:
         outbox.wake()
         for sender in senders:
@@ -47,11 +53,13 @@ async def build(runtime: Runtime) -> None:
         ACCOUNTS_STATE,
         group=GROUP_ACCOUNTS,
         handler=AccountsHandler(runtime.pool, runtime.dead_letters, wake, *delays),
+        joined=True,
     )
     runtime.consume(
         OBSERVATIONS,
         group=GROUP_CRM,
         handler=CrmHandler(runtime.pool, runtime.dead_letters, wake, *delays),
+        spacing_ms=CRM_SPACING_MS,
     )
 
 
@@ -62,17 +70,21 @@ def _sender(
     connection: HubSpotConnection,
     outbox: Outbox,
 ) -> Sender:
-    zone = workspace.workspace.timezone
-    budget = Budget.of(runtime.pool, workspace.id, connection, timezone=zone)
+    pool, zone = runtime.pool, workspace.workspace.timezone
+    budget = Budget.of(pool, workspace.id, connection, timezone=zone)
+    shelf = TokenStore.of(pool, workspace.id, connection)
+    limit = settings.http_timeout
     client = hubspot_client(
-        workspace.id,
-        connection,
-        shelf=TokenStore.of(runtime.pool, workspace.id, connection),
-        told=budget.told,
-        timeout_seconds=settings.http_timeout,
+        workspace.id, connection, shelf=shelf, told=budget.told, timeout_seconds=limit
     )
     runtime.on_stop(client.aclose)
     crm = HubSpotCrm(client)
+
+    def circuit(role: str) -> Circuit:
+        # before all others: until it has passed, no failed payment is told either
+        acquire = partial(budget.acquire, "write", priority=True)
+        account = hubspot_check(workspace.id, connection, client, acquire, shelf)
+        return runtime.circuit(workspace.id, connection, role=role, account=account)
 
     def wake() -> None:
         sender.wake()
@@ -82,8 +94,9 @@ def _sender(
         connection.name,
         crm,
         configured={str(kind): fields for kind, fields in workspace.fields.items()},
-        pool=runtime.pool,
+        pool=pool,
         budget=budget,
+        circuit=circuit("properties"),
         health=runtime.health,
         settings=settings,
         stopping=runtime.stopping,
@@ -92,10 +105,10 @@ def _sender(
     sender = Sender(
         workspace.id,
         connection.name,
-        connect=partial(_connect, runtime.settings),
+        connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
-        health=runtime.health,
+        circuit=circuit("writes"),
         settings=settings,
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
@@ -105,11 +118,12 @@ def _sender(
     return sender
 
 
-async def _connect(settings: Settings) -> asyncpg.Connection:
+async def _connect(runtime: Runtime) -> asyncpg.Connection:
+    """A session of a sender's own: its lock is held there."""
     conn = await asyncpg.connect(
-        settings.database_url,
-        command_timeout=settings.statement_timeout_seconds,
-        server_settings=server_settings(settings),
+        runtime.settings.database_url,
+        command_timeout=runtime.settings.statement_timeout_seconds,
+        server_settings=server_settings(runtime.settings),
     )
     await prepare_connection(conn)
     return conn

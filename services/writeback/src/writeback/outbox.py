@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import asyncpg
 import structlog
 from plumbline_runtime.producer import Message, PublishFailed
+from plumbline_runtime.tracing import traceparent
 from plumbline_schemas.attention import Attention, AttentionKind
 from plumbline_schemas.envelope import Envelope
 from plumbline_schemas.outcomes import WritebackOutcome
@@ -196,6 +197,7 @@ def _outcome_message(number: int, document: dict[str, Any]) -> Message:
         subject=outcome.record,
         schema=WRITEBACK_OUTCOMES.name,
         sequence=outcome.version,
+        traceparent=None if outcome.trace_id is None else traceparent(outcome.trace_id),
     )
     value = outcome.model_dump_json(exclude_none=True).encode()
     return Message(outcome.account, value, envelope.headers())

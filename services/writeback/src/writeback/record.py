@@ -1,23 +1,21 @@
 """Recording what a round did: each step is one transaction over locked rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import structlog
 from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import brake, settle, store, tell
 from writeback.crm import PROPERTY_MISSING, Answered
+from writeback.effect_log import Tried, log_effects, report_call
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
-from writeback.metrics import E2E_SECONDS, EFFECTS
+from writeback.metrics import EFFECTS
 from writeback.outbox import close_record_attention, save_outcomes
 from writeback.session import Session
 from writeback.settings import WritebackSettings
 from writeback.store import Connection
-
-log = structlog.get_logger()
 
 
 class Done(NamedTuple):
@@ -73,9 +71,7 @@ async def record_idle(
             and locked[record].state == "pending"
         ]
         await store.save_effects(conn, [*same, *gone])
-        await brake.written(
-            conn, [p.effect.id for p in kept if p.effect.doubt and p.effect.sending]
-        )
+        await brake.written(conn, (plan.effect for plan in kept if plan.effect.sending))
         await tell.conflicts(conn, job, kept)
         await tell.queued(conn, kept)
         await close_record_attention(conn, [effect for effect in same if effect.state == "applied"])
@@ -86,8 +82,8 @@ async def record_idle(
         await save_outcomes(conn, told)
     EFFECTS.labels(job.target, "unchanged").inc(len(same))
     EFFECTS.labels(job.target, "skipped").inc(len(gone))
-    log.info("effects_settled", target=job.target, kind=job.kind, unchanged=len(same),
-             skipped=len(gone))  # fmt: skip
+    log_effects([Tried(effect, "unchanged", None) for effect in same], at)
+    log_effects([Tried(effect, "skipped", None) for effect in gone], at)
 
 
 async def record_answers(
@@ -119,30 +115,35 @@ async def record_answers(
             for plan in unsent
         ]
         await store.save_effects(conn, after)
-        await brake.written(conn, [o.plan.effect.id for o in taken if o.plan.effect.doubt])
+        await brake.written(conn, (one.plan.effect for one in taken))
         await tell.queued(conn, [one.plan for one in taken])
         await close_record_attention(
             conn, [effect for effect in after if effect.state == "applied"]
         )
-        lost = [effect for effect in after if effect.state == "failed"]
-        for effect in lost:
-            await tell.failed(conn, effect)
-        told = [tell.written(one.plan.effect, at) for one in taken]
-        told += [tell.outcome(effect, "failed", at, error=effect.last_error) for effect in lost]
-        await save_outcomes(conn, told)
-    retried = len(failed) - len(lost) + len(unsent)
-    _measure(job, taken, at)
-    EFFECTS.labels(job.target, "failed").inc(len(lost))
-    EFFECTS.labels(job.target, "retried").inc(retried)
-    log.info(
-        "effects_sent",
-        target=job.target,
-        kind=job.kind,
-        written=len(taken),
-        failed=len(lost),
-        retried=retried,
-        error=None if failure is None else str(failure),
-    )
+        lost = await _tell(conn, taken, after, at)
+    dead = {effect.id for effect in lost}
+    tried = [Tried(o.plan.effect, _result(o, dead), o.answer.category) for o in done]
+    tried += [Tried(plan.effect, "retried", None) for plan in unsent]
+    report_call(job, tried, at, failure)
+
+
+def _result(one: Done, dead: Collection[RecordId]) -> str:
+    if one.answer.status == "ok":
+        return "written"
+    return "failed" if one.plan.effect.id in dead else "retried"
+
+
+async def _tell(
+    conn: Connection, taken: Sequence[Done], after: Sequence[Effect], at: datetime
+) -> list[Effect]:
+    """Publish what became of the rows; returns those that failed for good."""
+    lost = [effect for effect in after if effect.state == "failed"]
+    for effect in lost:
+        await tell.failed(conn, effect)
+    told = [tell.written(one.plan.effect, at) for one in taken]
+    told += [tell.outcome(effect, "failed", at, error=effect.last_error) for effect in lost]
+    await save_outcomes(conn, told)
+    return lost
 
 
 def _failed(
@@ -189,11 +190,3 @@ async def _record_taken(
         sights.append(sight)
     await store.save_seen(conn, sights)
     return after
-
-
-def _measure(job: Job, taken: Sequence[Done], at: datetime) -> None:
-    EFFECTS.labels(job.target, "written").inc(len(taken))
-    for one in taken:
-        start = one.plan.effect.measured_from
-        if start is not None:
-            E2E_SECONDS.labels("stripe_to_crm").observe(max(0.0, (at - start).total_seconds()))

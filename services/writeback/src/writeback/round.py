@@ -162,7 +162,7 @@ class Rounds:
         try:
             return await self._crm.read_one(job.kind, vendor_id, job.properties)
         except Permanent as error:
-            log.warning("record_unreadable", record=f"{job.kind}/{vendor_id}", error=str(error))
+            log.warning("record_unreadable", record=f"{job.kind}/{vendor_id}", error=error)
             return None
 
     async def _write(

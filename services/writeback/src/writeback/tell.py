@@ -9,6 +9,7 @@ from plumbline_schemas.ids import AccountId
 from plumbline_schemas.outcomes import OutcomeResult, WritebackOutcome
 
 from writeback import queue
+from writeback.effect_log import trace_of_effect
 from writeback.effects import Effect
 from writeback.job import Job, Planned
 from writeback.metrics import EFFECTS
@@ -111,4 +112,5 @@ def outcome(
         received_at=effect.received_at,
         written_at=at,
         latency_ms=latency,
+        trace_id=trace_of_effect(effect),
     )

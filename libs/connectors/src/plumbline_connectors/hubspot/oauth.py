@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 from plumbline_schemas.errors import Retryable
 
-from plumbline_connectors.http import VendorHttp
+from plumbline_connectors.http import Credentials, VendorHttp
 
 _EARLY_SECONDS: Final = 60.0
 
@@ -45,12 +45,15 @@ Renew = Callable[[str], Awaitable[Renewed]]
 class TokenShelf(Protocol):
     """Where a connection's tokens are kept."""
 
-    async def access(self, given: str, refused: str | None, renew: Renew) -> tuple[str, float]:
+    async def access(self, given: str, renew: Renew) -> tuple[str, float]:
         """An access token, and the seconds it may be used without asking again.
 
-        `given` is the configuration's refresh token: a new one wins over what was kept. Not
-        `refused`, which the vendor no longer takes. Raises what `renew` raises.
+        `given` is the configuration's refresh token: a new one wins over what was kept. Raises
+        what `renew` raises.
         """
+
+    def refused(self, access_token: str) -> None:
+        """The vendor no longer takes it: not to be given out again."""
 
 
 class OwnShelf:
@@ -60,11 +63,16 @@ class OwnShelf:
         self._kept: Renewed | None = None
         self._good_until = 0.0
 
-    async def access(self, given: str, refused: str | None, renew: Renew) -> tuple[str, float]:
+    def refused(self, access_token: str) -> None:
+        """As `TokenShelf`."""
+        if self._kept is not None and self._kept.access_token == access_token:
+            self._good_until = 0.0
+
+    async def access(self, given: str, renew: Renew) -> tuple[str, float]:
         """As `TokenShelf`; not for concurrent callers."""
         kept = self._kept
         left = self._good_until - time.monotonic()
-        if kept is None or left <= 0 or kept.access_token == refused:
+        if kept is None or left <= 0:
             asked_at = time.monotonic()
             kept = self._kept = await renew(given if kept is None else kept.refresh_token)
             self._good_until = asked_at + usable_seconds(kept.seconds)
@@ -86,10 +94,9 @@ class OAuthTokens:
         """`http` sends no `Authorization` of its own."""
         self._http = http
         self._path = token_path
-        self._grant = grant
+        self.given = grant
         self._shelf = shelf or OwnShelf()
         self._token: str | None = None
-        self._refused: str | None = None
         self._good_until = 0.0
         self._refreshing = asyncio.Lock()
 
@@ -102,22 +109,27 @@ class OAuthTokens:
         """
         async with self._refreshing:
             if self._token is None or time.monotonic() >= self._good_until:
-                given = self._grant.refresh_token
+                given = self.given.refresh_token
                 asked_at = time.monotonic()
-                token, seconds = await self._shelf.access(given, self._refused, self._renew)
+                token, seconds = await self._shelf.access(given, self._renew)
                 self._token, self._good_until = token, asked_at + seconds
             return f"Bearer {self._token}"
 
     def refused(self) -> None:
         """The next call fetches another token."""
-        self._refused = self._token or self._refused
+        if self._token is not None:
+            self._shelf.refused(self._token)
         self._token = None
+
+    def same_as(self, other: Credentials) -> bool:
+        """Whether both began with the same grant, however far it has been rotated since."""
+        return isinstance(other, OAuthTokens) and other.given == self.given
 
     async def _renew(self, refresh_token: str) -> Renewed:
         form = {
             "grant_type": "refresh_token",
-            "client_id": self._grant.client_id,
-            "client_secret": self._grant.client_secret,
+            "client_id": self.given.client_id,
+            "client_secret": self.given.client_secret,
             "refresh_token": refresh_token,
         }
         answer = await self._http.request("POST", self._path, form=form)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from plumbline_connectors.signing import SignatureError
@@ -126,6 +127,7 @@ def verify_v1(body: bytes, signature: str | None, secrets: Sequence[str]) -> Non
         raise SignatureError("no_match")
 
 
+@lru_cache(maxsize=256)
 def decode_uri(uri: str) -> str:
     """Undo exactly the documented escapes, once; all others stay as they were sent."""
     return _ESCAPES.sub(lambda escape: _DECODED[escape.group().upper()], uri)

@@ -276,8 +276,9 @@ def _previous(
         former = _KINDS[kind].body(Fields(_overlaid(obj, previous), _ROOT), keys)
     except Untranslatable:
         return None
-    before, after = former.model_dump(mode="json"), body.model_dump(mode="json")
-    return {name: value for name, value in before.items() if value != after[name]}
+    fields = type(former).model_fields
+    changed = {name for name in fields if getattr(former, name) != getattr(body, name)}
+    return former.model_dump(mode="json", include=changed) if changed else {}
 
 
 def _overlaid(obj: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ STATEMENTS = (
         connection text not null,
         kind text not null,
         vendor_id text not null,
+        moved boolean not null,
         at timestamptz not null default clock_timestamp(),
         primary key (workspace, connection, kind, vendor_id)
     )

@@ -1,0 +1,118 @@
+"""What a log says of an exception: class and place, no data."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+from asyncpg.exceptions import InvalidTextRepresentationError, UniqueViolationError
+from plumbline_runtime.error_words import describe
+from plumbline_runtime.logging import configure_logging, get_logger
+from plumbline_schemas.errors import Retryable
+from pydantic import BaseModel, ValidationError
+
+DATA = "Zerlina Quux"
+
+
+class Row(BaseModel):
+    number: int
+
+
+def rejected() -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        Row.model_validate({"number": DATA})
+    return caught.value
+
+
+def of_postgres(kind, **fields):
+    error = kind(fields.pop("message"))
+    for name, value in fields.items():
+        setattr(error, name, value)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            Retryable(f"HTTP 400: {DATA} is bad", where="acme/hubspot POST /x", status=400),
+            "Retryable: acme/hubspot POST /x: HTTP 400",
+        ),
+        (Retryable("ReadTimeout", where="acme/hubspot GET /x"), "Retryable: acme/hubspot GET /x"),
+        (rejected(), "ValidationError: 1 problems, the first: number: int_parsing"),
+        (
+            of_postgres(
+                UniqueViolationError,
+                message='a constraint "a_pkey" is violated',
+                detail=f"Key (name)=({DATA}) already exists.",
+            ),
+            'UniqueViolationError: a constraint "a_pkey" is violated (SQLSTATE 23505)',
+        ),
+        (
+            of_postgres(InvalidTextRepresentationError, message=f'invalid input: "{DATA}"'),
+            "InvalidTextRepresentationError: SQLSTATE 22P02",
+        ),
+        (ConnectionResetError(), "ConnectionResetError"),
+        (RuntimeError("first\nsecond"), "RuntimeError: first"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_words(error, words):
+    assert describe(error) == words
+    assert DATA not in words
+
+
+@pytest.fixture
+def lines():
+    stream = io.StringIO()
+    root = logging.getLogger()
+    level = root.level
+    configure_logging("test", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    for handler in list(root.handlers):
+        if type(handler).__module__ == "plumbline_runtime.logging":
+            root.removeHandler(handler)
+    root.setLevel(min(level, logging.WARNING))
+
+
+def fail() -> None:
+    raise RuntimeError("no such thing") from rejected()
+
+
+def test_an_exception_is_one_line_with_its_place_and_cause(lines):
+    try:
+        fail()
+    except RuntimeError:
+        get_logger().exception("handler_failed", offset=3)
+    [line] = lines()
+    assert line["error"] == "RuntimeError: no such thing"
+    assert line["raised_at"].split(" < ")[0].endswith(" fail")
+    assert line["caused_by"].startswith("ValidationError: 1 problems")
+    assert "Traceback" not in json.dumps(line)
+    assert DATA not in json.dumps(line)
+
+
+def test_a_librarys_traceback_is_one_line(lines):
+    try:
+        raise ConnectionResetError("gone")
+    except ConnectionResetError:
+        logging.getLogger("asyncio").exception("Task exception was never retrieved\nfuture: <x>")
+    [line] = lines()
+    assert line["message"] == "Task exception was never retrieved"
+    assert line["error"] == "ConnectionResetError: gone"
+    assert "raised_at" not in line
+
+
+def test_an_exception_as_a_field_is_its_words(lines):
+    get_logger().warning("crm_call_failed", error=Retryable(DATA, where="acme", status=500))
+    [line] = lines()
+    assert line["error"] == "Retryable: acme: HTTP 500"
+
+
+def test_a_line_names_the_version_that_wrote_it(lines):
+    get_logger().info("service_started")
+    [line] = lines()
+    assert line["version"].count(".") == 2
