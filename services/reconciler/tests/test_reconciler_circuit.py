@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ class Stage:
         """Start a walker, as a process would."""
         workspace = load_config(self.file).workspaces[0]
         budget = Budget.of(self.pool, "acme", workspace.connections["pay"])
-        opened = open_book(workspace, "pay", partial(budget.acquire, "walk"))
+        opened = open_book(workspace, "pay", self.pool, budget)
         self.book = opened.book
         self.closes.append(opened.close)
 

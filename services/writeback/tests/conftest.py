@@ -119,10 +119,10 @@ class FreeBudget:
         self.granted: Counter[str] = Counter()
         self.throttles: list[float | None] = []
 
-    async def acquire(self, purpose: str, cost: int = 1) -> None:
+    async def acquire(self, purpose: str, cost: int = 1, priority: bool = False) -> None:
         self.granted[purpose] += cost
 
-    async def throttled(self, retry_after: float | None) -> None:
+    async def throttled(self, retry_after: float | None, *, daily: bool = False) -> None:
         self.throttles.append(retry_after)
 
 

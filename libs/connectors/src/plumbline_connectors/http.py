@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 import httpx
 from plumbline_schemas.errors import Conflict, Permanent, Retryable, Unauthorized, VendorError
 
+from plumbline_connectors.dates import http_date
 from plumbline_connectors.decoding import Undecodable, decode_json
 
 Params = Sequence[tuple[str, str]]
@@ -56,6 +56,8 @@ class Answer(NamedTuple):
             raise Retryable(message, where=self.where, status=self.status) from error
 
 
+Hear = Callable[[Mapping[str, str]], None]
+"""Takes note of an answer's headers."""
 Judge = Callable[[Answer], VendorError]
 """Makes the error of an answer that the caller did not accept."""
 
@@ -120,6 +122,7 @@ class VendorHttp:
         where: str,
         credentials: Credentials,
         judge: Judge | None = None,
+        hear: Hear | None = None,
         timeout_seconds: float = 15.0,
         max_connections: int = 8,
     ) -> None:
@@ -127,6 +130,7 @@ class VendorHttp:
         self.where = where
         self.credentials = credentials
         self._judge = judge or judge_generic
+        self._hear = hear
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             timeout=timeout_seconds,
@@ -173,6 +177,8 @@ class VendorHttp:
             method, path, params=list(params or ()), json=json, data=form, headers=sent
         )
         answer = await self._send(request, f"{self.where} {method} {path}")
+        if self._hear is not None:
+            self._hear(answer.headers)
         if answer.status < 300 or answer.status in accept:
             return answer
         if answer.status == 401:
@@ -268,17 +274,6 @@ def retry_after(answer: Answer) -> float | None:
     if not 0 <= seconds < float("inf"):
         return None
     return min(seconds, MAX_WAIT_SECONDS)
-
-
-def http_date(value: str | None) -> datetime | None:
-    """Read an HTTP date as UTC, None when it isn't one."""
-    if value is None:
-        return None
-    try:
-        parsed = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _vendor_began_at(date: str | None, began_at: datetime, elapsed: float) -> datetime:

@@ -22,6 +22,7 @@ from plumbline_runtime.config import (
     StripeConnection,
     Workspace,
 )
+from plumbline_runtime.tokens import TokenStore
 
 from ingest_webhooks.handle import HubSpotSource, Sources
 from ingest_webhooks.looks import HubSpotLook, Look, StripeLook
@@ -64,7 +65,8 @@ def look_for(
     concurrency: int,
 ) -> Eyes:
     """What looks at the connection's objects; raises ConfigError."""
-    budget = Budget.of(pool, workspace.id, connection)
+    zone = workspace.workspace.timezone
+    budget = Budget.of(pool, workspace.id, connection, timezone=zone)
     acquire = partial(budget.acquire, "read")
     source = source_of(workspace, connection)
     if isinstance(connection, StripeConnection):
@@ -76,9 +78,10 @@ def look_for(
             stripe.aclose,
         )
     assert isinstance(source, HubSpotSource)
-    hubspot = hubspot_client(workspace.id, connection)
+    shelf = TokenStore.of(pool, workspace.id, connection)
+    hubspot = hubspot_client(workspace.id, connection, shelf=shelf, told=budget.told)
     return Eyes(
         HubSpotLook(hubspot, source.context, budget),
-        hubspot_check(workspace.id, connection, hubspot, acquire),
+        hubspot_check(workspace.id, connection, hubspot, acquire, shelf),
         hubspot.aclose,
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+import asyncpg
 from plumbline_connectors.configured import (
     hubspot_check,
     hubspot_client,
@@ -23,8 +24,10 @@ from plumbline_connectors.hubspot.translate import (
 from plumbline_connectors.stripe.client import StripeClient
 from plumbline_connectors.stripe.reading import Untranslatable
 from plumbline_connectors.stripe.translate import StripeContext, translate_object
+from plumbline_runtime.budget import Budget
 from plumbline_runtime.circuit import AccountCheck
 from plumbline_runtime.config import StripeConnection, Workspace
+from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.observations import AnyObservation
 
 from reconciler.walks import STRIPE_KINDS
@@ -149,8 +152,9 @@ class OpenBook(NamedTuple):
     close: Callable[[], Awaitable[None]]
 
 
-def open_book(workspace: Workspace, name: str, acquire: Callable[[], Awaitable[None]]) -> OpenBook:
-    """The book of the workspace's connection `name`; `acquire` waits for the right to a call."""
+def open_book(workspace: Workspace, name: str, pool: "asyncpg.Pool", budget: Budget) -> OpenBook:
+    """The book of the workspace's connection `name`, and its budget."""
+    acquire = partial(budget.acquire, "walk")
     connection = workspace.connections[name]
     if isinstance(connection, StripeConnection):
         stripe = stripe_client(workspace.id, connection)
@@ -160,9 +164,10 @@ def open_book(workspace: Workspace, name: str, acquire: Callable[[], Awaitable[N
             stripe.aclose,
         )
     mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
-    hubspot = hubspot_client(workspace.id, connection)
+    shelf = TokenStore.of(pool, workspace.id, connection)
+    hubspot = hubspot_client(workspace.id, connection, shelf=shelf, told=budget.told)
     return OpenBook(
         HubSpotBook(hubspot, hubspot_context(workspace.id, connection, mapping), mapping),
-        partial(hubspot_check, workspace.id, connection, hubspot, acquire),
+        partial(hubspot_check, workspace.id, connection, hubspot, acquire, shelf),
         hubspot.aclose,
     )

@@ -67,7 +67,7 @@ class Throttle(Protocol):
     async def acquire(self, purpose: Literal["write", "read", "walk"], cost: int = 1) -> None:
         """Wait for the right to make a call."""
 
-    async def throttled(self, retry_after: float | None) -> None:
+    async def throttled(self, retry_after: float | None, *, daily: bool = False) -> None:
         """The vendor asked us to slow down."""
 
 
@@ -160,7 +160,7 @@ class Walker:
                 page = await self._book.page(walk.kind, walk.cursor)
             except Retryable as error:
                 if error.rate_limited:
-                    await self._budget.throttled(error.retry_after)
+                    await self._budget.throttled(error.retry_after, daily=error.daily)
                 pause = error.retry_after or wait
                 wait = min(wait * 2, self._settings.retry_seconds_max)
                 why: VendorError = error

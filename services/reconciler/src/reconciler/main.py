@@ -102,7 +102,7 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
         for workspace in runtime.config.workspaces:
             budgets = {name: _budget(runtime, workspace, name) for name in workspace.connections}
             books = {
-                name: open_book(workspace, name, partial(budget.acquire, "walk"))
+                name: open_book(workspace, name, runtime.pool, budget)
                 for name, budget in budgets.items()
             }
             ticker = Ticker(workspace.id, _clock(runtime, workspace, books), publisher, settings)
@@ -142,7 +142,8 @@ def _clock(runtime: Runtime, workspace: Workspace, books: Mapping[str, OpenBook]
 
 
 def _budget(runtime: Runtime, workspace: Workspace, name: str) -> Budget:
-    return Budget.of(runtime.pool, workspace.id, workspace.connections[name])
+    zone = workspace.workspace.timezone
+    return Budget.of(runtime.pool, workspace.id, workspace.connections[name], timezone=zone)
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
 from writeback import queue, settle, store
 from writeback.crm import PropertyProblem
 from writeback.outbox import Subject, close_attention, open_attention
-from writeback.round import Throttle
 from writeback.settings import WritebackSettings
+from writeback.turns import Throttle
 
 log = structlog.get_logger()
 
@@ -167,13 +167,13 @@ class Deployment:
         async with self._lock:
             again = kind in self._doubted and self._until_renewal(kind) == 0
             if mapping and (again or self._deployed.get(kind) != mapping):
-                await self._budget.acquire("write")
+                await self._budget.acquire("write", priority=True)  # else no payment goes out
                 try:
                     gone = await self._crm.missing(kind, mapping) if again else frozenset()
                     problems = await self._crm.ensure(kind, mapping)
                 except Retryable as error:
                     if error.rate_limited:
-                        await self._budget.throttled(error.retry_after)
+                        await self._budget.throttled(error.retry_after, daily=error.daily)
                     raise
                 await self._report(kind, mapping, problems)
                 self._deployed[kind] = dict(mapping)

@@ -21,6 +21,7 @@ from writeback.gate import OPEN, WorkspaceFacts
 from writeback.job import Job
 from writeback.lanes import Lanes
 from writeback.metrics import BACKLOG, CIRCUIT_OPEN
+from writeback.plan import PRIORITY_URGENT
 from writeback.queue import Due
 from writeback.round import Rounds
 from writeback.session import Session
@@ -202,6 +203,7 @@ class Sender:
             blocked,
             facts.conflict_policy,
             comparer(mapping),
+            any(one.effect.priority == PRIORITY_URGENT for one in due),
         )
         return await self._rounds.carry_out(session, job, due)
 
