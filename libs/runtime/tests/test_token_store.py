@@ -89,6 +89,28 @@ async def test_two_processes_and_an_expired_token_are_one_refresh(hubspot, proce
 
 
 @pytest.mark.server
+async def test_a_late_refusal_of_the_last_token_costs_no_refresh(hubspot, process):
+    one = process()
+    await one.read()
+    hubspot.state.tokens.expire()
+    slow = {"kind": "delay", "delay_seconds": 0.3}
+    rule = hubspot.state.faults.add_json({"path": "companies", "times": 1, "action": slow})
+    late = asyncio.create_task(one.read())
+    while not any(
+        told["id"] == rule.id and told["fired"] for told in hubspot.state.faults.describe()
+    ):
+        await asyncio.sleep(0.01)
+    with pytest.raises(Unauthorized):
+        await one.read()
+    await one.read()
+    assert not late.done()
+    with pytest.raises(Unauthorized):
+        await late
+    await one.read()
+    assert len(_refreshes(hubspot)) == 2
+
+
+@pytest.mark.server
 async def test_a_token_near_its_end_is_renewed_by_one_of_them(hubspot, process, pools):
     one, two = process(0), process(1)
     hubspot.state.tokens.lifetime_seconds = 2.0  # used for one of them

@@ -68,8 +68,9 @@ class Credentials(Protocol):
     async def authorization(self) -> str | None:
         """Value of the header, None to send none."""
 
-    def refused(self) -> None:
-        """The vendor answered 401 to the last value: forget it if another can be had."""
+    def refused(self, sent: str | None) -> None:
+        """The vendor answered 401 to what was sent, which may no longer be what we hold: forget it
+        if another can be had."""
 
     def same_as(self, other: "Credentials") -> bool:
         """Whether the other was made from the same secrets."""
@@ -85,7 +86,7 @@ class BearerToken:
         """Value of the header."""
         return self.value
 
-    def refused(self) -> None:
+    def refused(self, sent: str | None) -> None:
         """There is no other."""
 
     def same_as(self, other: Credentials) -> bool:
@@ -100,7 +101,7 @@ class NoCredentials:
         """No header."""
         return None
 
-    def refused(self) -> None:
+    def refused(self, sent: str | None) -> None:
         """Nothing to forget."""
 
     def same_as(self, other: Credentials) -> bool:
@@ -182,7 +183,7 @@ class VendorHttp:
         if answer.status < 300 or answer.status in accept:
             return answer
         if answer.status == 401:
-            self.credentials.refused()
+            self.credentials.refused(authorization)
         raise self._judge(answer)
 
     def adopt(self, other: "VendorHttp") -> bool:

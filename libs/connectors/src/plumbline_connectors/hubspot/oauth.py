@@ -115,11 +115,12 @@ class OAuthTokens:
                 self._token, self._good_until = token, asked_at + seconds
             return f"Bearer {self._token}"
 
-    def refused(self) -> None:
-        """The next call fetches another token."""
-        if self._token is not None:
+    def refused(self, sent: str | None) -> None:
+        """The next call fetches another token, unless that was done since `sent` went out: many
+        calls in the air learn of one token's end, some of them late."""
+        if self._token is not None and sent == f"Bearer {self._token}":
             self._shelf.refused(self._token)
-        self._token = None
+            self._token = None
 
     def same_as(self, other: Credentials) -> bool:
         """Whether both began with the same grant, however far it has been rotated since."""
