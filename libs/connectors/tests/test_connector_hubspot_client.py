@@ -199,13 +199,14 @@ async def test_batches_have_a_size(vendor: Any) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "headers", "wait"),
     [
-        (429, {"policyName": "TEN_SECONDLY_ROLLING"}, {}, (10, 10)),
-        (429, {"message": "You have reached your ten_secondly_rolling limit."}, {}, (10, 10)),
+        (429, {"policyName": "TEN_SECONDLY_ROLLING"}, {}, None),
+        (429, {"message": "You have reached your ten_secondly_rolling limit."}, {}, None),
         (429, {"message": "You have reached your secondly limit."}, {}, (1, 1)),
         (429, {"policyName": "SECONDLY"}, {}, (1, 1)),
         (429, {"policyName": "TEN_SECONDLY_ROLLING"}, {"retry-after": "3"}, (3, 3)),
-        (429, {"policyName": "DAILY"}, {}, (1800, 5400)),
-        (429, b"busy", {}, (10, 10)),
+        (429, {"policyName": "DAILY"}, {}, None),
+        (429, {"message": "You have reached your daily limit."}, {"retry-after": "60"}, (60, 60)),
+        (429, b"busy", {}, None),
         (423, {}, {}, (2, 2)),
         (423, {}, {"retry-after": "9"}, (9, 9)),
         (477, {}, {"retry-after": "120"}, (120, 120)),
@@ -227,6 +228,7 @@ async def test_waits(
         await client.batch_update("company", rows("1"))
     await client.aclose()
     assert caught.value.rate_limited is (status == 429)
+    assert caught.value.daily is ("daily" in str(body).lower())
     if wait is None:
         assert caught.value.retry_after is None
     else:

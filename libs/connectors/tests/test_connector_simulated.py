@@ -229,5 +229,27 @@ async def test_a_busy_hubspot(hubspot: tuple[HubSpotSimulator, HubSpotClient]) -
     with pytest.raises(Retryable) as caught:
         await client.page("company", after=None, properties=[])
     assert caught.value.rate_limited
-    assert caught.value.retry_after is not None
-    assert caught.value.retry_after >= 1
+    assert caught.value.retry_after is None  # the budget chooses the wait
+    await control(simulator.control_url, "limits", {"per_10_seconds": 100, "retry_after": 4})
+    await control(simulator.control_url, "limits", {"per_day": 0})
+    with pytest.raises(Retryable) as caught:
+        await client.page("company", after=None, properties=[])
+    assert caught.value.daily
+    assert caught.value.retry_after == 4
+
+
+async def test_the_daily_quota_is_told() -> None:
+    told: list[tuple[int, int]] = []
+    async with hubspot_simulator(access_token=TOKEN, start=START) as simulator:
+        simulator.state.limits.per_day = 1000
+        client = open_hubspot(
+            api_base=simulator.base_url, layout="v3", where="acme/hubspot", access_token=TOKEN,
+            told=lambda quota, left: told.append((quota, left)),
+        )  # fmt: skip
+        for _ in range(2):
+            await client.page("company", after=None, properties=[])
+        simulator.state.limits.per_day = 2
+        with pytest.raises(Retryable):
+            await client.page("company", after=None, properties=[])
+        await client.aclose()
+    assert told == [(1000, 999), (1000, 998), (2, 0)]

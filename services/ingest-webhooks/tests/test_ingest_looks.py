@@ -24,7 +24,7 @@ class FakeBudget:
         assert purpose == "read"
         self.calls += cost
 
-    async def throttled(self, retry_after) -> None:
+    async def throttled(self, retry_after, *, daily=False) -> None:
         self.throttles.append(retry_after)
 
 

@@ -4,11 +4,13 @@ The configuration's models live in `plumbline_runtime`, which this package does 
 protocols below say what a connection must have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from plumbline_connectors.accounts import AccountCheck
 from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
 from plumbline_connectors.hubspot.layouts import Layout
+from plumbline_connectors.hubspot.oauth import TokenShelf
 from plumbline_connectors.hubspot.translate import HubSpotContext
 from plumbline_connectors.stripe.client import StripeClient, open_stripe
 from plumbline_connectors.stripe.translate import StripeContext
@@ -128,9 +130,17 @@ def hubspot_context(
 
 
 def hubspot_client(
-    workspace: str, connection: HubSpotConfigured, *, timeout_seconds: float = 15.0
+    workspace: str,
+    connection: HubSpotConfigured,
+    *,
+    shelf: TokenShelf | None = None,
+    told: Callable[[int, int], None] | None = None,
+    timeout_seconds: float = 15.0,
 ) -> HubSpotClient:
-    """A client with the connection's own credentials; close it with `aclose`."""
+    """A client with the connection's own credentials; close it with `aclose`.
+
+    `shelf` keeps the tokens of an OAuth app; `told` hears of the daily quota.
+    """
     token, oauth = connection.access_token, connection.oauth
     return open_hubspot(
         api_base=connection.api_base,
@@ -142,5 +152,36 @@ def hubspot_client(
         else OAuthGrant(
             oauth.client_id.resolve(), oauth.client_secret.resolve(), oauth.refresh_token.resolve()
         ),
+        shelf=shelf,
+        told=told,
         timeout_seconds=timeout_seconds,
     )
+
+
+def stripe_check(
+    workspace: str,
+    connection: StripeConfigured,
+    working: StripeClient,
+    acquire: Callable[[], Awaitable[None]],
+) -> AccountCheck[StripeClient]:
+    """Which account the connection's key opens, read afresh each time, for `working` to use."""
+
+    def fresh() -> StripeClient:
+        return stripe_client(workspace, connection, max_connections=1)
+
+    return AccountCheck(working, fresh, acquire)
+
+
+def hubspot_check(
+    workspace: str,
+    connection: HubSpotConfigured,
+    working: HubSpotClient,
+    acquire: Callable[[], Awaitable[None]],
+    shelf: TokenShelf | None = None,
+) -> AccountCheck[HubSpotClient]:
+    """Which portal the credentials open, read afresh each time, for `working` to use."""
+
+    def fresh() -> HubSpotClient:
+        return hubspot_client(workspace, connection, shelf=shelf)
+
+    return AccountCheck(working, fresh, acquire)

@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 import httpx
 from plumbline_schemas.errors import Conflict, Permanent, Retryable, Unauthorized, VendorError
 
+from plumbline_connectors.dates import http_date
 from plumbline_connectors.decoding import Undecodable, decode_json
 
 Params = Sequence[tuple[str, str]]
@@ -56,6 +56,8 @@ class Answer(NamedTuple):
             raise Retryable(message, where=self.where, status=self.status) from error
 
 
+Hear = Callable[[Mapping[str, str]], None]
+"""Takes note of an answer's headers."""
 Judge = Callable[[Answer], VendorError]
 """Makes the error of an answer that the caller did not accept."""
 
@@ -66,22 +68,30 @@ class Credentials(Protocol):
     async def authorization(self) -> str | None:
         """Value of the header, None to send none."""
 
-    def refused(self) -> None:
-        """The vendor answered 401 to the last value: forget it if another can be had."""
+    def refused(self, sent: str | None) -> None:
+        """The vendor answered 401 to what was sent, which may no longer be what we hold: forget it
+        if another can be had."""
+
+    def same_as(self, other: "Credentials") -> bool:
+        """Whether the other was made from the same secrets."""
 
 
 class BearerToken:
     """A token that stays what it is."""
 
     def __init__(self, token: str) -> None:
-        self._value = f"Bearer {token}"
+        self.value = f"Bearer {token}"
 
     async def authorization(self) -> str | None:
         """Value of the header."""
-        return self._value
+        return self.value
 
-    def refused(self) -> None:
+    def refused(self, sent: str | None) -> None:
         """There is no other."""
+
+    def same_as(self, other: Credentials) -> bool:
+        """Whether it is the same token."""
+        return isinstance(other, BearerToken) and other.value == self.value
 
 
 class NoCredentials:
@@ -91,8 +101,12 @@ class NoCredentials:
         """No header."""
         return None
 
-    def refused(self) -> None:
+    def refused(self, sent: str | None) -> None:
         """Nothing to forget."""
+
+    def same_as(self, other: Credentials) -> bool:
+        """Nothing is like nothing."""
+        return isinstance(other, NoCredentials)
 
 
 class VendorHttp:
@@ -109,13 +123,15 @@ class VendorHttp:
         where: str,
         credentials: Credentials,
         judge: Judge | None = None,
+        hear: Hear | None = None,
         timeout_seconds: float = 15.0,
         max_connections: int = 8,
     ) -> None:
         """`where` names the connection in messages; `judge` words the errors of its vendor."""
         self.where = where
-        self._credentials = credentials
+        self.credentials = credentials
         self._judge = judge or judge_generic
+        self._hear = hear
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
             timeout=timeout_seconds,
@@ -155,18 +171,27 @@ class VendorHttp:
             Unauthorized, Permanent, Conflict: as the vendor's judge says.
         """
         sent = dict(headers or {})
-        authorization = await self._credentials.authorization()
+        authorization = await self.credentials.authorization()
         if authorization is not None:
             sent["authorization"] = authorization
         request = self._client.build_request(
             method, path, params=list(params or ()), json=json, data=form, headers=sent
         )
         answer = await self._send(request, f"{self.where} {method} {path}")
+        if self._hear is not None:
+            self._hear(answer.headers)
         if answer.status < 300 or answer.status in accept:
             return answer
         if answer.status == 401:
-            self._credentials.refused()
+            self.credentials.refused(authorization)
         raise self._judge(answer)
+
+    def adopt(self, other: "VendorHttp") -> bool:
+        """Call with the other's credentials from now on; False when ours are the same."""
+        if self.credentials.same_as(other.credentials):
+            return False
+        self.credentials = other.credentials
+        return True
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -250,17 +275,6 @@ def retry_after(answer: Answer) -> float | None:
     if not 0 <= seconds < float("inf"):
         return None
     return min(seconds, MAX_WAIT_SECONDS)
-
-
-def http_date(value: str | None) -> datetime | None:
-    """Read an HTTP date as UTC, None when it isn't one."""
-    if value is None:
-        return None
-    try:
-        parsed = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
-        return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def _vendor_began_at(date: str | None, began_at: datetime, elapsed: float) -> datetime:

@@ -77,6 +77,10 @@ class StripeConnection(_Connection):
         """Requests that may go out at once after a pause."""
         return 5.0
 
+    @property
+    def daily_limit(self) -> None:
+        """Stripe has none (vendors 1.8)."""
+
     def secrets(self) -> dict[str, SecretRef]:
         """Every secret the connection names, by key."""
         signing = {f"webhook_secrets[{n}]": one for n, one in enumerate(self.webhook_secrets)}
@@ -110,6 +114,8 @@ class HubSpotConnection(_Connection):
     api_base: str = "https://api.hubapi.com"
     rate_per_10_seconds: int = Field(default=100, ge=1, le=1900)
     """Requests we may use of the vendor's limit (design 7)."""
+    daily_limit: int | None = Field(default=None, ge=1)
+    """Requests we may use in a day; without it what the vendor tells is the limit."""
 
     @property
     def requests_per_second(self) -> float:

@@ -79,6 +79,11 @@ DLQ_RECORDS: Final = Counter("plumbline_dlq_records_total", "Dead letters", ["re
 RATE_LIMIT_TOKENS: Final = Gauge(
     "plumbline_rate_limit_tokens", "Vendor calls left just now", ["workspace", "connection"]
 )
+RATE_LIMIT_ALLOWED: Final = Gauge(
+    "plumbline_rate_limit_allowed",
+    "Vendor calls a second that the budget allows now; a 429 halves it",
+    ["workspace", "connection"],
+)
 LOOP_DELAY: Final = Gauge("plumbline_event_loop_delay_seconds", "Lateness of a one-second timer")
 E2E_SECONDS: Final = Histogram(
     "plumbline_e2e_seconds",

@@ -19,6 +19,7 @@ _HARMLESS_NAMES: Final = frozenset({"event", "level", "ts", "service", "version"
 _MARKS: Final = (
     "@", "://", "sk_", "rk_", "pk_", "ek_", "whsec_", "ghs_", "ghp_", "seti_", "pat-", "bearer",
     "basic", "eyj", "passw", "_token", "client_secret", "api_key", "apikey", "hapikey",
+    "plumbline_keys",
 )  # fmt: skip
 """Without one of these, in small letters, no pattern below can match: most lines end here."""
 _CACHED_CHARACTERS: Final = 64
@@ -41,6 +42,7 @@ _PATTERNS: Final = (
         ),
         rf"\1\2\3{REDACTED}",
     ),
+    (re.compile(r"\b(PLUMBLINE_KEYS\s*[=:]\s*)\S+"), rf"\1{REDACTED}"),
     (re.compile(r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "[address]"),
 )
 
@@ -65,6 +67,8 @@ _redact_known: Final = lru_cache(maxsize=2048)(_redact)
 
 def redact_value(value: Any) -> Any:  # noqa: PLR0911 - a case per type
     """Redact a log field, whatever its type, with everything inside it."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()  # the names say what is secret in it
     match value:
         case str():
             return redact_text(value)

@@ -21,10 +21,13 @@ class Retryable(VendorError):  # noqa: N818 - the word is the contract
         status: int | None = None,
         retry_after: float | None = None,
         rate_limited: bool = False,
+        daily: bool = False,
     ) -> None:
+        """`daily`: the day's quota is used up, nothing helps before the next day."""
         super().__init__(message, where=where, status=status)
         self.retry_after = retry_after
         self.rate_limited = rate_limited
+        self.daily = daily
 
 
 class Permanent(VendorError):  # noqa: N818 - the word is the contract

@@ -16,9 +16,12 @@ from plumbline_local.paths import Cache, Home, HomeError, write_private
 from plumbline_local.ports import NoFreePortError, keep_ports
 from plumbline_local.postgres import PostgresError
 from plumbline_local.readiness import NotReadyError
+from plumbline_local.run import database_url
 from plumbline_local.watch import ManagerEndedError
 from plumbline_runtime.config import DeploymentConfig, load_config
+from plumbline_runtime.tokens import KEYS_VARIABLE, Keys, new_key
 
+from console.closed_off import tell_of_connections
 from console.publishing import apply_config
 from console.reach import config_note, connected
 from console.show import ERR, fail
@@ -71,7 +74,9 @@ def make_deployment(
     write_private(config_note(home), f"{place}\n")
     listen = edge_listen(config, home)
     edge_url = f"http://{listen.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104 - compared, not bound
+    external = External.from_environment()
     shared = {
+        **(own_keys(config, home) if external.database_url is None else {}),
         **(environment or {}),
         "PLUMBLINE_EDGE_LISTEN": listen,
         "PLUMBLINE_PUBLIC_URL": config.edge.public_url or edge_url,
@@ -88,7 +93,7 @@ def make_deployment(
         prepare=prepare(config),
         config=place,
         edge_url=edge_url,
-        external=External.from_environment(),
+        external=external,
         progress=ERR.print,
     )
 
@@ -99,6 +104,22 @@ def check_secrets(config: DeploymentConfig) -> None:
         for connection in workspace.connections.values():
             for secret in connection.secrets().values():
                 secret.resolve()
+
+
+def own_keys(config: DeploymentConfig, home: Home) -> dict[str, str]:
+    """Keys for tokens in our own database where none are given: made once, kept in the home."""
+    if os.environ.get(KEYS_VARIABLE) or not any(
+        connection.kind == "hubspot" and connection.oauth is not None
+        for workspace in config.workspaces
+        for connection in workspace.connections.values()
+    ):
+        return {}
+    place = home.root / "keys"
+    if not place.exists():
+        write_private(place, f"{new_key()}\n")
+    keys = ",".join(place.read_text(encoding="utf-8").split())
+    Keys.from_environment({KEYS_VARIABLE: keys})  # says what is wrong with the file's keys
+    return {KEYS_VARIABLE: keys}
 
 
 def edge_listen(config: DeploymentConfig, home: Home) -> str:
@@ -128,6 +149,16 @@ def announce(deployment: Deployment) -> Callable[[], Awaitable[None]]:
     """Say when it is ready and where; `up` itself goes on until it is stopped."""
 
     async def story() -> None:
+        connections = asyncio.create_task(
+            tell_of_connections(lambda: database_url(deployment.current()), ERR.print)
+        )
+        try:
+            await say_when_ready()
+            await connections
+        finally:
+            connections.cancel()
+
+    async def say_when_ready() -> None:
         began = asyncio.get_running_loop().time()
         waited = await until_ready(deployment)
         run = deployment.current()

@@ -42,7 +42,7 @@ class ReadBudget(Protocol):
     async def acquire(self, purpose: Purpose, cost: int = 1) -> None:
         """Wait until a call may be made."""
 
-    async def throttled(self, retry_after: float | None) -> None:
+    async def throttled(self, retry_after: float | None, *, daily: bool = False) -> None:
         """The vendor said: too many."""
 
 
@@ -72,7 +72,7 @@ async def _note(
         looks.refused = error
         return
     if isinstance(error, Retryable) and error.rate_limited:
-        await budget.throttled(error.retry_after)
+        await budget.throttled(error.retry_after, daily=error.daily)
     looks.failed.extend((read, error) for read in reads)
 
 

@@ -18,6 +18,8 @@ class Job(NamedTuple):
     blocked: frozenset[str]
     policy: ConflictPolicy
     same: SameValue
+    urgent: bool = False
+    """Holds a payment that has just failed."""
 
     @property
     def target(self) -> str:

@@ -1,13 +1,17 @@
 """Composition root: two consumers, an outbox, and a sender for every CRM connection."""
 
 import sys
+from functools import partial
 
 import asyncpg
-from plumbline_connectors.configured import hubspot_client
+from plumbline_connectors.configured import hubspot_check, hubspot_client
+from plumbline_connectors.hubspot.client import HubSpotClient
 from plumbline_runtime.budget import Budget
+from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
+from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 
 from writeback.consume import AccountsHandler, CrmHandler
@@ -67,19 +71,18 @@ def _sender(
     connection: HubSpotConnection,
     outbox: Outbox,
 ) -> Sender:
-    client = hubspot_client(workspace.id, connection, timeout_seconds=settings.http_timeout)
-    runtime.on_stop(client.aclose)
+    pool, zone = runtime.pool, workspace.workspace.timezone
+    budget = Budget.of(pool, workspace.id, connection, timezone=zone)
+    shelf = TokenStore.of(pool, workspace.id, connection)
+    client = _client(workspace, connection, settings, budget, shelf)
     crm = HubSpotCrm(client)
-    budget = Budget.of(runtime.pool, workspace.id, connection)
+    runtime.on_stop(client.aclose)
+    # before all others: until it has passed, no failed payment is told either
+    acquire = partial(budget.acquire, "write", priority=True)
 
-    async def connect() -> asyncpg.Connection:
-        conn = await asyncpg.connect(
-            runtime.settings.database_url,
-            command_timeout=runtime.settings.statement_timeout_seconds,
-            server_settings=server_settings(runtime.settings),
-        )
-        await prepare_connection(conn)
-        return conn
+    def circuit(role: str) -> Circuit:
+        account = hubspot_check(workspace.id, connection, client, acquire, shelf)
+        return runtime.circuit(workspace.id, connection, role=role, account=account)
 
     def wake() -> None:
         sender.wake()
@@ -89,8 +92,9 @@ def _sender(
         connection.name,
         crm,
         configured={str(kind): fields for kind, fields in workspace.fields.items()},
-        pool=runtime.pool,
+        pool=pool,
         budget=budget,
+        circuit=circuit("properties"),
         health=runtime.health,
         settings=settings,
         stopping=runtime.stopping,
@@ -99,10 +103,10 @@ def _sender(
     sender = Sender(
         workspace.id,
         connection.name,
-        connect=connect,
+        connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
-        health=runtime.health,
+        circuit=circuit("writes"),
         settings=settings,
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
@@ -110,6 +114,33 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+def _client(
+    workspace: Workspace,
+    connection: HubSpotConnection,
+    settings: WritebackSettings,
+    budget: Budget,
+    shelf: TokenStore | None,
+) -> HubSpotClient:
+    return hubspot_client(
+        workspace.id,
+        connection,
+        shelf=shelf,
+        told=budget.told,
+        timeout_seconds=settings.http_timeout,
+    )
+
+
+async def _connect(runtime: Runtime) -> asyncpg.Connection:
+    """A session of a sender's own: its lock is held there."""
+    conn = await asyncpg.connect(
+        runtime.settings.database_url,
+        command_timeout=runtime.settings.statement_timeout_seconds,
+        server_settings=server_settings(runtime.settings),
+    )
+    await prepare_connection(conn)
+    return conn
 
 
 def main() -> int:

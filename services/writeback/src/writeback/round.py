@@ -1,6 +1,5 @@
 """One round of a sender: look where needed, decide, write one batch, record every row."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from typing import Protocol
 import structlog
 from plumbline_domain.ownership import Decision, decide
 from plumbline_runtime import failpoints
-from plumbline_runtime.budget import Purpose
 from plumbline_schemas.errors import Permanent, Retryable, VendorError
 from plumbline_schemas.fields import LAST_SYNCED
 
@@ -23,6 +21,7 @@ from writeback.queue import Due
 from writeback.record import Done, record_answers, record_idle, record_planned
 from writeback.session import Session
 from writeback.settings import WritebackSettings
+from writeback.turns import Throttle, Turns
 
 log = structlog.get_logger()
 
@@ -44,16 +43,6 @@ class Crm(Protocol):
         """Write rows by id."""
 
 
-class Throttle(Protocol):
-    """The connection's budget."""
-
-    async def acquire(self, purpose: Purpose, cost: int = 1) -> None:
-        """Wait for the right to make a call."""
-
-    async def throttled(self, retry_after: float | None) -> None:
-        """The vendor asked us to slow down."""
-
-
 class Properties(Protocol):
     """Who makes sure of the properties."""
 
@@ -69,10 +58,9 @@ class Rounds:
     ) -> None:
         self._properties = properties
         self._crm = crm
-        self._budget = budget
         self._settings = settings
-        self._asking = 0
-        self.granted = asyncio.Event()
+        self._turns = Turns(budget, settings.patience)
+        self.granted = self._turns.granted
         """Set whenever a call may be made."""
 
     @property
@@ -81,22 +69,18 @@ class Rounds:
 
         Two, so that one is ready when the other is granted its call.
         """
-        return self._asking > 1
-
-    async def _acquire(self, purpose: Purpose) -> None:
-        self._asking += 1
-        try:
-            await self._budget.acquire(purpose)
-        finally:
-            self._asking -= 1
-            self.granted.set()
+        return self._turns.waiting > 1
 
     async def carry_out(self, session: Session, job: Job, due: Sequence[Due]) -> VendorError | None:
         """Bring the rows as far as the vendor lets us; returns what stopped the batch, if anything.
 
         Raises VendorError when looking failed: nothing was tried then.
         """
-        looked = await self._look(session, job, due)
+        try:
+            looked = await self._look(session, job, due)
+        except Retryable as error:
+            await self._turns.tell(error)
+            raise
         if looked is None:
             return None
         sights, missing = looked
@@ -129,7 +113,8 @@ class Rounds:
     ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]] | None:
         """Read stale records; returns what they hold, and the effects whose record isn't there.
 
-        None when a property turns out to be missing: it has to be made before values are compared.
+        None when there is no call to be had for long, and when a property turns out to be missing:
+        it has to be made before values are compared.
         """
         stale = {one.effect.vendor_id: one.effect for one in due if one.stale}
         gone = {
@@ -140,6 +125,8 @@ class Rounds:
         if not stale or not job.mapping:
             return {}, gone
         began = datetime.now(UTC)
+        if not await self._turns.may_begin("read", urgent=job.urgent):
+            return None
         found, unseen = await self._read(job, list(stale))
         lacking = frozenset().union(*(sight.lacking for sight in found.values()))
         if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
@@ -155,7 +142,6 @@ class Rounds:
         return sights, gone
 
     async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
-        await self._acquire("read")
         clock = time.perf_counter()
         try:
             found, unseen = await self._crm.read_many(job.kind, ids, job.properties)
@@ -164,7 +150,7 @@ class Rounds:
         CALL_SECONDS.labels(job.target, "read").observe(time.perf_counter() - clock)
         gone = []
         for one in unseen:
-            await self._acquire("read")
+            await self._turns.take("read", urgent=job.urgent)
             sight = await self._read_one(job, one)
             if sight is None:
                 gone.append(one)
@@ -182,7 +168,8 @@ class Rounds:
     async def _write(
         self, session: Session, job: Job, todo: Sequence[Planned]
     ) -> VendorError | None:
-        await self._acquire("write")
+        if not await self._turns.may_begin("write", urgent=job.urgent):
+            return None
         at = datetime.now(UTC)
         planned = await record_planned(
             session,
@@ -239,7 +226,7 @@ class Rounds:
         middle = len(plans) // 2
         answers: list[Answered] = []
         for half in (plans[:middle], plans[middle:]):
-            await self._acquire("write")
+            await self._turns.take("write", urgent=job.urgent)
             told, failure = await self._send(job, half)
             answers += told
             if failure is not None:
@@ -250,8 +237,7 @@ class Rounds:
         """Seconds before rows without an answer go out again."""
         if not isinstance(failure, Retryable):
             return 0.0
-        if failure.rate_limited:
-            await self._budget.throttled(failure.retry_after)
+        await self._turns.tell(failure)
         attempts = max((plan.effect.attempts for plan in unsent), default=0)
         waits = settle.delay(self._settings.schedule, attempts)
         return max(failure.retry_after or 0.0, waits)

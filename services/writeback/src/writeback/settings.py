@@ -25,6 +25,8 @@ class WritebackSettings(NamedTuple):
     """After a call's time-out, before another may take its rows (design 7)."""
     lanes: int = 8
     """Batches in the air at a time: one alone would leave budget unused at a slow vendor."""
+    patience: float = 3.0
+    """For the budget's word; then a batch gives its rows back, which may have become urgent."""
     batch: int = 100
     """Rows of one vendor batch (vendors 2.3)."""
     seen_max_age: float = 60.0

@@ -21,19 +21,23 @@ where e.vendor_id = '1'
 
 
 async def test_a_slow_vendors_budget_is_used_up_under_backlog(portal: Any) -> None:
-    rows, rate, burst = 300, 10.0, 2.0
+    """With the shape of a real connection: what idle reads and walks could have is lent."""
+    rows, rate, burst = 1300, 9.5, 5.0
     world = portal.world
     world.settings = world.settings._replace(batch=10)
     world.budget = Budget(world.pool, "acme", "hubspot", rate_per_second=rate, burst=burst)
     await portal.opened(rows)
     await portal.want(7, *range(1, rows + 1))
     portal.fault("delay", path="batch", delay_seconds=0.25, times=9999)
-    await world.settle(30)
+    await world.settle(60)
     times = [call["started_at"] for call in portal.calls("batch/(update|read)")]
     end = times[-1] - 1  # the last rounds have nobody beside them
+    assert end - times[0] >= 10
     used = sum(one < end for one in times) / (burst + rate * (end - times[0]))
     print(f"budget used under backlog: {used:.1%} of {rate:g} calls/s, each answered in 0.25 s")
-    assert used >= 0.9  # 96 to 100 % where nobody else wants the processor
+    assert used >= 0.95
+    windows = [sum(start <= one < start + 10 for one in times) for start in times]
+    assert max(windows) <= 101  # 100 granted; how long a call is on its way differs
     assert len(portal.calls()) == rows / 10
     assert portal.held(*range(1, rows + 1)) == {"7"}
 

@@ -1,7 +1,7 @@
 """HubSpot's API as far as Plumbline uses it: companies, contacts, properties, owners."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ from plumbline_connectors.http import (
     Answer,
     BearerToken,
     Credentials,
+    Hear,
     NoCredentials,
     VendorHttp,
     error_body,
@@ -18,9 +19,9 @@ from plumbline_connectors.http import (
 )
 from plumbline_connectors.hubspot.answers import next_after, object_of, results_of
 from plumbline_connectors.hubspot.deployment import deploy_properties, listed
-from plumbline_connectors.hubspot.faults import category, judge_hubspot, judge_token
+from plumbline_connectors.hubspot.faults import category, daily_quota, judge_hubspot, judge_token
 from plumbline_connectors.hubspot.layouts import PATHS, Layout, object_type
-from plumbline_connectors.hubspot.oauth import OAuthGrant, OAuthTokens
+from plumbline_connectors.hubspot.oauth import OAuthGrant, OAuthTokens, TokenShelf
 from plumbline_connectors.hubspot.outcomes import (
     BatchRefused,
     RowOutcome,
@@ -32,7 +33,7 @@ from plumbline_connectors.hubspot.properties import (
     PropertyProblem,
     PropertySpec,
 )
-from plumbline_connectors.results import Page, ReadResult
+from plumbline_connectors.results import Page, ReadResult, VendorAccount
 
 __all__ = [
     "BatchRead",
@@ -47,9 +48,13 @@ __all__ = [
 ]
 
 MAX_BATCH: Final = 100
+_TOKEN_SECONDS: Final = 5.0
+"""A refresh holds others up: it may take twice this at most."""
 _MAX_OWNERS: Final = 500
 _REFUSED_WHOLE: Final = frozenset({400, 409, 413})
 _NOT_FOUND: Final = frozenset({404})
+_NOT_OFFERED: Final = frozenset({400, 403, 404, 405, 501})
+"""A token without that permission, or a server that has no such path."""
 _ID: Final = re.compile(r"[\w-]+")
 
 
@@ -70,11 +75,15 @@ def open_hubspot(
     where: str,
     access_token: str | None = None,
     oauth: OAuthGrant | None = None,
+    shelf: TokenShelf | None = None,
+    told: Callable[[int, int], None] | None = None,
     timeout_seconds: float = 15.0,
     max_connections: int = 8,
 ) -> "HubSpotClient":
     """A client of one connection, `where` in messages; close it with `aclose`.
 
+    `shelf` keeps what `oauth` yields, in memory when None; `told` hears of the daily quota: calls
+    a day, and those left.
     Raises ValueError unless exactly one of `access_token` and `oauth` is given.
     """
     if (access_token is None) is (oauth is None):
@@ -90,19 +99,32 @@ def open_hubspot(
             where=where,
             credentials=NoCredentials(),
             judge=judge_token,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=min(timeout_seconds, _TOKEN_SECONDS),
             max_connections=1,
         )
-        credentials = tokens = OAuthTokens(asking, PATHS[layout].token, oauth)
+        credentials = tokens = OAuthTokens(asking, PATHS[layout].token, oauth, shelf)
     http = VendorHttp(
         api_base,
         where=where,
         credentials=credentials,
         judge=judge_hubspot,
+        hear=_hearing(told),
         timeout_seconds=timeout_seconds,
         max_connections=max_connections,
     )
     return HubSpotClient(http, layout, tokens=tokens)
+
+
+def _hearing(told: Callable[[int, int], None] | None) -> Hear | None:
+    if told is None:
+        return None
+
+    def hear(headers: Mapping[str, str]) -> None:
+        quota = daily_quota(headers)
+        if quota is not None:
+            told(*quota)
+
+    return hear
 
 
 class HubSpotClient:
@@ -119,6 +141,29 @@ class HubSpotClient:
         self._http = http
         self._paths = PATHS[layout]
         self._tokens = tokens
+        self._put_away: list[OAuthTokens] = []
+
+    async def account(self) -> VendorAccount:
+        """Which portal the credentials open; HubSpot has no modes.
+
+        Where the vendor does not tell (403, 404), a small list proves the credentials.
+        """
+        answer = await self._http.request("GET", self._paths.account, accept=_NOT_OFFERED)
+        portal = None if answer.status in _NOT_OFFERED else object_of(answer).get("portalId")
+        if isinstance(portal, int | str) and str(portal):
+            return VendorAccount(str(portal), None)
+        path, params = self._objects("company"), [("limit", "1")]
+        await self._http.request("GET", path, params=params, accept=_NOT_FOUND)
+        return VendorAccount(None, None)
+
+    async def adopt(self, other: "HubSpotClient") -> bool:
+        """Call with the other's credentials from now on; False when they are ours."""
+        if not self._http.adopt(other._http):  # noqa: SLF001 - of the same class
+            return False
+        if self._tokens is not None:  # a call in the air may still use it
+            self._put_away.append(self._tokens)
+        self._tokens, other._tokens = other._tokens, None  # noqa: SLF001 - as above
+        return True
 
     async def page(
         self, kind: str, *, after: str | None, properties: Sequence[str], limit: int = 100
@@ -212,8 +257,9 @@ class HubSpotClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-        if self._tokens is not None:
-            await self._tokens.aclose()
+        for tokens in [*self._put_away, self._tokens]:
+            if tokens is not None:
+                await tokens.aclose()
 
     def _objects(self, kind: str) -> str:
         return f"{self._paths.objects}/{object_type(kind)}"

@@ -1,0 +1,68 @@
+"""Keys that `plumbline up` makes for its own database."""
+
+import pytest
+from console.up import make_deployment, own_keys
+from plumbline_local.paths import Home
+from plumbline_runtime.config import load_config
+from plumbline_runtime.secrets import ConfigError
+from plumbline_runtime.tokens import Keys
+
+OAUTH = """
+[workspace]
+id = "acme"
+currency = "usd"
+[connections.hubspot]
+kind = "hubspot"
+[connections.hubspot.oauth]
+client_id = "env:HS_ID"
+client_secret = "env:HS_SECRET"
+refresh_token = "env:HS_REFRESH"
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    for name in ("PLUMBLINE_KEYS", "DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HS_ID", "HS_SECRET", "HS_REFRESH"):
+        monkeypatch.setenv(name, "x")
+    path = tmp_path / "plumbline.toml"
+    path.write_text(OAUTH)
+    return path
+
+
+def test_a_key_file_is_made_once_and_handed_to_every_service(place, tmp_path, monkeypatch):
+    home = Home(tmp_path / "home")
+    deployment = make_deployment(place, home)
+    file = home.root / "keys"
+    assert file.stat().st_mode & 0o777 == 0o600
+    keys = file.read_text().strip()
+    assert {service.env["PLUMBLINE_KEYS"] for service in deployment._services} == {keys}
+    Keys.from_environment({"PLUMBLINE_KEYS": keys})
+    assert own_keys(load_config(place), home) == {"PLUMBLINE_KEYS": keys}
+    monkeypatch.setenv("PLUMBLINE_KEYS", keys)  # the services inherit it
+    assert own_keys(load_config(place), home) == {}
+
+
+def test_a_broken_key_file_is_said(place, tmp_path):
+    home = Home(tmp_path / "home")
+    home.ensure()
+    (home.root / "keys").write_text("broken\n")
+    with pytest.raises(ConfigError, match="key 1 is not base64"):
+        make_deployment(place, home)
+
+
+def test_a_database_elsewhere_wants_keys_of_its_own(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere.example/plumbline")
+    home = Home(tmp_path / "home")
+    deployment = make_deployment(place, home)
+    assert not (home.root / "keys").exists()
+    assert all("PLUMBLINE_KEYS" not in service.env for service in deployment._services)
+
+
+def test_without_oauth_no_key_is_made(place, tmp_path):
+    without = OAUTH.partition("[connections.hubspot.oauth]")[0]
+    place.write_text(without + 'access_token = "env:HS_ID"\n')
+    home = Home(tmp_path / "home")
+    make_deployment(place, home)
+    assert not (home.root / "keys").exists()
