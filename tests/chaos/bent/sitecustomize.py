@@ -52,6 +52,8 @@ def _bend_clock(shift: _Shift) -> None:
     class Shifted(_real, metaclass=_Meta):
         """datetime.datetime of this process; everything it makes is a real one."""
 
+        __slots__ = ()
+
         def __new__(cls, *args: Any, **named: Any) -> Any:
             return _real(*args, **named)
 
