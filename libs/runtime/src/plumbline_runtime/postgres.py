@@ -21,19 +21,6 @@ _COMMAND_GRACE_SECONDS: Final = 3.0
 """The client's own limit stands that much behind the server's, for a connection gone silent."""
 
 
-class _Connection(asyncpg.Connection):
-    """One that is thrown away when a statement takes too long (engineering 6.2 row 12).
-
-    asyncpg would ask the server to cancel it over a second connection and wait for both answers,
-    without end where the network has gone silent. The server ends the statement by its own limit.
-    """
-
-    def _cancel_current_command(self, waiter: "asyncio.Future[None]") -> None:
-        self.terminate()
-        if not waiter.done():
-            waiter.set_result(None)
-
-
 async def create_pool(url: str, settings: Settings | None = None) -> "asyncpg.Pool":
     """Open a pool; raises what asyncpg or the socket raise when the server can't be reached.
 
@@ -47,7 +34,6 @@ async def create_pool(url: str, settings: Settings | None = None) -> "asyncpg.Po
         max_size=s.pool_max_size,
         max_inactive_connection_lifetime=0,
         timeout=5.0,
-        connection_class=_Connection,
         command_timeout=s.statement_timeout_seconds + _COMMAND_GRACE_SECONDS,
         init=prepare_connection,
         reset=_keep_session,
