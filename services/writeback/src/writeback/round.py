@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -16,13 +16,16 @@ from plumbline_schemas.fields import LAST_SYNCED
 from writeback import settle, store
 from writeback.crm import PROPERTY_MISSING, Answered, BatchRefused, Sight, UpdateRow
 from writeback.effects import Effect, RecordId, SeenRecord
+from writeback.gate import WorkspaceFacts
 from writeback.job import Job, Planned
+from writeback.late import look_back, unanswered
 from writeback.metrics import CALL_SECONDS
 from writeback.plan import encode_field
 from writeback.queue import Due
 from writeback.record import Done, record_answers, record_idle, record_planned
 from writeback.session import Session
 from writeback.settings import WritebackSettings
+from writeback.sights import sighted
 
 log = structlog.get_logger()
 
@@ -71,6 +74,7 @@ class Rounds:
         self._crm = crm
         self._budget = budget
         self._settings = settings
+        self.window = timedelta(seconds=settings.late_window)
         self._asking = 0
         self.granted = asyncio.Event()
         """Set whenever a call may be made."""
@@ -107,10 +111,16 @@ class Rounds:
             and (seen := sights.get(one.effect.id, one.seen)) is not None
         ]
         idle = [plan for plan in plans if not plan.decision.writes]
-        at = datetime.now(UTC)
-        await record_idle(session, job, idle, missing, at)
+        at = session.now()
+        await record_idle(session, job, idle, missing, at=at, window=self.window)
         todo = [plan for plan in plans if plan.decision.writes]
         return await self._write(session, job, todo) if todo else None
+
+    async def look_back(
+        self, session: Session, job: Job, facts: WorkspaceFacts, effects: Sequence[Effect]
+    ) -> None:
+        """Look for writes that came late; raises VendorError."""
+        await look_back(session, self, job, facts, effects)
 
     def _decide(self, job: Job, effect: Effect, seen: SeenRecord) -> Decision:
         mapped = set(job.mapping.values())
@@ -139,22 +149,23 @@ class Rounds:
         }
         if not stale or not job.mapping:
             return {}, gone
-        began = datetime.now(UTC)
-        found, unseen = await self._read(job, list(stale))
+        began = session.now()
+        found, unseen = await self.read(job, list(stale))
         lacking = frozenset().union(*(sight.lacking for sight in found.values()))
         if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
             return None
         async with session.transaction() as conn:
             known = await store.seen(conn, [effect.id for effect in stale.values()])
             sights = {
-                effect.id: _sighted(known.get(effect.id), effect.id, found.get(one), began)
+                effect.id: sighted(known.get(effect.id), effect.id, found.get(one), began)
                 for one, effect in stale.items()
             }
             await store.save_seen(conn, sights.values())
         gone |= {stale[one].id: stale[one] for one in unseen}
         return sights, gone
 
-    async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
+    async def read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
+        """Sights by id, and ids that are not there, each confirmed; raises VendorError."""
         await self._acquire("read")
         clock = time.perf_counter()
         try:
@@ -183,13 +194,17 @@ class Rounds:
         self, session: Session, job: Job, todo: Sequence[Planned]
     ) -> VendorError | None:
         await self._acquire("write")
-        at = datetime.now(UTC)
+        at = session.now()
         planned = await record_planned(
             session,
             job,
             todo,
             lambda plan, now: settle.planned(
-                now, plan.decision, plan.seen.properties, _stamp(job, now, at), at
+                unanswered(now, at, self.window),
+                plan.decision,
+                plan.seen.properties,
+                _stamp(job, now, at),
+                at,
             )._replace(next_attempt_at=at + timedelta(seconds=self._settings.lease)),
         )
         if not planned:
@@ -210,7 +225,7 @@ class Rounds:
             job,
             done,
             unsent,
-            at=datetime.now(UTC),
+            at=session.now(),
             settings=self._settings,
             failure=failure,
             wait=wait,
@@ -268,20 +283,3 @@ def _stamp(job: Job, effect: Effect, at: datetime) -> dict[str, str]:
     if name is None or name in job.blocked:
         return {}
     return {name: "" if effect.closed else encode_field(LAST_SYNCED, at)}
-
-
-def _sighted(
-    known: SeenRecord | None, record: RecordId, sight: Sight | None, began: datetime
-) -> SeenRecord:
-    """A direct read counts as seen when it started; only a newer version on file outdoes it."""
-    if sight is None:
-        base = known or SeenRecord(*record, {}, 0, archived=True, seen_at=began)
-        return base._replace(archived=True, seen_at=began)
-    fresh = SeenRecord(*record, sight.properties, sight.vendor_time_ms, False, began)
-    outdone = (
-        known is not None
-        and not known.archived
-        and known.seen_at is not None
-        and known.vendor_time_ms > sight.vendor_time_ms
-    )
-    return known._replace(seen_at=began) if outdone and known is not None else fresh
