@@ -281,10 +281,10 @@ def _unpublished(evidence: Evidence) -> list[str]:
 
 
 def _letters(evidence: Evidence, wanted: int) -> list[str]:
-    found = Counter((one.topic, one.place, one.service) for one in evidence.letters)
+    found = Counter((one.topic, one.place) for one in evidence.letters)
     wrong = [
-        f"dead letter of {topic}/{place[0]}/{place[1]} by {service}: {times} times"
-        for (topic, place, service), times in found.items()
+        f"dead letter of {topic}/{place[0]}/{place[1]}: {times} times"
+        for (topic, place), times in found.items()
         if times > 1
     ]
     records = {(one.topic, one.place) for one in evidence.letters}
