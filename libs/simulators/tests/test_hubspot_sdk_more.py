@@ -296,3 +296,20 @@ async def test_associations_are_seen_from_both_sides(hub: HubSpot) -> None:
     assert [str(one.to_object_id) for one in moved.results] == [merged.id]
     await sdk(link.archive, "companies", merged.id, "contacts", ada.id)
     assert (await sdk(link.get_page, "companies", merged.id, "contacts")).results == []
+
+
+@pytest.mark.parametrize("layout", ["v3", "2026-03"])
+async def test_the_account_tells_its_portal(hub: HubSpot, layout: str) -> None:
+    """The package has no call of its own for it: its client carries ours to the configured host."""
+    client = hub.crm.companies.basic_api.api_client
+    assert client.configuration.host == hub.config["host"]
+    answer = await sdk(
+        client.call_api,
+        f"/account-info/{layout}/details",
+        "GET",
+        header_params={"accept": "application/json"},
+        auth_settings=["oauth2"],
+        response_types_map={200: "object"},
+        _return_http_data_only=True,
+    )
+    assert answer["portalId"] == 4242

@@ -5,22 +5,21 @@ import contextlib
 from datetime import UTC, datetime
 
 import asyncpg
-import orjson
 import pytest
 from ingest_webhooks import store
 from ingest_webhooks.looks import Looks
 from ingest_webhooks.reader import Reader
 from ingest_webhooks.settings import IngestSettings
 from ingest_webhooks.store import ReadWish
-from plumbline_runtime.postgres import create_pool
+from plumbline_runtime.circuit import Circuit
+from plumbline_runtime.pins import Identity
+from plumbline_runtime.postgres import create_pool, prepare_connection
 from plumbline_schemas.errors import Permanent, Retryable, Unauthorized
 from plumbline_schemas.observations import CompanyObservation
 
 pytestmark = pytest.mark.server
 
-FAST = IngestSettings(
-    read_window=0.1, read_poll=0.05, lock_retry=0.05, circuit_retry=0.2, backoff_first=0.05
-)
+FAST = IngestSettings(read_window=0.1, read_poll=0.05, lock_retry=0.05, backoff_first=0.05)
 
 
 class FakeLook:
@@ -53,6 +52,28 @@ class FakeLook:
         return Looks(observations=seen, done=list(reads))
 
 
+class Ours:
+    """The account is ours, and the secret never moves."""
+
+    account_id = "4242"
+    mode = None
+
+    async def look(self) -> "Ours":
+        return self
+
+    async def drop(self) -> None:
+        return None
+
+    async def adopt(self) -> bool:
+        return False
+
+
+async def connected(url) -> asyncpg.Connection:
+    conn = await asyncpg.connect(url)
+    await prepare_connection(conn)
+    return conn
+
+
 class FakeHealth:
     def __init__(self) -> None:
         self.conditions = {}
@@ -69,7 +90,7 @@ async def pool(database_url):
 
 
 @pytest.fixture
-async def start(database_url, publisher):
+async def start(database_url, pool, publisher):
     """Start readers; all are stopped at the end."""
     stopping = asyncio.Event()
     tasks = []
@@ -78,10 +99,20 @@ async def start(database_url, publisher):
         reader = Reader(
             "acme",
             "crm",
-            connect=connect or (lambda: asyncpg.connect(database_url)),
+            connect=connect or (lambda: connected(database_url)),
             look=look,
             publisher=publisher,
-            health=FakeHealth(),
+            circuit=Circuit(
+                pool,
+                "acme",
+                "crm",
+                role="reads",
+                account=Ours(),
+                expected=Identity(None, None),
+                retry_seconds=0.2,
+                health=FakeHealth(),
+                wake=lambda: None,
+            ),
             settings=settings,
             stopping=stopping,
         )
@@ -206,26 +237,45 @@ async def test_refused_credentials_stop_the_connection_and_are_told_once(pool, s
     look.answers = [refusal, refusal, refusal]
     reader = start(look)
     await want(pool, "1", "2")
-    await until(lambda: asyncio.sleep(0, len(look.calls) == 1))
-    await asyncio.sleep(0.1)
+    await until(lambda: pool.fetchval("select state = 'open' from connection.circuits"))
+    await asyncio.sleep(0.05)
     assert len(look.calls) == 1, "it waits"
-    ok, detail = reader._health.conditions["credentials:acme/crm"]
+    ok, detail = reader._circuit._health.conditions["credentials:acme/crm"]
     assert ok, "one connection's token must not turn the service unready"
     assert "HTTP 401" in detail
     await until(settled(pool))
     assert len(look.calls) == 4
-    items = [
-        orjson.loads(message.value)
-        for topic, message in publisher.messages
-        if topic == "attention.v1"
-    ]
-    assert [(item["kind"], item["status"]) for item in items] == [
-        ("connection_refused", "open"),
-        ("connection_refused", "closed"),
-    ]
-    assert items[0]["subject"] == items[1]["subject"] == "crm/reads"
     assert len(publisher.observations) == 2
-    assert reader._health.conditions["credentials:acme/crm"] == (True, "")
+    await until(lambda: pool.fetchval("select state = 'closed' from connection.circuits"))
+    item = await pool.fetchrow("select kind, subject, status from runtime.attention_view")
+    assert tuple(item) == ("connection_refused", "crm", "closed")
+    assert await pool.fetchval("select openings from connection.circuits") == 2
+    assert await pool.fetchval("select max(attempts) from ingest_webhooks.reads") == 0
+    assert reader._circuit._health.conditions["credentials:acme/crm"] == (True, "")
+
+
+async def test_a_read_that_keeps_failing_is_told_and_tried_on(pool, start):
+    look = FakeLook()
+    look.answers = [Permanent("HTTP 400", where="acme/crm", status=400)] * 10
+    start(look, settings=FAST._replace(backoff_first=0.001, backoff_cap=0.002))
+    await want(pool, "1")
+    told = "select status from runtime.attention_view where subject = 'crm/company/1'"
+    await until(lambda: pool.fetchval(told), 15.0)
+    assert len(look.calls) >= 10
+    await until(settled(pool), 15.0)
+    assert len(look.calls) == 11
+    assert await pool.fetchval(told) == "closed"
+
+
+async def test_two_readers_read_an_object_once(pool, start, publisher):
+    looks = [FakeLook(), FakeLook()]
+    readers = [start(look) for look in looks]
+    for number in range(20):
+        await want(pool, str(number))
+    await until(settled(pool))
+    assert [reader.leading for reader in readers].count(True) == 1
+    read = [one for look in looks for call in look.calls for one in call]
+    assert sorted(read, key=int) == [str(number) for number in range(20)]
 
 
 async def test_without_kafka_nothing_counts_as_read(pool, start, publisher):
@@ -248,7 +298,7 @@ async def test_without_database_it_waits(pool, start, database_url):
         attempts.append(1)
         if len(attempts) < 3:
             raise ConnectionRefusedError
-        return await asyncpg.connect(database_url)
+        return await connected(database_url)
 
     start(look, connect=connect)
     await want(pool, "1")

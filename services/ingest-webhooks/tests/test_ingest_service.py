@@ -328,9 +328,7 @@ async def test_refused_credentials_stop_one_connection_only(service, vendors, ki
     vendors.status = 401
     vendors.add_company("5")
     assert await service.hubspot({"objectId": 5}) == 200
-    await service.until_row(
-        "select 1 from ingest_webhooks.connections where refused_since is not null"
-    )
+    await service.until_row("select 1 from connection.circuits where state = 'open'")
     assert await service.stripe(kit.dumps(kit.stripe_event())) == 200
     assert [one.id for one in await service.observations(1)] == ["cus_1"]
     vendors.status = 200

@@ -105,7 +105,7 @@ async def test_not_before_counts_even_if_the_request_is_older_than_the_last_read
 
 async def test_failures_wait_and_count_and_a_new_request_does_not_cut_the_wait(pool):
     await store.want(pool, [wish(), wish(vendor_id="2")])
-    await store.failed(pool, "acme", "crm", [Failure("company", "1", 60.0, "HTTP 503")])
+    await store.failed(pool, "acme", "crm", [Failure("company", "1", 60.0, "HTTP 503", 1)])
     reads, _ = await take(pool)
     assert [read.vendor_id for read in reads] == ["2"]
     await store.want(pool, [wish()])
@@ -116,7 +116,7 @@ async def test_failures_wait_and_count_and_a_new_request_does_not_cut_the_wait(p
 
 async def test_a_success_clears_the_failures(pool):
     await store.want(pool, [wish()])
-    await store.failed(pool, "acme", "crm", [Failure("company", "1", 0.0, "HTTP 503")])
+    await store.failed(pool, "acme", "crm", [Failure("company", "1", 0.0, "HTTP 503", 2)])
     reads, started = await take(pool)
     assert reads[0].attempts == 1
     await store.done(pool, "acme", "crm", reads, started)
@@ -162,14 +162,6 @@ async def test_last_event_only_moves_forward(pool):
         "select connection, last_event_at from ingest_webhooks.connections order by connection"
     )
     assert [tuple(one) for one in rows] == [("crm", late), ("pay", early)]
-
-
-async def test_refusal_is_remembered_until_it_ends(pool):
-    assert await store.refused_since(pool, "acme", "crm") is None
-    await store.refused(pool, "acme", "crm", "HTTP 401")
-    assert await store.refused_since(pool, "acme", "crm") is not None
-    await store.accepted(pool, "acme", "crm")
-    assert await store.refused_since(pool, "acme", "crm") is None
 
 
 async def test_the_view_of_writeback_may_be_missing_and_may_come_later(pool):

@@ -15,7 +15,7 @@ COMPANIES = ("71", "72", "73", "74")
 
 def _any_log(kit: Any, seed: int, steps: int = 24) -> Any:
     """A random history; equal seeds make equal ones."""
-    chance = random.Random(seed)  # noqa: S311 - a test's choice
+    chance = random.Random(seed)
     log = kit.log()
     log.ready()
     for _ in range(steps):

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import orjson
 import pytest
 from plumbline_connectors.hubspot.properties import PropertyProblem
+from plumbline_runtime.circuit import Circuit
+from plumbline_runtime.pins import Identity
 from plumbline_runtime.postgres import create_pool, prepare_connection
 from plumbline_runtime.producer import Message
 from plumbline_runtime.records import Batch, Record
@@ -124,6 +126,22 @@ class FreeBudget:
         self.throttles.append(retry_after)
 
 
+class OpenDoor(NamedTuple):
+    """The account is ours, and the secret never moves."""
+
+    account_id: str | None = "4242"
+    mode: str | None = None
+
+    async def look(self) -> "OpenDoor":
+        return self
+
+    async def drop(self) -> None:
+        return None
+
+    async def adopt(self) -> bool:
+        return False
+
+
 class Notes:
     """Health conditions, published records and dead letters."""
 
@@ -155,6 +173,7 @@ class World:
         self.crm = crm
         self.notes = Notes()
         self.budget = FreeBudget()
+        self.account: Any = OpenDoor()
         self.settings = WritebackSettings(
             poll=0.02, coalesce=0.005, circuit_retry=0.1, lock_retry=0.02, http_timeout=0.2,
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
@@ -281,7 +300,8 @@ class World:
         stopping = asyncio.Event()
         deployment = Deployment(
             "acme", "hubspot", self.crm, configured={"company": default_mapping()},
-            pool=self.pool, budget=self.budget, health=self.notes, settings=self.settings,
+            pool=self.pool, budget=self.budget, circuit=self.circuit("properties"),
+            health=self.notes, settings=self.settings,
             stopping=stopping, wake=lambda: None,
         )  # fmt: skip
 
@@ -291,13 +311,21 @@ class World:
             return conn
 
         sender = Sender(
-            "acme", "hubspot", connect=connect, deployed=deployment, health=self.notes,
+            "acme", "hubspot", connect=connect, deployed=deployment, circuit=self.circuit("writes"),
             rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
             stopping=stopping, wake_outbox=lambda: None,
         )  # fmt: skip
         self.stopping = stopping
         self._wake = sender.wake
         return sender
+
+    def circuit(self, role: str) -> Circuit:
+        """The connection's circuit."""
+        return Circuit(
+            self.pool, "acme", "hubspot", role=role, account=self.account,
+            expected=Identity(None, None), retry_seconds=self.settings.circuit_retry,
+            health=self.notes, wake=lambda: None,
+        )  # fmt: skip
 
     async def start(self) -> asyncio.Task[None]:
         """Start a sender."""
@@ -340,7 +368,8 @@ class World:
 
     async def attention(self) -> dict[tuple[str, str], str]:
         """(kind, subject) -> status."""
-        rows = await self.pool.fetch("select * from writeback.attention_view")
+        rows = await self.pool.fetch("select kind, subject, status from writeback.attention_view")
+        rows += await self.pool.fetch("select kind, subject, status from runtime.attention_view")
         return {(row["kind"], row["subject"]): row["status"] for row in rows}
 
     async def outcomes(self) -> list[dict[str, Any]]:

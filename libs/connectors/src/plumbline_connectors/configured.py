@@ -4,9 +4,10 @@ The configuration's models live in `plumbline_runtime`, which this package does 
 protocols below say what a connection must have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from plumbline_connectors.accounts import AccountCheck
 from plumbline_connectors.hubspot.client import HubSpotClient, OAuthGrant, open_hubspot
 from plumbline_connectors.hubspot.layouts import Layout
 from plumbline_connectors.hubspot.translate import HubSpotContext
@@ -144,3 +145,31 @@ def hubspot_client(
         ),
         timeout_seconds=timeout_seconds,
     )
+
+
+def stripe_check(
+    workspace: str,
+    connection: StripeConfigured,
+    working: StripeClient,
+    acquire: Callable[[], Awaitable[None]],
+) -> AccountCheck[StripeClient]:
+    """Which account the connection's key opens, read afresh each time, for `working` to use."""
+
+    def fresh() -> StripeClient:
+        return stripe_client(workspace, connection, max_connections=1)
+
+    return AccountCheck(working, fresh, acquire)
+
+
+def hubspot_check(
+    workspace: str,
+    connection: HubSpotConfigured,
+    working: HubSpotClient,
+    acquire: Callable[[], Awaitable[None]],
+) -> AccountCheck[HubSpotClient]:
+    """Which portal the credentials open, read afresh each time, for `working` to use."""
+
+    def fresh() -> HubSpotClient:
+        return hubspot_client(workspace, connection)
+
+    return AccountCheck(working, fresh, acquire)

@@ -69,19 +69,26 @@ class Credentials(Protocol):
     def refused(self) -> None:
         """The vendor answered 401 to the last value: forget it if another can be had."""
 
+    def same_as(self, other: "Credentials") -> bool:
+        """Whether the other was made from the same secrets."""
+
 
 class BearerToken:
     """A token that stays what it is."""
 
     def __init__(self, token: str) -> None:
-        self._value = f"Bearer {token}"
+        self.value = f"Bearer {token}"
 
     async def authorization(self) -> str | None:
         """Value of the header."""
-        return self._value
+        return self.value
 
     def refused(self) -> None:
         """There is no other."""
+
+    def same_as(self, other: Credentials) -> bool:
+        """Whether it is the same token."""
+        return isinstance(other, BearerToken) and other.value == self.value
 
 
 class NoCredentials:
@@ -93,6 +100,10 @@ class NoCredentials:
 
     def refused(self) -> None:
         """Nothing to forget."""
+
+    def same_as(self, other: Credentials) -> bool:
+        """Nothing is like nothing."""
+        return isinstance(other, NoCredentials)
 
 
 class VendorHttp:
@@ -114,7 +125,7 @@ class VendorHttp:
     ) -> None:
         """`where` names the connection in messages; `judge` words the errors of its vendor."""
         self.where = where
-        self._credentials = credentials
+        self.credentials = credentials
         self._judge = judge or judge_generic
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
@@ -155,7 +166,7 @@ class VendorHttp:
             Unauthorized, Permanent, Conflict: as the vendor's judge says.
         """
         sent = dict(headers or {})
-        authorization = await self._credentials.authorization()
+        authorization = await self.credentials.authorization()
         if authorization is not None:
             sent["authorization"] = authorization
         request = self._client.build_request(
@@ -165,8 +176,15 @@ class VendorHttp:
         if answer.status < 300 or answer.status in accept:
             return answer
         if answer.status == 401:
-            self._credentials.refused()
+            self.credentials.refused()
         raise self._judge(answer)
+
+    def adopt(self, other: "VendorHttp") -> bool:
+        """Call with the other's credentials from now on; False when ours are the same."""
+        if self.credentials.same_as(other.credentials):
+            return False
+        self.credentials = other.credentials
+        return True
 
     async def aclose(self) -> None:
         """Close the connections."""

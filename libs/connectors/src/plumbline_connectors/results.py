@@ -1,7 +1,7 @@
 """What reads of any vendor answer with."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class Page(NamedTuple):
@@ -20,3 +20,10 @@ class ReadResult(NamedTuple):
     obj: dict[str, Any] | None
     began_at: datetime
     """When the read started by the vendor's clock, whole seconds (design 5)."""
+
+
+class VendorAccount(NamedTuple):
+    """What credentials open, as far as the vendor tells; None where it does not."""
+
+    account_id: str | None
+    mode: Literal["live", "test"] | None

@@ -8,12 +8,14 @@ from plumbline_schemas.topics import Topic
 from starlette.types import ASGIApp
 
 from plumbline_runtime.attention import AttentionDesk
-from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.circuit import AccountCheck, Circuit
+from plumbline_runtime.config import DeploymentConfig, HubSpotConnection, StripeConnection
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.doorway import Front
 from plumbline_runtime.health import Health
 from plumbline_runtime.letter_clerk import LetterClerk
 from plumbline_runtime.logging import get_logger
+from plumbline_runtime.pins import configured
 from plumbline_runtime.producer import Producer
 from plumbline_runtime.records import BatchHandler
 from plumbline_runtime.servers import HttpServer
@@ -99,6 +101,27 @@ class Runtime:
         if name in self.backgrounds:
             raise ValueError(f"background task {name!r} is registered twice")
         self.backgrounds[name] = run
+
+    def circuit(
+        self,
+        workspace: str,
+        connection: StripeConnection | HubSpotConnection,
+        *,
+        role: str,
+        account: AccountCheck,
+    ) -> Circuit:
+        """The circuit of a configured connection as this process's `role` sees it."""
+        return Circuit(
+            self.pool,
+            workspace,
+            connection.name,
+            role=role,
+            account=account,
+            expected=configured(connection),
+            retry_seconds=self.settings.circuit_retry_seconds,
+            health=self.health,
+            wake=self.attention.wake,
+        )
 
     def keep_letters(self) -> None:
         """Register what dead letters need, once the consumers are known."""

@@ -57,6 +57,8 @@ class Settings(BaseModel):
     watchdog_unassigned_seconds: float = Field(default=60.0, gt=0)
     watchdog_stalled_seconds: float = Field(default=45.0, gt=0)
     watchdog_loop_delay_seconds: float = Field(default=5.0, gt=0)
+    circuit_retry_seconds: float = Field(default=15.0, gt=0)
+    """Between probes of a connection that refuses us or is another account."""
     survey_seconds: float = Field(default=5.0, gt=0)
     """How often the deployment's lag, backlogs and freshness are measured for Prometheus."""
     dead_letter_brake_records: int = Field(default=200, ge=1)

@@ -36,6 +36,11 @@ class ConnectionStatus(Output):
     workspace: str
     kind: str
     last_event_at: datetime | None
+    state: Literal["ok", "refused", "wrong_account"] = "ok"
+    """`refused`: the vendor refuses our credentials; `wrong_account`: they open an account that is
+    not the connection's. Either way nothing is read or written through it."""
+    since: datetime | None = None
+    detail: str = ""
 
 
 class Status(Output):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from plumbline_runtime.circuit_rows import Standing, closed_off
 from plumbline_schemas.topics import (
     ACCOUNTS_STATE,
     OBSERVATIONS,
@@ -149,6 +150,10 @@ class Facts:
                where last_event_at is not null"""
         )
         return {(row["workspace"], row["connection"]): row["last_event_at"] for row in rows}
+
+    async def closed_off(self) -> dict[tuple[str, str], Standing]:
+        """Connections that refuse us or are another account."""
+        return await closed_off(self._db)
 
     async def heartbeats(self) -> dict[str, Heartbeat]:
         """The newest sign of life of each service."""

@@ -83,9 +83,16 @@ def _print_status(found: Status) -> None:
         table("Attention", ["kind", "open"], found.attention_kinds.items())
     table(
         "Connections",
-        ["workspace", "name", "kind", "last event"],
+        ["workspace", "name", "kind", "last event", "state", "detail"],
         [
-            (row.workspace, row.name, row.kind, row.last_event_at or "never")
+            (
+                row.workspace,
+                row.name,
+                row.kind,
+                row.last_event_at or "never",
+                f"{row.state} since {row.since}" if row.since else row.state,
+                row.detail,
+            )
             for row in found.connections
         ],
     )

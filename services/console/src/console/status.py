@@ -3,11 +3,13 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import psutil
-from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.circuit_rows import Standing
+from plumbline_runtime.config import DeploymentConfig, HubSpotConnection, StripeConnection
 from plumbline_schemas.outputs import ConnectionStatus, ServiceState, ServiceStatus, Status
 
 from console.facts import Backlog, Facts, Heartbeat
@@ -45,6 +47,7 @@ async def gather(
     heartbeats = await facts.heartbeats()
     backlog = await facts.backlog()
     last = await facts.last_events()
+    closed_off = await facts.closed_off()
     shown = [_service(run, heartbeats.get(run.name)) for run in services]
     return Status(
         ready=edge_url is not None and _is_ready(edge_url),
@@ -58,15 +61,29 @@ async def gather(
         attention_kinds=await facts.attention_kinds(),
         dead_letters=await facts.dead_letters(),
         connections=[
-            ConnectionStatus(
-                name=name,
-                workspace=workspace.id,
-                kind=connection.kind,
-                last_event_at=last.get((workspace.id, name)),
-            )
+            _connection(workspace.id, connection, last, closed_off)
             for workspace in config.workspaces
-            for name, connection in workspace.connections.items()
+            for connection in workspace.connections.values()
         ],
+    )
+
+
+def _connection(
+    workspace: str,
+    connection: StripeConnection | HubSpotConnection,
+    last: Mapping[tuple[str, str], datetime],
+    closed_off: Mapping[tuple[str, str], Standing],
+) -> ConnectionStatus:
+    key = (workspace, connection.name)
+    standing = closed_off.get(key)
+    return ConnectionStatus(
+        name=connection.name,
+        workspace=workspace,
+        kind=connection.kind,
+        last_event_at=last.get(key),
+        state="ok" if standing is None else standing.state,
+        since=None if standing is None else standing.since,
+        detail="" if standing is None else standing.detail,
     )
 
 

@@ -16,9 +16,11 @@ from plumbline_local.paths import Cache, Home, HomeError, write_private
 from plumbline_local.ports import NoFreePortError, keep_ports
 from plumbline_local.postgres import PostgresError
 from plumbline_local.readiness import NotReadyError
+from plumbline_local.run import database_url
 from plumbline_local.watch import ManagerEndedError
 from plumbline_runtime.config import DeploymentConfig, load_config
 
+from console.closed_off import tell_of_connections
 from console.publishing import apply_config
 from console.reach import config_note, connected
 from console.show import ERR, fail
@@ -128,6 +130,16 @@ def announce(deployment: Deployment) -> Callable[[], Awaitable[None]]:
     """Say when it is ready and where; `up` itself goes on until it is stopped."""
 
     async def story() -> None:
+        connections = asyncio.create_task(
+            tell_of_connections(lambda: database_url(deployment.current()), ERR.print)
+        )
+        try:
+            await say_when_ready()
+            await connections
+        finally:
+            connections.cancel()
+
+    async def say_when_ready() -> None:
         began = asyncio.get_running_loop().time()
         waited = await until_ready(deployment)
         run = deployment.current()

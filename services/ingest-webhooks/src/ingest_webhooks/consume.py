@@ -6,13 +6,22 @@ from typing import Final, Protocol
 
 import asyncpg
 from plumbline_runtime import failpoints
+from plumbline_runtime.pins import pinned_accounts
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.observations import AnyObservation
 from plumbline_schemas.topics import Topic
 
 from ingest_webhooks import desired, store
-from ingest_webhooks.handle import Plan, Sources, Understood, decide, echo_candidates, understand
+from ingest_webhooks.handle import (
+    HubSpotSource,
+    Plan,
+    Sources,
+    Understood,
+    decide,
+    echo_candidates,
+    understand,
+)
 from ingest_webhooks.metrics import SKIPPED
 
 _YIELD_EVERY: Final = 20
@@ -64,6 +73,7 @@ class ObserveHandler:
 
         A crash in between publishes the same observations again, which folds to no change.
         """
+        await self._learn_portals()
         understood = await self._understand(batch.records)
         plan = decide(understood, await self._desired(understood))
         for dead in plan.dead:
@@ -85,6 +95,21 @@ class ObserveHandler:
 
         await transaction(self._pool, apply)
         self._report(batch, plan)
+
+    async def _learn_portals(self) -> None:
+        """Notifications are held against the pinned portal where the file names none (design 9)."""
+        unknown = [
+            (key, source)
+            for key, source in self._sources.items()
+            if isinstance(source, HubSpotSource) and source.portal_id is None
+        ]
+        if not unknown:
+            return
+        pinned = await pinned_accounts(self._pool)
+        learnt = {
+            key: source._replace(portal_id=pinned[key]) for key, source in unknown if key in pinned
+        }
+        self._sources = {**self._sources, **learnt}
 
     async def _understand(self, records: Sequence[Record]) -> list[Understood]:
         understood = []

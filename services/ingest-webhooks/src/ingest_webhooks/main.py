@@ -12,7 +12,7 @@ from plumbline_runtime.config import (
     StripeConnection,
     Workspace,
 )
-from plumbline_runtime.postgres import server_settings
+from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
 from plumbline_schemas.topics import REFRESH_REQUESTS, WEBHOOKS_RECEIVED
 
@@ -117,25 +117,25 @@ def _reader(
     workspace: Workspace,
     connection: StripeConnection | HubSpotConnection,
 ) -> Reader:
-    look, close = look_for(
-        workspace, connection, pool=runtime.pool, concurrency=settings.read_concurrency
-    )
-    runtime.on_stop(close)
+    eyes = look_for(workspace, connection, pool=runtime.pool, concurrency=settings.read_concurrency)
+    runtime.on_stop(eyes.close)
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
+        conn = await asyncpg.connect(
             runtime.settings.database_url,
             command_timeout=runtime.settings.statement_timeout_seconds,
             server_settings=server_settings(runtime.settings),
         )
+        await prepare_connection(conn)
+        return conn
 
     return Reader(
         workspace.id,
         connection.name,
         connect=connect,
-        look=look,
+        look=eyes.look,
         publisher=runtime.producer,
-        health=runtime.health,
+        circuit=runtime.circuit(workspace.id, connection, role="reads", account=eyes.account),
         settings=settings,
         stopping=runtime.stopping,
     )

@@ -7,21 +7,19 @@ that it takes its work from, so a lost session stops the work; another instance 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import asyncpg
 import structlog
 from plumbline_runtime import failpoints
-from plumbline_runtime.producer import Message, PublishFailed
-from plumbline_schemas.attention import Attention
-from plumbline_schemas.envelope import Envelope
-from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
-from plumbline_schemas.topics import ATTENTION, Topic
+from plumbline_runtime.circuit import Admission
+from plumbline_runtime.producer import PublishFailed
+from plumbline_schemas.errors import Retryable, VendorError
 
 from ingest_webhooks import store
 from ingest_webhooks.backoff import full_jitter
 from ingest_webhooks.consume import ObservationPublisher
+from ingest_webhooks.failing import tell_of_reads
 from ingest_webhooks.looks import Look, Looks
 from ingest_webhooks.metrics import CIRCUIT_OPEN, READS
 from ingest_webhooks.settings import IngestSettings
@@ -40,20 +38,21 @@ _INFRASTRUCTURE: Final = (
 )
 
 
-class Publisher(ObservationPublisher, Protocol):
-    """The part of the runtime's producer that the reader needs."""
+class Gate(Protocol):
+    """The connection's circuit."""
 
-    async def publish(
-        self, topic: Topic, message: Message, *, timeout_seconds: float | None = None
-    ) -> None:
-        """Return when all replicas have it; raises PublishFailed."""
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before asking again."""
 
+    async def admit(self) -> Admission:
+        """Whether calls may be made."""
 
-class HealthNotes(Protocol):
-    """The runtime's health: a refused connection is told there, without being unready."""
+    async def accepted(self) -> None:
+        """A trial went well, or there was nothing to try."""
 
-    def set(self, condition: str, ok: bool, detail: str = "") -> None:
-        """State a condition."""
+    async def refused(self, error: VendorError) -> None:
+        """The vendor refuses our credentials."""
 
 
 class Reader:
@@ -66,8 +65,8 @@ class Reader:
         *,
         connect: Callable[[], Awaitable[asyncpg.Connection]],
         look: Look,
-        publisher: Publisher,
-        health: HealthNotes,
+        publisher: ObservationPublisher,
+        circuit: Gate,
         settings: IngestSettings,
         stopping: asyncio.Event,
     ) -> None:
@@ -76,7 +75,7 @@ class Reader:
         self._connect = connect
         self._look = look
         self._publisher = publisher
-        self._health = health
+        self._circuit = circuit
         self._settings = settings
         self._stopping = stopping
         self._wake = asyncio.Event()
@@ -119,18 +118,23 @@ class Reader:
             return
         self.leading = True
         log.info("reader_leads", source=self.label)
-        since = await store.refused_since(conn, self._workspace, self._connection)
-        self._note_circuit(None if since is None else f"refused since {since.isoformat()}")
         while not self._stopping.is_set():
             self._wake.clear()
+            admission = await self._circuit.admit()
+            CIRCUIT_OPEN.labels(self.label).set(0 if admission == "go" else 1)
+            if admission == "wait":
+                await self._pause(self._circuit.pause_seconds, wakeable=False)
+                continue
             waiting = await store.backlog(
                 conn, self._workspace, self._connection, self._settings.read_batch
             )
             pause = self._until_batch(waiting)
-            if pause > 0:
+            if admission == "trial" and not waiting.due:
+                await self._circuit.accepted()
+            elif pause > 0 and admission == "go":
                 await self._pause(pause)
             else:
-                await self._round(conn)
+                await self._round(conn, trial=admission == "trial")
 
     def _until_batch(self, waiting: store.Backlog) -> float:
         """Seconds until the batch is worth a call: it is full, or its first has waited enough."""
@@ -140,7 +144,7 @@ class Reader:
             return 0.0
         return max(0.0, self._settings.read_window - waiting.oldest_seconds)
 
-    async def _round(self, conn: asyncpg.Connection) -> None:
+    async def _round(self, conn: asyncpg.Connection, *, trial: bool) -> None:
         reads, started_at = await store.due(
             conn, self._workspace, self._connection, self._settings.read_batch
         )
@@ -151,15 +155,19 @@ class Reader:
         if looks.observations:
             await self._publisher.publish_observations(looks.observations)
         failpoints.hit("reader.after_publish")
-        await store.done(conn, self._workspace, self._connection, looks.done, started_at)
         failures = [self._failure(read, error) for read, error in looks.failed]
-        await store.failed(conn, self._workspace, self._connection, failures)
+        async with conn.transaction():
+            await store.done(conn, self._workspace, self._connection, looks.done, started_at)
+            await store.failed(conn, self._workspace, self._connection, failures)
+            await tell_of_reads(conn, self._workspace, self._connection, looks.done, failures)
         self._report(looks, reads, began)
         if looks.refused is not None:
-            await self._refused(conn, looks.refused)
-        elif looks.done:
+            await self._circuit.refused(looks.refused)
+            return
+        if looks.done:
             self._failed_rounds = 0
-            await self._accepted(conn)
+            if trial:
+                await self._circuit.accepted()
         else:
             await self._pause(self._vendor_pause(looks), wakeable=False)
 
@@ -169,7 +177,7 @@ class Reader:
         )
         if isinstance(error, Retryable) and error.retry_after is not None:
             delay = min(error.retry_after, self._settings.backoff_cap)
-        return Failure(read.kind, read.vendor_id, delay, storable(str(error)))
+        return Failure(read.kind, read.vendor_id, delay, storable(str(error)), read.attempts + 1)
 
     def _vendor_pause(self, looks: Looks) -> float:
         """A vendor that fails everything is left alone a while, however many reads are due."""
@@ -200,53 +208,6 @@ class Reader:
             log.warning(
                 "read_failed", source=self.label, kind=read.kind, id=read.vendor_id, error=error
             )
-
-    async def _refused(self, conn: asyncpg.Connection, error: Unauthorized) -> None:
-        """Open the circuit: every read of the connection waits, none is lost, none counts."""
-        self._note_circuit(f"refused, reads wait: {error}")
-        log.error("connection_refused", source=self.label, error=error)
-        if await store.refused_since(conn, self._workspace, self._connection) is None:
-            now = datetime.now(UTC)
-            await self._tell("open", f"{self.label} refuses our credentials: {error}", now, now)
-            await store.refused(conn, self._workspace, self._connection, storable(str(error)))
-        await self._pause(self._settings.circuit_retry, wakeable=False)
-
-    async def _accepted(self, conn: asyncpg.Connection) -> None:
-        since = await store.refused_since(conn, self._workspace, self._connection)
-        if since is None:
-            return
-        now = datetime.now(UTC)
-        await self._tell("closed", f"{self.label} takes our credentials again", since, now)
-        await store.accepted(conn, self._workspace, self._connection)
-        self._note_circuit(None)
-
-    def _note_circuit(self, why_open: str | None) -> None:
-        CIRCUIT_OPEN.labels(self.label).set(0 if why_open is None else 1)
-        # Always met: one connection's token must not turn the whole service unready.
-        self._health.set(f"credentials:{self.label}", True, why_open or "")
-
-    async def _tell(self, status: str, summary: str, opened: datetime, now: datetime) -> None:
-        item = Attention.model_validate(
-            {
-                "workspace": self._workspace,
-                "kind": "connection_refused",
-                "subject": f"{self._connection}/reads",
-                "status": status,
-                "summary": summary,
-                "opened_at": opened,
-                "changed_at": now,
-            }
-        )
-        envelope = Envelope(
-            id=f"{item.key}/{status}/{int(now.timestamp() * 1000)}",
-            source="/ingest-webhooks",
-            type="attention.changed",
-            time=now,
-            subject=item.key,
-            schema=ATTENTION.name,
-        )
-        message = Message(item.key, item.model_dump_json().encode(), envelope.headers())
-        await self._publisher.publish(ATTENTION, message)
 
     async def _pause(self, seconds: float, *, wakeable: bool = True) -> None:
         """Wait, but no longer than until the stop; new work cuts it short if `wakeable`."""

@@ -39,7 +39,6 @@ class IngestSettings(NamedTuple):
     refusal_look: float = 1.0
     """Between two looks at the counts."""
     lock_retry: float = 1.0
-    circuit_retry: float = 30.0
     backoff_first: float = 1.0
     backoff_cap: float = 900.0
 
@@ -65,9 +64,6 @@ class IngestSettings(NamedTuple):
             ),
             read_window=_positive(environ, "PLUMBLINE_READ_WINDOW_SECONDS", default.read_window),
             read_poll=_positive(environ, "PLUMBLINE_READ_POLL_SECONDS", default.read_poll),
-            circuit_retry=_positive(
-                environ, "PLUMBLINE_CIRCUIT_RETRY_SECONDS", default.circuit_retry
-            ),
             backoff_first=_positive(
                 environ, "PLUMBLINE_READ_BACKOFF_SECONDS", default.backoff_first
             ),

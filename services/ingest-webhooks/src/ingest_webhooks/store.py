@@ -64,6 +64,8 @@ class Failure(NamedTuple):
     vendor_id: str
     delay_seconds: float
     error: str
+    attempts: int
+    """Tries so far, with this one."""
 
 
 # A pending row keeps its place in the queue (the earliest attempt stands, a back-off is not cut
@@ -241,46 +243,5 @@ async def failed(
 ) -> None:
     """The reads are tried again after their delay."""
     if failures:
-        columns = (list(column) for column in zip(*failures, strict=True))
+        columns = [list(column) for column in zip(*failures, strict=True)][:4]
         await conn.execute(_FAILED, workspace, connection, *columns)
-
-
-async def refused_since(conn: Connection, workspace: str, connection: str) -> datetime | None:
-    """Since when the vendor refuses our credentials; None when it takes them."""
-    since: datetime | None = await conn.fetchval(
-        """
-        select refused_since from ingest_webhooks.connections
-        where workspace = $1 and connection = $2
-        """,
-        workspace,
-        connection,
-    )
-    return since
-
-
-async def refused(conn: Connection, workspace: str, connection: str, error: str) -> None:
-    """Note that the vendor refuses our credentials, from now on."""
-    await conn.execute(
-        """
-        insert into ingest_webhooks.connections as c
-            (workspace, connection, refused_since, refused_error)
-        values ($1, $2, clock_timestamp(), $3)
-        on conflict (workspace, connection) do update
-            set refused_since = clock_timestamp(), refused_error = excluded.refused_error
-        """,
-        workspace,
-        connection,
-        error,
-    )
-
-
-async def accepted(conn: Connection, workspace: str, connection: str) -> None:
-    """Note that the vendor takes our credentials again."""
-    await conn.execute(
-        """
-        update ingest_webhooks.connections set refused_since = null, refused_error = null
-        where workspace = $1 and connection = $2
-        """,
-        workspace,
-        connection,
-    )

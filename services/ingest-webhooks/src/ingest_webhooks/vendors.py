@@ -1,16 +1,21 @@
 """From a configured connection to what understands its deliveries and looks at its objects."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
 
 import asyncpg
 from plumbline_connectors.configured import (
+    hubspot_check,
     hubspot_client,
     hubspot_context,
+    stripe_check,
     stripe_client,
     stripe_context,
 )
 from plumbline_connectors.stripe.translate import StripeContext
 from plumbline_runtime.budget import Budget
+from plumbline_runtime.circuit import AccountCheck
 from plumbline_runtime.config import (
     DeploymentConfig,
     HubSpotConnection,
@@ -22,6 +27,14 @@ from ingest_webhooks.handle import HubSpotSource, Sources
 from ingest_webhooks.looks import HubSpotLook, Look, StripeLook
 
 Close = Callable[[], Awaitable[None]]
+
+
+class Eyes(NamedTuple):
+    """What looks at a connection's objects, what asks for its account, and how to close both."""
+
+    look: Look
+    account: AccountCheck
+    close: Close
 
 
 def sources_of(config: DeploymentConfig) -> Sources:
@@ -49,14 +62,23 @@ def look_for(
     *,
     pool: asyncpg.Pool,
     concurrency: int,
-) -> tuple[Look, Close]:
-    """What looks at the connection's objects, and how to close it; raises ConfigError."""
+) -> Eyes:
+    """What looks at the connection's objects; raises ConfigError."""
     budget = Budget.of(pool, workspace.id, connection)
+    acquire = partial(budget.acquire, "read")
     source = source_of(workspace, connection)
     if isinstance(connection, StripeConnection):
         assert isinstance(source, StripeContext)
         stripe = stripe_client(workspace.id, connection, max_connections=concurrency)
-        return StripeLook(stripe, source, budget, concurrency=concurrency), stripe.aclose
+        return Eyes(
+            StripeLook(stripe, source, budget, concurrency=concurrency),
+            stripe_check(workspace.id, connection, stripe, acquire),
+            stripe.aclose,
+        )
     assert isinstance(source, HubSpotSource)
     hubspot = hubspot_client(workspace.id, connection)
-    return HubSpotLook(hubspot, source.context, budget), hubspot.aclose
+    return Eyes(
+        HubSpotLook(hubspot, source.context, budget),
+        hubspot_check(workspace.id, connection, hubspot, acquire),
+        hubspot.aclose,
+    )

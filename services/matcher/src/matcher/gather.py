@@ -32,7 +32,7 @@ from matcher.loading import (
     record_holders,
     waiting_customers,
 )
-from matcher.snapshot import Snapshot, kind_of
+from matcher.snapshot import Snapshot
 from matcher.stored import glance_of
 
 

@@ -1,13 +1,16 @@
 """A vendor's book as the walker sees it: kinds of objects, pages of rows, rows as observations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 from plumbline_connectors.configured import (
+    hubspot_check,
     hubspot_client,
     hubspot_context,
+    stripe_check,
     stripe_client,
     stripe_context,
 )
@@ -20,6 +23,7 @@ from plumbline_connectors.hubspot.translate import (
 from plumbline_connectors.stripe.client import StripeClient
 from plumbline_connectors.stripe.reading import Untranslatable
 from plumbline_connectors.stripe.translate import StripeContext, translate_object
+from plumbline_runtime.circuit import AccountCheck
 from plumbline_runtime.config import StripeConnection, Workspace
 from plumbline_schemas.observations import AnyObservation
 
@@ -137,16 +141,28 @@ def _id(row: Mapping[str, Any]) -> str:
     return str(row.get("id", "?"))
 
 
-def open_book(workspace: Workspace, name: str) -> Book:
-    """The book of the workspace's connection `name`."""
+class OpenBook(NamedTuple):
+    """A book, and what makes who asks whose it is, one for every role."""
+
+    book: Book
+    account: Callable[[], AccountCheck]
+    close: Callable[[], Awaitable[None]]
+
+
+def open_book(workspace: Workspace, name: str, acquire: Callable[[], Awaitable[None]]) -> OpenBook:
+    """The book of the workspace's connection `name`; `acquire` waits for the right to a call."""
     connection = workspace.connections[name]
     if isinstance(connection, StripeConnection):
-        return StripeBook(
-            stripe_client(workspace.id, connection), stripe_context(workspace.id, connection)
+        stripe = stripe_client(workspace.id, connection)
+        return OpenBook(
+            StripeBook(stripe, stripe_context(workspace.id, connection)),
+            partial(stripe_check, workspace.id, connection, stripe, acquire),
+            stripe.aclose,
         )
     mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
-    return HubSpotBook(
-        hubspot_client(workspace.id, connection),
-        hubspot_context(workspace.id, connection, mapping),
-        mapping,
+    hubspot = hubspot_client(workspace.id, connection)
+    return OpenBook(
+        HubSpotBook(hubspot, hubspot_context(workspace.id, connection, mapping), mapping),
+        partial(hubspot_check, workspace.id, connection, hubspot, acquire),
+        hubspot.aclose,
     )

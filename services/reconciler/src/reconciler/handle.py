@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import structlog
 from plumbline_runtime import failpoints
+from plumbline_runtime.circuit import Admission
 from plumbline_runtime.health import Health
 from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
 from plumbline_schemas.observations import AnyObservation
@@ -15,6 +16,9 @@ from plumbline_schemas.observations import AnyObservation
 from reconciler.books import Book, BookPage
 from reconciler.settings import ReconcilerSettings
 from reconciler.walks import Walk, advance, begin, marker, tick
+
+TOLD_AFTER: Final = 3
+"""Tries in a row before a person is told that a walk fails."""
 
 
 class Publisher(Protocol):
@@ -31,7 +35,30 @@ class Positions(Protocol):
         """Return the stored walk, or store and return `fresh`."""
 
     async def save(self, walk: Walk) -> None:
-        """Store the position."""
+        """Store the position; a walk that was told to fail no longer does."""
+
+    async def tell_failing(self, walk: Walk, error: str) -> None:
+        """Open attention: the walk is tried on, from where it is."""
+
+
+class Gate(Protocol):
+    """The connection's circuit."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before asking again."""
+
+    async def admit(self) -> Admission:
+        """Whether calls may be made."""
+
+    async def accepted(self) -> None:
+        """A trial went well."""
+
+    async def refused(self, error: VendorError) -> None:
+        """The vendor refuses our credentials."""
+
+    def doubt(self) -> None:
+        """Ask which account it is before the next call."""
 
 
 class Throttle(Protocol):
@@ -56,6 +83,7 @@ class Walker:
         positions: Positions,
         publisher: Publisher,
         budget: Throttle,
+        circuit: Gate,
         wait_for_room: Callable[[], Awaitable[None]],
         health: Health,
         settings: ReconcilerSettings,
@@ -66,6 +94,7 @@ class Walker:
         self._positions = positions
         self._publisher = publisher
         self._budget = budget
+        self._circuit = circuit
         self._wait_for_room = wait_for_room
         self._health = health
         self._settings = settings
@@ -83,6 +112,7 @@ class Walker:
         )
         self._health.set(self.condition, walk.completed, self._progress(walk))
         if not walk.completed:
+            self._circuit.doubt()
             self._log.info("walk_started", scope=walk.scope, kind=walk.kind, cursor=walk.cursor)
         while not walk.completed:
             walk = await self._step(walk)
@@ -122,21 +152,44 @@ class Walker:
         The kind is then read from its beginning: what was published before folds to nothing.
         """
         wait = self._settings.retry_seconds
+        tries = 0
         while True:
+            admission = await self._admission(walk)
             await self._budget.acquire("walk")
             try:
-                return await self._book.page(walk.kind, walk.cursor)
+                page = await self._book.page(walk.kind, walk.cursor)
             except Retryable as error:
                 if error.rate_limited:
                     await self._budget.throttled(error.retry_after)
-                self._report(walk, error)
-                await asyncio.sleep(error.retry_after or wait)
+                pause = error.retry_after or wait
                 wait = min(wait * 2, self._settings.retry_seconds_max)
-            except (Unauthorized, Permanent, VendorError) as error:
+                why: VendorError = error
+            except Unauthorized as error:
+                self._report(walk, error)
+                await self._circuit.refused(error)
+                continue
+            except (Permanent, VendorError) as error:
                 if walk.cursor is not None and error.status in {400, 404}:
                     return None
-                self._report(walk, error)
-                await asyncio.sleep(self._settings.refused_retry_seconds)
+                why, pause = error, self._settings.refused_retry_seconds
+            else:
+                if admission == "trial":
+                    await self._circuit.accepted()
+                return page
+            tries += 1
+            self._report(walk, why)
+            if tries >= TOLD_AFTER:
+                await self._positions.tell_failing(walk, str(why))
+            await asyncio.sleep(pause)
+
+    async def _admission(self, walk: Walk) -> Admission:
+        """Wait until calls may be made."""
+        while (admission := await self._circuit.admit()) == "wait":
+            self._health.set(
+                self.condition, ok=False, detail=f"{self._progress(walk)}; the connection waits"
+            )
+            await asyncio.sleep(self._circuit.pause_seconds)
+        return admission
 
     def _report(self, walk: Walk, error: VendorError) -> None:
         self._log.warning("walk_call_failed", kind=walk.kind, error=error)
@@ -150,13 +203,17 @@ class Walker:
         )
 
 
+Clock = Callable[[], Awaitable[datetime | None]]
+"""None while the clock may not be asked."""
+
+
 class Ticker:
     """Publishes time for one workspace; the only place where "now" enters the log."""
 
     def __init__(
         self,
         workspace: str,
-        clock: Callable[[], Awaitable[datetime]],
+        clock: Clock,
         publisher: Publisher,
         settings: ReconcilerSettings,
     ) -> None:
@@ -174,11 +231,33 @@ class Ticker:
             except VendorError as error:
                 self._log.warning("tick_clock_unreadable", error=error)
             else:
+                if as_of is None:
+                    await asyncio.sleep(self._settings.tick_seconds)
+                    continue
                 observation = tick(self._workspace, as_of, datetime.now(UTC))
                 await self._publisher.publish_observations([observation])
             await asyncio.sleep(self._settings.tick_seconds)
 
 
-async def system_clock() -> datetime:
+async def system_clock() -> datetime | None:
     """The host's clock in UTC."""
     return datetime.now(UTC)
+
+
+def vendor_clock(read: Callable[[], Awaitable[datetime]], circuit: Gate) -> Clock:
+    """A vendor's clock, not asked while its connection is closed off."""
+
+    async def clock() -> datetime | None:
+        admission = await circuit.admit()
+        if admission == "wait":
+            return None
+        try:
+            now = await read()
+        except Unauthorized as error:
+            await circuit.refused(error)
+            return None
+        if admission == "trial":
+            await circuit.accepted()
+        return now
+
+    return clock

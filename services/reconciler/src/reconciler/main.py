@@ -1,8 +1,7 @@
 """Composition root of the reconciler: a walker per connection, a ticker per workspace."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,8 +13,8 @@ from plumbline_runtime.survey import watch_deployment
 from plumbline_schemas.observations import AnyObservation
 from plumbline_schemas.topics import OBSERVATIONS
 
-from reconciler.books import Book, StripeBook, open_book
-from reconciler.handle import Ticker, Walker, system_clock
+from reconciler.books import OpenBook, StripeBook, open_book
+from reconciler.handle import Clock, Ticker, Walker, system_clock, vendor_clock
 from reconciler.settings import ReconcilerSettings
 from reconciler.store import Leadership, WalkStore
 
@@ -96,21 +95,32 @@ async def _until_stopped(runtime: Runtime, settings: ReconcilerSettings) -> None
 async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
     store = WalkStore(runtime.pool)
     publisher = PatientPublisher(runtime.producer, runtime, settings.retry_seconds)
-    async with Leadership(runtime.settings.database_url).held(), asyncio.TaskGroup() as tasks:
+    leadership = Leadership(runtime.settings.database_url)
+    async with leadership.held(), asyncio.TaskGroup() as tasks:
         runtime.log.info("reconciler_leads")
+        tasks.create_task(leadership.watch())
         for workspace in runtime.config.workspaces:
-            books = {name: open_book(workspace, name) for name in workspace.connections}
-            ticker = Ticker(workspace.id, _clock(workspace, books), publisher, settings)
+            budgets = {name: _budget(runtime, workspace, name) for name in workspace.connections}
+            books = {
+                name: open_book(workspace, name, partial(budget.acquire, "walk"))
+                for name, budget in budgets.items()
+            }
+            ticker = Ticker(workspace.id, _clock(runtime, workspace, books), publisher, settings)
             tasks.create_task(ticker.run())
             room = LogRoom(runtime, store, workspace.id, settings.unfolded_rows_max)
-            for name, book in books.items():
+            for name, (book, account, close) in books.items():
+                runtime.on_stop(close)
+                connection = workspace.connections[name]
                 walker = Walker(
                     workspace.id,
                     name,
                     book,
                     positions=store,
                     publisher=publisher,
-                    budget=_budget(runtime, workspace, name),
+                    budget=budgets[name],
+                    circuit=runtime.circuit(
+                        workspace.id, connection, role="walks", account=account()
+                    ),
                     wait_for_room=room.wait,
                     health=runtime.health,
                     settings=settings,
@@ -118,14 +128,17 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
                 tasks.create_task(walker.run())
 
 
-def _clock(workspace: Workspace, books: dict[str, Book]) -> Callable[[], Awaitable[datetime]]:
+def _clock(runtime: Runtime, workspace: Workspace, books: Mapping[str, OpenBook]) -> Clock:
     named = workspace.workspace.clock
     if named is None:
         return system_clock
-    book = books[named]
+    book, account, _ = books[named]
     if not isinstance(book, StripeBook):
         raise TypeError(f"workspace.clock: {named} is no connection whose clock can be read")
-    return book.now
+    circuit = runtime.circuit(
+        workspace.id, workspace.connections[named], role="clock", account=account()
+    )
+    return vendor_clock(book.now, circuit)
 
 
 def _budget(runtime: Runtime, workspace: Workspace, name: str) -> Budget:

@@ -5,8 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+from plumbline_runtime.attention import close_attention, open_attention
+from plumbline_runtime.postgres import transaction
 
 from reconciler.walks import Walk
+
+_ERROR_LIMIT = 500
+_WATCH_SECONDS = 1.0
+
+
+class LeadershipLost(Exception):  # noqa: N818 - says what happened
+    """The session that held the lock is gone: another process may lead."""
 
 
 class WalkStore:
@@ -43,7 +52,30 @@ class WalkStore:
 
     async def save(self, walk: Walk) -> None:
         """Store the position; called only after the rows before it are in Kafka."""
-        await self._pool.execute(
+
+        async def write(conn: asyncpg.Connection) -> None:
+            await self._save(conn, walk)
+            await close_attention(
+                conn, workspace=walk.workspace, kind="failed_walk", subject=_subject(walk)
+            )
+
+        await transaction(self._pool, write)
+
+    async def tell_failing(self, walk: Walk, error: str) -> None:
+        """Open attention until a position is stored again; the walk is tried on."""
+        async with self._pool.acquire() as conn:
+            await open_attention(
+                conn,
+                workspace=walk.workspace,
+                kind="failed_walk",
+                subject=_subject(walk),
+                summary=f"the {walk.scope} walk of {walk.workspace}/{walk.connection} fails and is "
+                f"tried on from where it is: {error[:_ERROR_LIMIT]}",
+                details={"connection": walk.connection, "scope": walk.scope, "kind": walk.kind},
+            )
+
+    async def _save(self, conn: asyncpg.Connection, walk: Walk) -> None:
+        await conn.execute(
             """update reconciler.walks
                set kind = $4, cursor = $5, rows = $6, skipped = $7, updated_at = now(),
                    state = case when $8 then 'completed' else 'running' end,
@@ -70,6 +102,7 @@ class Leadership:
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
+        self._session: asyncpg.Connection | None = None
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -78,9 +111,26 @@ class Leadership:
         try:
             while not await self._try(connection):  # noqa: ASYNC110 - held by another process
                 await asyncio.sleep(1)
+            self._session = connection
             yield
         finally:
-            await connection.close()
+            self._session = None
+            connection.terminate()
+
+    async def watch(self) -> None:
+        """Return never; raises LeadershipLost when the session that holds the lock is gone."""
+        while True:
+            try:
+                async with asyncio.timeout(5 * _WATCH_SECONDS):
+                    assert self._session is not None, "held() comes before"
+                    await self._session.execute("select 1")
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                raise LeadershipLost(f"{type(error).__name__}: {error}") from error
+            await asyncio.sleep(_WATCH_SECONDS)
 
     async def _try(self, connection: asyncpg.Connection) -> bool:
         return bool(await connection.fetchval("select pg_try_advisory_lock($1)", self.LOCK))
+
+
+def _subject(walk: Walk) -> str:
+    return f"{walk.connection}/{walk.scope}"

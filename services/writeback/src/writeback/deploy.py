@@ -7,8 +7,9 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime.circuit import Admission
 from plumbline_runtime.postgres import transaction
-from plumbline_schemas.errors import Retryable, VendorError
+from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
 
 from writeback import queue, settle, store
 from writeback.crm import PropertyProblem
@@ -31,6 +32,23 @@ class PropertyHolder(Protocol):
         """Create what is missing; returns what can't take our values."""
 
 
+class Gate(Protocol):
+    """The connection's circuit."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before asking again."""
+
+    async def admit(self) -> Admission:
+        """Whether calls may be made."""
+
+    async def accepted(self) -> None:
+        """A trial went well."""
+
+    async def refused(self, error: VendorError) -> None:
+        """The vendor refuses our credentials."""
+
+
 class HealthNotes(Protocol):
     """The runtime's health."""
 
@@ -51,6 +69,7 @@ class Deployment:
         configured: Mapping[str, Mapping[str, str]],
         pool: asyncpg.Pool,
         budget: Throttle,
+        circuit: Gate,
         health: HealthNotes,
         settings: WritebackSettings,
         stopping: asyncio.Event,
@@ -62,6 +81,7 @@ class Deployment:
         self._configured = configured
         self._pool = pool
         self._budget = budget
+        self._circuit = circuit
         self._health = health
         self._settings = settings
         self._stopping = stopping
@@ -79,8 +99,16 @@ class Deployment:
         failures = 0
         while not self._stopping.is_set():
             try:
+                admission = await self._circuit.admit()
+                if admission == "wait":
+                    await self._pause(self._circuit.pause_seconds)
+                    continue
                 fits = await self._deploy()
+                if admission == "trial":
+                    await self._circuit.accepted()
             except VendorError as error:
+                if isinstance(error, Unauthorized):
+                    await self._circuit.refused(error)
                 failures += 1
                 self._health.set(self._condition, False, str(error))
                 log.warning("properties_not_deployed", target=self._label, error=error)

@@ -1,10 +1,12 @@
 """Composition root: two consumers, an outbox, and a sender for every CRM connection."""
 
 import sys
+from functools import partial
 
 import asyncpg
-from plumbline_connectors.configured import hubspot_client
+from plumbline_connectors.configured import hubspot_check, hubspot_client
 from plumbline_runtime.budget import Budget
+from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
 from plumbline_runtime.postgres import prepare_connection, server_settings
 from plumbline_runtime.service import Runtime, run_service
@@ -72,14 +74,10 @@ def _sender(
     crm = HubSpotCrm(client)
     budget = Budget.of(runtime.pool, workspace.id, connection)
 
-    async def connect() -> asyncpg.Connection:
-        conn = await asyncpg.connect(
-            runtime.settings.database_url,
-            command_timeout=runtime.settings.statement_timeout_seconds,
-            server_settings=server_settings(runtime.settings),
-        )
-        await prepare_connection(conn)
-        return conn
+    def circuit(role: str) -> Circuit:
+        acquire = partial(budget.acquire, "write")
+        account = hubspot_check(workspace.id, connection, client, acquire)
+        return runtime.circuit(workspace.id, connection, role=role, account=account)
 
     def wake() -> None:
         sender.wake()
@@ -91,6 +89,7 @@ def _sender(
         configured={str(kind): fields for kind, fields in workspace.fields.items()},
         pool=runtime.pool,
         budget=budget,
+        circuit=circuit("properties"),
         health=runtime.health,
         settings=settings,
         stopping=runtime.stopping,
@@ -99,10 +98,10 @@ def _sender(
     sender = Sender(
         workspace.id,
         connection.name,
-        connect=connect,
+        connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
         deployed=deployment,
-        health=runtime.health,
+        circuit=circuit("writes"),
         settings=settings,
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
@@ -110,6 +109,17 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+async def _connect(runtime: Runtime) -> asyncpg.Connection:
+    """A session of a sender's own: its lock is held there."""
+    conn = await asyncpg.connect(
+        runtime.settings.database_url,
+        command_timeout=runtime.settings.statement_timeout_seconds,
+        server_settings=server_settings(runtime.settings),
+    )
+    await prepare_connection(conn)
+    return conn
 
 
 def main() -> int:

@@ -12,15 +12,15 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime.circuit import Admission
 from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import queue, settle, store
-from writeback.deploy import KINDS, HealthNotes
+from writeback.deploy import KINDS
 from writeback.gate import OPEN, WorkspaceFacts
 from writeback.job import Job
 from writeback.lanes import Lanes
 from writeback.metrics import BACKLOG, CIRCUIT_OPEN
-from writeback.outbox import Subject, close_attention, open_attention
 from writeback.queue import Due
 from writeback.round import Rounds
 from writeback.session import Session
@@ -43,6 +43,23 @@ class Deployed(Protocol):
         """Properties that must not be written; raises VendorError."""
 
 
+class Gate(Protocol):
+    """The connection's circuit."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long to wait before asking again."""
+
+    async def admit(self) -> Admission:
+        """Whether calls may be made."""
+
+    async def accepted(self) -> None:
+        """A trial went well, or there was nothing to try."""
+
+    async def refused(self, error: VendorError) -> None:
+        """The vendor refuses our credentials."""
+
+
 class Sender:
     """Carries out effects until `stopping` says so."""
 
@@ -54,7 +71,7 @@ class Sender:
         connect: Callable[[], Awaitable[asyncpg.Connection]],
         rounds: Rounds,
         deployed: Deployed,
-        health: HealthNotes,
+        circuit: Gate,
         settings: WritebackSettings,
         stopping: asyncio.Event,
         wake_outbox: Callable[[], None],
@@ -64,13 +81,13 @@ class Sender:
         self._connect = connect
         self._rounds = rounds
         self._deployed = deployed
-        self._health = health
+        self._circuit = circuit
         self._settings = settings
         self._stopping = stopping
         self._wake_outbox = wake_outbox
         self._wake = asyncio.Event()
         self._failed_rounds = 0
-        self._circuit: bool | None = None
+        self._trial = False
         self._counted_at = self._looked_at = float("-inf")
         self.label = f"{workspace}/{connection}"
 
@@ -124,12 +141,19 @@ class Sender:
         if over.failure is not None:
             await lanes.finish()
             rest = lanes.ended()
-            await self._failed(session, rest.failure or over.failure)
+            await self._failed(rest.failure or over.failure)
             return
         if over.worked:
             self._wake_outbox()
-            await self._accepted(session)
+            self._failed_rounds = 0
+            await self._prove()
+        if not await self._admitted(lanes):
+            await self._count(session)
+            await self._pause(self._circuit.pause_seconds, lanes.moved)
+            return
         started = lanes.free and await self._start(session, lanes)
+        if self._trial and not len(lanes):
+            await self._prove()
         await self._count(session)
         if not started:
             await self._pause(self._settings.poll, self._wake, lanes.moved, self._rounds.granted)
@@ -148,11 +172,14 @@ class Sender:
                 work = self._round(session, facts, kind, due)
                 lanes.start(work, [one.effect.id for one in due])
                 started = True
+            if started and self._trial:
+                break
         return started
 
     async def _look_back(self, session: Session, facts: WorkspaceFacts, lanes: Lanes) -> bool:
         """Start looking for late writes, a batch of each kind once a second at most."""
-        if time.monotonic() - self._looked_at < _LOOK_SECONDS or self._rounds.throttled:
+        early = time.monotonic() - self._looked_at < _LOOK_SECONDS
+        if early or self._trial or self._rounds.throttled:
             return False
         self._looked_at = time.monotonic()
         started = False
@@ -203,8 +230,8 @@ class Sender:
             comparer(mapping),
         )
 
-    async def _failed(self, session: Session, error: VendorError) -> None:
-        """A vendor that fails is left alone a while; one that refuses us, for longer."""
+    async def _failed(self, error: VendorError) -> None:
+        """A vendor that fails is left alone a while; one that refuses us, as its circuit says."""
         self._failed_rounds += 1
         if isinstance(error, Retryable):
             wait = settle.delay(self._settings.schedule, self._failed_rounds - 1)
@@ -212,31 +239,23 @@ class Sender:
             log.warning("crm_call_failed", target=self.label, error=error, wait=wait)
             await self._pause(wait)
             return
-        CIRCUIT_OPEN.labels(self.label).set(1)
-        self._health.set(f"credentials:{self.label}", True, f"refused, writes wait: {error}")
-        log.error("connection_refused", target=self.label, error=error)
-        self._circuit = True
-        async with session.transaction() as conn:
-            summary = f"{self.label} refuses our writes, they wait: {error}"
-            await open_attention(conn, self._refusal, summary, {})
-        self._wake_outbox()
-        await self._pause(self._settings.circuit_retry)
+        self._trial = False
+        await self._circuit.refused(error)
 
-    async def _accepted(self, session: Session) -> None:
-        self._failed_rounds = 0
-        if self._circuit is False:
-            return
-        self._circuit = False
-        CIRCUIT_OPEN.labels(self.label).set(0)
-        self._health.set(f"credentials:{self.label}", True, "")
-        async with session.turn() as conn:
-            closed = await close_attention(conn, [self._refusal])
-        if closed:
-            self._wake_outbox()
+    async def _admitted(self, lanes: Lanes) -> bool:
+        """Whether calls may be made; on trial, one round alone."""
+        if self._trial:
+            return not len(lanes)
+        admission = await self._circuit.admit()
+        CIRCUIT_OPEN.labels(self.label).set(0 if admission == "go" else 1)
+        self._trial = admission == "trial"
+        return admission != "wait"
 
-    @property
-    def _refusal(self) -> Subject:
-        return Subject(self._workspace, "connection_refused", f"{self._connection}/writes")
+    async def _prove(self) -> None:
+        """A round went well, or a trial found nothing to do."""
+        if self._trial:
+            self._trial = False
+            await self._circuit.accepted()
 
     async def _count(self, session: Session) -> None:
         now = time.monotonic()

@@ -159,7 +159,7 @@ async def test_a_connection_that_refuses_us(portal: Any, status: int) -> None:
     portal.fault("status", status=status, times=2)
     await portal.want(7, *range(1, 6))
     await portal.world.start()
-    item = ("connection_refused", "hubspot/writes")
+    item = ("connection_refused", "hubspot")
     async with asyncio.timeout(5):
         while (await portal.world.attention()).get(item) != "open":
             await asyncio.sleep(0.01)

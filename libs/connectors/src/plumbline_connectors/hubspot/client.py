@@ -32,7 +32,7 @@ from plumbline_connectors.hubspot.properties import (
     PropertyProblem,
     PropertySpec,
 )
-from plumbline_connectors.results import Page, ReadResult
+from plumbline_connectors.results import Page, ReadResult, VendorAccount
 
 __all__ = [
     "BatchRead",
@@ -50,6 +50,8 @@ MAX_BATCH: Final = 100
 _MAX_OWNERS: Final = 500
 _REFUSED_WHOLE: Final = frozenset({400, 409, 413})
 _NOT_FOUND: Final = frozenset({404})
+_NOT_OFFERED: Final = frozenset({400, 403, 404, 405, 501})
+"""A token without that permission, or a server that has no such path."""
 _ID: Final = re.compile(r"[\w-]+")
 
 
@@ -119,6 +121,29 @@ class HubSpotClient:
         self._http = http
         self._paths = PATHS[layout]
         self._tokens = tokens
+        self._put_away: list[OAuthTokens] = []
+
+    async def account(self) -> VendorAccount:
+        """Which portal the credentials open; HubSpot has no modes.
+
+        Where the vendor does not tell (403, 404), a small list proves the credentials.
+        """
+        answer = await self._http.request("GET", self._paths.account, accept=_NOT_OFFERED)
+        portal = None if answer.status in _NOT_OFFERED else object_of(answer).get("portalId")
+        if isinstance(portal, int | str) and str(portal):
+            return VendorAccount(str(portal), None)
+        path, params = self._objects("company"), [("limit", "1")]
+        await self._http.request("GET", path, params=params, accept=_NOT_FOUND)
+        return VendorAccount(None, None)
+
+    async def adopt(self, other: "HubSpotClient") -> bool:
+        """Call with the other's credentials from now on; False when they are ours."""
+        if not self._http.adopt(other._http):  # noqa: SLF001 - of the same class
+            return False
+        if self._tokens is not None:  # a call in the air may still use it
+            self._put_away.append(self._tokens)
+        self._tokens, other._tokens = other._tokens, None  # noqa: SLF001 - as above
+        return True
 
     async def page(
         self, kind: str, *, after: str | None, properties: Sequence[str], limit: int = 100
@@ -212,8 +237,9 @@ class HubSpotClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-        if self._tokens is not None:
-            await self._tokens.aclose()
+        for tokens in [*self._put_away, self._tokens]:
+            if tokens is not None:
+                await tokens.aclose()
 
     def _objects(self, kind: str) -> str:
         return f"{self._paths.objects}/{object_type(kind)}"

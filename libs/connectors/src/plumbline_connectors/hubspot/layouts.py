@@ -14,15 +14,23 @@ class Paths(NamedTuple):
     properties: str
     owners: str
     token: str
+    account: str
 
 
 PATHS: Final[Mapping[Layout, Paths]] = {
-    "v3": Paths("/crm/v3/objects", "/crm/v3/properties", "/crm/v3/owners/", "/oauth/v3/token"),
+    "v3": Paths(
+        "/crm/v3/objects",
+        "/crm/v3/properties",
+        "/crm/v3/owners/",
+        "/oauth/v3/token",
+        "/account-info/v3/details",
+    ),
     "2026-03": Paths(
         "/crm/objects/2026-03",
         "/crm/properties/2026-03",
         "/crm/owners/2026-03",
         "/oauth/2026-03/token",
+        "/account-info/2026-03/details",
     ),
 }
 

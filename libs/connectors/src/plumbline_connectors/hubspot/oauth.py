@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from plumbline_schemas.errors import Retryable
 
-from plumbline_connectors.http import VendorHttp
+from plumbline_connectors.http import Credentials, VendorHttp
 
 _EARLY_SECONDS: Final = 60.0
 
@@ -30,7 +30,7 @@ class OAuthTokens:
         """`http` sends no `Authorization` of its own."""
         self._http = http
         self._path = token_path
-        self._grant = grant
+        self._grant = self.given = grant
         self._header: str | None = None
         self._good_until = 0.0
         self._refreshing = asyncio.Lock()
@@ -50,6 +50,10 @@ class OAuthTokens:
     def refused(self) -> None:
         """The next call fetches another token."""
         self._header = None
+
+    def same_as(self, other: Credentials) -> bool:
+        """Whether both began with the same grant, however far it has been rotated since."""
+        return isinstance(other, OAuthTokens) and other.given == self.given
 
     async def _refresh(self) -> str:
         asked_at = time.monotonic()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
 
@@ -16,7 +16,7 @@ from plumbline_connectors.http import (
     error_message,
     judge_generic,
 )
-from plumbline_connectors.results import Page, ReadResult
+from plumbline_connectors.results import Page, ReadResult, VendorAccount
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version our reads are rendered at; deliveries come at their endpoint's own (vendors 1.6)."""
@@ -31,6 +31,11 @@ PATHS: Final[Mapping[str, str]] = {
 _ITEMS: Final = "/v1/subscription_items"
 _MAX_PAGE: Final = 100
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+_KEY_MODE: Final = re.compile(r"(?:sk|rk)_(live|test)_")
+_NOT_OFFERED: Final = frozenset({400, 403, 404, 405, 501})
+"""A restricted key without that permission, or a server that has no such path."""
+
+Mode = Literal["live", "test"]
 
 
 def open_stripe(
@@ -51,7 +56,15 @@ def open_stripe(
         timeout_seconds=timeout_seconds,
         max_connections=max_connections,
     )
-    return StripeClient(http, api_version=api_version)
+    return StripeClient(http, api_version=api_version, mode=mode_of_key(api_key))
+
+
+def mode_of_key(api_key: str) -> Mode | None:
+    """The mode that a key's prefix tells (vendors 1.10), None for another kind of key."""
+    found = _KEY_MODE.match(api_key)
+    if found is None:
+        return None
+    return "live" if found[1] == "live" else "test"
 
 
 class StripeClient:
@@ -61,10 +74,33 @@ class StripeClient:
     Permanent.
     """
 
-    def __init__(self, http: VendorHttp, *, api_version: str = API_VERSION) -> None:
-        """`http` should judge with `judge_stripe`."""
+    def __init__(
+        self, http: VendorHttp, *, api_version: str = API_VERSION, mode: Mode | None = None
+    ) -> None:
+        """`http` should judge with `judge_stripe`; `mode` is what the key's prefix tells."""
         self._http = http
         self.api_version = api_version
+        self._mode = mode
+
+    async def account(self) -> VendorAccount:
+        """Which account the key opens, and in which mode.
+
+        A key that may not ask (403), or a server that can't tell (404), leaves the id open; then a
+        small list proves the key, and its object the mode.
+        """
+        answer = await self._get("/v1/account", accept=_NOT_OFFERED)
+        found = None if answer.status in _NOT_OFFERED else _object(answer).get("id")
+        account_id = found if isinstance(found, str) and found else None
+        if account_id is not None and self._mode is not None:
+            return VendorAccount(account_id, self._mode)
+        listed = await self._get("/v1/products", [("limit", "1")], accept=frozenset({404}))
+        rows = [] if listed.status == 404 else _list(listed)[0]
+        return VendorAccount(account_id, self._mode or (_mode_of(rows[0]) if rows else None))
+
+    async def adopt(self, other: "StripeClient") -> bool:
+        """Call with the other's key from now on; False when it is ours."""
+        self._mode = other._mode  # noqa: SLF001 - of the same class
+        return self._http.adopt(other._http)  # noqa: SLF001 - of the same class
 
     async def read(self, kind: str, vendor_id: str) -> ReadResult:
         """One object whole, with every item of a subscription; a 404 is None."""
@@ -125,6 +161,13 @@ class StripeClient:
             more = more and bool(rows)
         items["data"] = found
         items["has_more"] = False
+
+
+def _mode_of(obj: Mapping[str, Any]) -> Mode | None:
+    live = obj.get("livemode")
+    if not isinstance(live, bool):
+        return None
+    return "live" if live else "test"
 
 
 def judge_stripe(answer: Answer) -> VendorError:
