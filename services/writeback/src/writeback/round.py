@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -14,14 +14,20 @@ from plumbline_schemas.fields import LAST_SYNCED
 from writeback import settle, store
 from writeback.crm import PROPERTY_MISSING, Answered, BatchRefused, Sight, UpdateRow
 from writeback.effects import Effect, RecordId, SeenRecord
+from writeback.gate import WorkspaceFacts
 from writeback.job import Job, Planned
+from writeback.late import look_back, unanswered
 from writeback.metrics import CALL_SECONDS
 from writeback.plan import encode_field
 from writeback.queue import Due
 from writeback.record import Done, record_answers, record_idle, record_planned
 from writeback.session import Session
 from writeback.settings import WritebackSettings
+<<<<<<< HEAD
 from writeback.turns import Throttle, Turns
+=======
+from writeback.sights import sighted
+>>>>>>> h-late
 
 log = structlog.get_logger()
 
@@ -59,8 +65,14 @@ class Rounds:
         self._properties = properties
         self._crm = crm
         self._settings = settings
+<<<<<<< HEAD
         self._turns = Turns(budget, settings.patience)
         self.granted = self._turns.granted
+=======
+        self.window = timedelta(seconds=settings.late_window)
+        self._asking = 0
+        self.granted = asyncio.Event()
+>>>>>>> h-late
         """Set whenever a call may be made."""
 
     @property
@@ -91,10 +103,16 @@ class Rounds:
             and (seen := sights.get(one.effect.id, one.seen)) is not None
         ]
         idle = [plan for plan in plans if not plan.decision.writes]
-        at = datetime.now(UTC)
-        await record_idle(session, job, idle, missing, at)
+        at = session.now()
+        await record_idle(session, job, idle, missing, at=at, window=self.window)
         todo = [plan for plan in plans if plan.decision.writes]
         return await self._write(session, job, todo) if todo else None
+
+    async def look_back(
+        self, session: Session, job: Job, facts: WorkspaceFacts, effects: Sequence[Effect]
+    ) -> None:
+        """Look for writes that came late; raises VendorError."""
+        await look_back(session, self, job, facts, effects)
 
     def _decide(self, job: Job, effect: Effect, seen: SeenRecord) -> Decision:
         mapped = set(job.mapping.values())
@@ -124,24 +142,35 @@ class Rounds:
         }
         if not stale or not job.mapping:
             return {}, gone
+<<<<<<< HEAD
         began = datetime.now(UTC)
         if not await self._turns.may_begin("read", urgent=job.urgent):
             return None
         found, unseen = await self._read(job, list(stale))
+=======
+        began = session.now()
+        found, unseen = await self.read(job, list(stale))
+>>>>>>> h-late
         lacking = frozenset().union(*(sight.lacking for sight in found.values()))
         if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
             return None
         async with session.transaction() as conn:
             known = await store.seen(conn, [effect.id for effect in stale.values()])
             sights = {
-                effect.id: _sighted(known.get(effect.id), effect.id, found.get(one), began)
+                effect.id: sighted(known.get(effect.id), effect.id, found.get(one), began)
                 for one, effect in stale.items()
             }
             await store.save_seen(conn, sights.values())
         gone |= {stale[one].id: stale[one] for one in unseen}
         return sights, gone
 
+<<<<<<< HEAD
     async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
+=======
+    async def read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
+        """Sights by id, and ids that are not there, each confirmed; raises VendorError."""
+        await self._acquire("read")
+>>>>>>> h-late
         clock = time.perf_counter()
         try:
             found, unseen = await self._crm.read_many(job.kind, ids, job.properties)
@@ -168,15 +197,24 @@ class Rounds:
     async def _write(
         self, session: Session, job: Job, todo: Sequence[Planned]
     ) -> VendorError | None:
+<<<<<<< HEAD
         if not await self._turns.may_begin("write", urgent=job.urgent):
             return None
         at = datetime.now(UTC)
+=======
+        await self._acquire("write")
+        at = session.now()
+>>>>>>> h-late
         planned = await record_planned(
             session,
             job,
             todo,
             lambda plan, now: settle.planned(
-                now, plan.decision, plan.seen.properties, _stamp(job, now, at), at
+                unanswered(now, at, self.window),
+                plan.decision,
+                plan.seen.properties,
+                _stamp(job, now, at),
+                at,
             )._replace(next_attempt_at=at + timedelta(seconds=self._settings.lease)),
         )
         if not planned:
@@ -197,7 +235,7 @@ class Rounds:
             job,
             done,
             unsent,
-            at=datetime.now(UTC),
+            at=session.now(),
             settings=self._settings,
             failure=failure,
             wait=wait,
@@ -254,20 +292,3 @@ def _stamp(job: Job, effect: Effect, at: datetime) -> dict[str, str]:
     if name is None or name in job.blocked:
         return {}
     return {name: "" if effect.closed else encode_field(LAST_SYNCED, at)}
-
-
-def _sighted(
-    known: SeenRecord | None, record: RecordId, sight: Sight | None, began: datetime
-) -> SeenRecord:
-    """A direct read counts as seen when it started; only a newer version on file outdoes it."""
-    if sight is None:
-        base = known or SeenRecord(*record, {}, 0, archived=True, seen_at=began)
-        return base._replace(archived=True, seen_at=began)
-    fresh = SeenRecord(*record, sight.properties, sight.vendor_time_ms, False, began)
-    outdone = (
-        known is not None
-        and not known.archived
-        and known.seen_at is not None
-        and known.vendor_time_ms > sight.vendor_time_ms
-    )
-    return known._replace(seen_at=began) if outdone and known is not None else fresh
