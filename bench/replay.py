@@ -185,6 +185,8 @@ class Replay:
             clock = time.perf_counter()
             part = records[start : start + size]
             await self._matcher.handle(Batch(OBSERVATIONS, 0, part, group=GROUP))
+            if size < BATCH or start + size >= len(records):
+                await self._matcher.settled()
             took.append((time.perf_counter() - clock) * 1000)
         seconds = time.perf_counter() - began
         return (

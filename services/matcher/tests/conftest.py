@@ -164,6 +164,7 @@ class Bench:
         for start in range(0, len(left), size):
             part = left[start : start + size]
             await self.matcher.handle(Batch(OBSERVATIONS, 0, part, group=GROUP))
+            await self.matcher.settled()
 
     async def run(self, log: Log, *, size: int = 500) -> None:
         await self.fold(records_of(log.observations), size=size)

@@ -165,7 +165,9 @@ async def test_refused_credentials_stop_the_connection_and_lose_nothing(
     assert await world.counts() == {"pending": 3}
     await world.settle()
     assert len(crm.updates()) == 3
-    assert (await world.attention())[item] == "closed"
+    async with asyncio.timeout(5):
+        while (await world.attention())[item] != "closed":
+            await asyncio.sleep(0.01)
     assert world.notes.conditions["credentials:acme/hubspot"] == (True, "")
 
 

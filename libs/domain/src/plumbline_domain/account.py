@@ -7,7 +7,6 @@ need and is not there is named in `incomplete`; such a field keeps its last valu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from fractions import Fraction
 from typing import Any, Final
 
 from plumbline_schemas.accounts import ChangeCause, Stage, State
@@ -18,7 +17,7 @@ from plumbline_domain.due import next_instant
 from plumbline_domain.instants import instant_text
 from plumbline_domain.lifecycle import Lifecycle, lifecycle
 from plumbline_domain.money import to_minor
-from plumbline_domain.mrr import subscription_mrr
+from plumbline_domain.mrr import NOTHING, subscription_mrr
 from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import plan
 from plumbline_domain.sighting import (
@@ -166,12 +165,12 @@ def _mrr(
         rule = "mrr.sum" if subscriptions else "mrr.no_subscription"
     if currency is None:
         return Valued(None, "mrr.incomplete", by, keep=True), {"config"}
-    total = Fraction(0)
+    total = NOTHING
     missing: set[str] = set()
     for member in members:
         for seen in member.subscriptions:
             part = subscription_mrr(seen.id, seen.body, currency=currency, at=at)
-            total += part.amount
+            total = part.amount if total is NOTHING else total + part.amount
             missing.update(part.missing)
             if part.amount and member.body is not None:
                 missing.update(f"discount:{one}" for one in member.body.discounts)

@@ -6,7 +6,9 @@ guessed: the account then keeps its last value and is flagged incomplete (design
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from plumbline_schemas.billing import Price, Recurring, Subscription, SubscriptionItem
@@ -44,10 +46,19 @@ def interval_factor(recurring: Recurring) -> Fraction | None:
 
     None for an interval that is not known.
     """
-    per_month = _MONTHS_PER.get(recurring.interval)
-    if per_month is None or recurring.interval_count < 1:
-        return None
-    return per_month / recurring.interval_count
+    return _factor(recurring.interval, recurring.interval_count)
+
+
+@lru_cache(maxsize=256)
+def _factor(interval: str, count: int) -> Fraction | None:
+    per_month = _MONTHS_PER.get(interval)
+    return None if per_month is None or count < 1 else per_month / count
+
+
+@lru_cache(maxsize=4096)
+def _exact(amount: Decimal, quantity: int, factor: Fraction) -> Fraction:
+    """Exact fractions are slow to make, and a book has few different prices."""
+    return Fraction(amount) * quantity * factor
 
 
 def collection_paused(subscription: Subscription, at: datetime) -> bool:
@@ -75,7 +86,7 @@ def subscription_mrr(
         if _in_trial(item, at):
             continue
         part = _item(item, subscription, currency)
-        amount += part.amount
+        amount = part.amount if amount is NOTHING else amount + part.amount
         missing.update(part.missing)
     if amount or missing:
         missing.update(f"discount:{discount}" for discount in subscription.discounts)
@@ -102,13 +113,13 @@ def _item(item: SubscriptionItem, subscription: Subscription, currency: str) -> 
         missing.add(f"interval:{price.price_id}")
     if missing or factor is None or price.unit_amount is None:
         return Contribution(NOTHING, tuple(missing))
-    list_amount = Fraction(price.unit_amount) * (1 if item.quantity is None else item.quantity)
-    if list_amount == 0:
+    quantity = 1 if item.quantity is None else item.quantity
+    if price.unit_amount == 0:
         return Contribution(NOTHING)
-    if list_amount < 0:
+    if (price.unit_amount < 0) != (quantity < 0):
         return Contribution(NOTHING, (f"negative:{price.price_id}",))
     missing = _unadjustable(item, subscription, currency)
-    return Contribution(list_amount * factor, tuple(missing))
+    return Contribution(_exact(price.unit_amount, quantity, factor), tuple(missing))
 
 
 def _unpriceable(price: Price) -> set[str]:

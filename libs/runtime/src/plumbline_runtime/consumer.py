@@ -78,15 +78,7 @@ def create_subscriber(
 
     `spacing_ms` None takes the setting's.
     """
-    broker = KafkaBroker(
-        settings.kafka_bootstrap_servers,
-        client_id=f"{settings.service}-{settings.instance}",
-        consumer_only=True,
-        allow_auto_create_topics=False,
-        graceful_timeout=settings.drain_seconds,
-        logger=PollLog(group),
-        apply_types=False,
-    )
+    broker = _broker(settings, group)
     # The parser needs the subscriber, which needs the parser.
     holder: list[BatchSubscriber] = []
 
@@ -119,6 +111,18 @@ def create_subscriber(
     pace = settings.batch_spacing_ms if spacing_ms is None else spacing_ms
     subscriber.get_msg = _Pace(pace, settings.batch_max_records).poll
     return broker, subscriber
+
+
+def _broker(settings: Settings, group: str) -> KafkaBroker:
+    return KafkaBroker(
+        settings.kafka_bootstrap_servers,
+        client_id=f"{settings.service}-{settings.instance}",
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=settings.drain_seconds,
+        logger=PollLog(group),
+        apply_types=False,
+    )
 
 
 class _Pace:

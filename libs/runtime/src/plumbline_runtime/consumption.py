@@ -71,16 +71,13 @@ class Consumption:
             settings=settings,
             stopping=stopping,
         )
-        self.broker, self.subscriber = create_subscriber(
-            topic,
-            group=group,
-            settings=settings,
-            listener=SeekingListener(
-                assigned=self._on_assigned, revoked=self._on_revoked, failed=self._break
-            ),
-            on_batch=self._on_batch,
-            spacing_ms=spacing_ms,
+        listener = SeekingListener(
+            assigned=self._on_assigned, revoked=self._on_revoked, failed=self._break
         )
+        self.broker, self.subscriber = create_subscriber(
+            topic, group=group, settings=settings, listener=listener, on_batch=self._on_batch,
+            spacing_ms=spacing_ms,
+        )  # fmt: skip
         metrics.begin_counters(group)
         self._condition(False, "starting")
 

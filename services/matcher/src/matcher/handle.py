@@ -67,15 +67,25 @@ class Matcher:
         self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts)
         self._turn = asyncio.Lock()
         self._committed: dict[int, int] = {}
+        self._publishing: asyncio.Task[None] | None = None
 
     async def handle(self, batch: Batch) -> None:
-        """Fold every record; the position moves with each transaction."""
+        """Fold every record; the position moves with each transaction.
+
+        What a batch changed is published while the next one is folded, never more than one behind.
+        """
         async with self._turn:
             entries = await self._decode(batch)
             await self._fold(batch, entries)
         failpoints.hit("matcher.after_commit")
         batch.counts["dead_letters"] = sum(e.observation is None for e in entries)
         await self._publish({e.observation.workspace for e in entries if e.observation})
+
+    async def settled(self) -> None:
+        """Wait until what the last batch changed is published, or waits for Kafka."""
+        task, self._publishing = self._publishing, None
+        if task is not None:
+            await task
 
     async def _decode(self, batch: Batch) -> list[Entry]:
         """What an earlier attempt at this batch committed is left out."""
@@ -173,11 +183,14 @@ class Matcher:
         failpoints.hit("matcher.before_commit")
 
     async def _publish(self, workspaces: set[str]) -> None:
-        if self._outbox is None:
-            return
+        await self.settled()
+        if self._outbox is not None:
+            self._publishing = asyncio.create_task(self._flush(self._outbox, workspaces))
+
+    async def _flush(self, outbox: Outbox, workspaces: set[str]) -> None:
         for workspace in sorted(workspaces):
             try:
-                await self._outbox.flush(workspace)
-            except PublishFailed as error:
+                await outbox.flush(workspace)
+            except (PublishFailed, asyncpg.LockNotAvailableError) as error:
                 # The changes are committed; the outbox keeps them and tries again by itself.
                 log.warning("publication_waits", workspace=workspace, error=error)

@@ -190,7 +190,7 @@ async def load_objects(
     keys: Collection[ExternalKey],
     parents: Collection[ExternalKey],
 ) -> None:
-    """Put objects and all children of `parents` into the snapshot."""
+    """Put objects and all children of `parents` into the snapshot, except those already in it."""
     if not keys and not parents:
         return
     rows = await conn.fetch(
@@ -202,10 +202,13 @@ async def load_objects(
            select o.* from unnest($3::text[]) as wanted (key)
            cross join lateral (
                select key, kind, parent_key, vendor_time_ms, deleted, body::text, held::text, needs
-               from matcher.objects where workspace = $1 and parent_key = wanted.key offset 0) o""",
+               from matcher.objects
+               where workspace = $1 and parent_key = wanted.key and key <> all($4::text[])
+               offset 0) o""",
         snapshot.workspace.workspace,
         list(keys),
         list(parents),
+        list(snapshot.objects) if parents else [],
     )
     for row in rows:
         if row["key"] not in snapshot.objects:

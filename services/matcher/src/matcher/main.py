@@ -30,6 +30,7 @@ async def build(runtime: Runtime) -> None:
         fan_out_accounts=settings.fan_out_accounts,
     )
     runtime.background("outbox", partial(outbox.run, runtime.stopping, settings.leftovers_seconds))
+    runtime.on_stop(matcher.settled)
     subscribe(runtime, matcher)
 
 

@@ -2,6 +2,12 @@
 
 States go out once per account (the newest), events in order, then reads, attention and decisions;
 then `published_up_to` is raised. A crash in between publishes again, with the same ids (design 6).
+
+Of several matchers one at a time publishes for a workspace: it holds the workspace's lock from
+before it reads what to publish until the mark is raised, so a state read earlier is never published
+after a newer one. A process that slept in between has lost the lock with its session when it wakes
+and publishes its old states after all: it finds that it can't raise the mark and publishes once
+more, under the lock, what is newest by then. So the last state of a key is the newest one.
 """
 
 import asyncio
@@ -25,6 +31,12 @@ _SOURCE: Final = "plumbline/matcher"
 _STRIPE_TO_ACCOUNT: Final = E2E_SECONDS.labels("stripe_to_account")
 
 
+_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('matcher.outbox/' || $1, 0))"
+"""Within a transaction: PostgreSQL ends the session of a holder that sleeps (design 6)."""
+
+Connection = asyncpg.pool.PoolConnectionProxy
+
+
 class Producer(Protocol):
     """The part of the runtime's producer that the outbox needs."""
 
@@ -40,12 +52,27 @@ class OutboxPublisher:
         self._producer = producer
         self._rows = rows
         self._turn = asyncio.Lock()
+        self._doubtful: dict[str, int] = {}
+        """Per workspace the sequence after which this process may have published out of turn."""
 
     async def flush(self, workspace: str) -> None:
-        """Publish until nothing of the workspace is left."""
+        """Publish until nothing of the workspace is left.
+
+        Raises PublishFailed, and what asyncpg raises when the lock is not to be had in time.
+        """
         async with self._turn:
-            while await self._flush_some(workspace):
+            while await self._flush_surely(workspace):
                 continue
+
+    async def _flush_surely(self, workspace: str) -> bool:
+        """Once more, at once, when the lock may have been lost while publishing."""
+        try:
+            return await self._flush_some(workspace)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            if workspace not in self._doubtful:
+                raise
+            log.warning("published_out_of_turn", workspace=workspace)
+            return await self._flush_some(workspace)
 
     async def flush_all(self) -> None:
         """Publish what any workspace has left."""
@@ -54,15 +81,15 @@ class OutboxPublisher:
                where published_up_to < sequence or outbox_published < outbox_sequence
                order by workspace"""
         )
-        for row in rows:
-            await self.flush(row["workspace"])
+        for workspace in sorted({row["workspace"] for row in rows} | self._doubtful.keys()):
+            await self.flush(workspace)
 
     async def run(self, stopping: asyncio.Event, pause_seconds: float) -> None:
         """Look for leftovers until the service stops."""
         while not stopping.is_set():
             try:
                 await self.flush_all()
-            except PublishFailed as error:
+            except (PublishFailed, asyncpg.LockNotAvailableError) as error:
                 log.warning("publication_waits", error=error)
             try:
                 async with asyncio.timeout(pause_seconds):
@@ -72,10 +99,23 @@ class OutboxPublisher:
 
     async def _flush_some(self, workspace: str) -> bool:
         """Publish some rows; False when there were none."""
-        published = await self._pool.fetchval(
+        async with self._pool.acquire() as conn, conn.transaction():
+            await conn.execute(_LOCK, workspace)
+            changes, messages = await self._left(conn, workspace)
+            if changes or messages:
+                await self._publish(conn, workspace, changes, messages)
+                await raise_marks(conn, workspace, changes, messages)
+        self._doubtful.pop(workspace, None)
+        return bool(changes or messages)
+
+    async def _left(
+        self, conn: Connection, workspace: str
+    ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+        """Ledger rows and messages above the marks, and above what is in doubt."""
+        published = await conn.fetchval(
             "select published_up_to from matcher.workspaces where workspace = $1", workspace
         )
-        changes = await self._pool.fetch(
+        changes = await conn.fetch(
             """select sequence, account_id, effective_at, events::text,
                       cause ->> 'key' as cause_key, cause ->> 'event_id' as cause_event,
                       cause ->> 'origin' as cause_origin,
@@ -84,33 +124,43 @@ class OutboxPublisher:
                from matcher.account_changes where workspace = $1 and sequence > $2
                order by sequence limit $3""",
             workspace,
-            published or 0,
+            min(published or 0, self._doubtful.get(workspace, published or 0)),
             self._rows,
         )
-        messages = await self._pool.fetch(
+        messages = await conn.fetch(
             """select position, topic, key, value::text, occurred_at
                from matcher.outbox where workspace = $1 order by position limit $2""",
             workspace,
             self._rows,
         )
-        if not changes and not messages:
-            return False
+        return changes, messages
+
+    async def _publish(
+        self,
+        conn: Connection,
+        workspace: str,
+        changes: list[asyncpg.Record],
+        messages: list[asyncpg.Record],
+    ) -> None:
         if changes:
-            await self._publish_states(workspace, traces_of(changes))
+            self._doubtful[workspace] = changes[0]["sequence"] - 1
+            await self._publish_states(conn, workspace, traces_of(changes))
             measure(changes)
             await self._publish_events(changes)
         failpoints.hit("matcher.after_publish")
         await self._publish_messages(workspace, messages)
         failpoints.hit("matcher.before_published_up_to")
-        await self._raise_marks(workspace, changes, messages)
-        return True
 
-    async def _publish_states(self, workspace: str, accounts: Mapping[str, str]) -> None:
+    async def _publish_states(
+        self, conn: Connection, workspace: str, accounts: Mapping[str, str]
+    ) -> None:
         """The newest state of each account, under the trace of its newest change."""
-        rows = await self._pool.fetch(
+        rows = await conn.fetch(
             """select a.* from unnest($2::text[]) as wanted (account_id)
                cross join lateral (
-                   select account_id, version, state::text, merged_into from matcher.accounts
+                   select account_id, version, state::text, merged_into,
+                          state ->> 'effective_at' as effective_at
+                   from matcher.accounts
                    where workspace = $1 and account_id = wanted.account_id offset 0) a
                order by a.merged_into is null, a.version""",
             workspace,
@@ -119,7 +169,7 @@ class OutboxPublisher:
         messages = []
         for row in rows:
             account, version = row["account_id"], row["version"]
-            effective_at = datetime.fromisoformat(orjson.loads(row["state"])["effective_at"])
+            effective_at = datetime.fromisoformat(row["effective_at"])
             envelope = Envelope(
                 id=f"{account}:{version}",
                 source=_SOURCE,
@@ -157,25 +207,29 @@ class OutboxPublisher:
         if topic is not None:
             await self._producer.publish_many(topic, run)
 
-    async def _raise_marks(
-        self, workspace: str, changes: list[asyncpg.Record], messages: list[asyncpg.Record]
-    ) -> None:
-        async with self._pool.acquire() as conn, conn.transaction():
-            await conn.execute(
-                """update matcher.workspaces set
-                       published_up_to = greatest(published_up_to, $2),
-                       outbox_published = greatest(outbox_published, $3)
-                   where workspace = $1""",
-                workspace,
-                changes[-1]["sequence"] if changes else 0,
-                messages[-1]["position"] if messages else 0,
-            )
-            if messages:
-                await conn.execute(
-                    "delete from matcher.outbox where workspace = $1 and position <= $2",
-                    workspace,
-                    messages[-1]["position"],
-                )
+
+async def raise_marks(
+    conn: Connection,
+    workspace: str,
+    changes: Sequence[asyncpg.Record],
+    messages: Sequence[asyncpg.Record],
+) -> None:
+    """Note that these rows are published."""
+    await conn.execute(
+        """update matcher.workspaces set
+               published_up_to = greatest(published_up_to, $2),
+               outbox_published = greatest(outbox_published, $3)
+           where workspace = $1""",
+        workspace,
+        changes[-1]["sequence"] if changes else 0,
+        messages[-1]["position"] if messages else 0,
+    )
+    if messages:
+        await conn.execute(
+            "delete from matcher.outbox where workspace = $1 and position <= $2",
+            workspace,
+            messages[-1]["position"],
+        )
 
 
 def traces_of(changes: Sequence[asyncpg.Record]) -> dict[str, str]:

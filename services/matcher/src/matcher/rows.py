@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from plumbline_domain.order import Held
+from plumbline_domain.sighting import Sighting
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
@@ -58,6 +59,8 @@ class ObjectRow:
     typed: tuple[str, BaseModel] | None = None
     """The standing content as a model, with its hash: parsed once, not for each rule."""
     needs: frozenset[ExternalKey] = frozenset()
+    sighted: tuple[Held, Sighting | None] | None = None
+    """What was held when the standing content's sighting was last worked out, and that."""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from plumbline_schemas.observations import AnyObservation
 
 from matcher.rows import ObjectRow
 
+_NULL = b"null"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,8 +42,8 @@ def glance_of(observation: AnyObservation) -> Glance:
 
 def _comparable(previous: dict[str, Any] | None) -> dict[str, Any] | None:
     """Former values in the form contents have: nulls within a value are left out."""
-    if previous is None:
-        return None
+    if previous is None or _NULL not in orjson.dumps(previous):
+        return previous
     return {name: _without_nulls(value) for name, value in previous.items()}
 
 
@@ -123,11 +124,15 @@ def _unpack_sight(packed: dict[str, Any]) -> Sight:
 
 def sighting_of(row: ObjectRow) -> Sighting | None:
     """Where the content that stands came from; None when only a deletion was seen."""
+    if row.sighted is not None and row.sighted[0] is row.held:
+        return row.sighted[1]
     standing = row.held.standing
-    if standing is None:
-        return None
-    first = min(standing.sights, key=lambda sight: sight.arrival)
-    return _sighting(row, row.held.vendor_time_ms, first)
+    found = None
+    if standing is not None:
+        first = min(standing.sights, key=lambda sight: sight.arrival)
+        found = _sighting(row, row.held.vendor_time_ms, first)
+    row.sighted = (row.held, found)
+    return found
 
 
 def deletion_of(row: ObjectRow) -> Sighting | None:

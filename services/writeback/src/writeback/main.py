@@ -5,6 +5,7 @@ from functools import partial
 
 import asyncpg
 from plumbline_connectors.configured import hubspot_check, hubspot_client
+from plumbline_connectors.hubspot.client import HubSpotClient
 from plumbline_runtime.budget import Budget
 from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
@@ -73,16 +74,13 @@ def _sender(
     pool, zone = runtime.pool, workspace.workspace.timezone
     budget = Budget.of(pool, workspace.id, connection, timezone=zone)
     shelf = TokenStore.of(pool, workspace.id, connection)
-    limit = settings.http_timeout
-    client = hubspot_client(
-        workspace.id, connection, shelf=shelf, told=budget.told, timeout_seconds=limit
-    )
-    runtime.on_stop(client.aclose)
+    client = _client(workspace, connection, settings, budget, shelf)
     crm = HubSpotCrm(client)
+    runtime.on_stop(client.aclose)
+    # before all others: until it has passed, no failed payment is told either
+    acquire = partial(budget.acquire, "write", priority=True)
 
     def circuit(role: str) -> Circuit:
-        # before all others: until it has passed, no failed payment is told either
-        acquire = partial(budget.acquire, "write", priority=True)
         account = hubspot_check(workspace.id, connection, client, acquire, shelf)
         return runtime.circuit(workspace.id, connection, role=role, account=account)
 
@@ -116,6 +114,22 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+def _client(
+    workspace: Workspace,
+    connection: HubSpotConnection,
+    settings: WritebackSettings,
+    budget: Budget,
+    shelf: TokenStore | None,
+) -> HubSpotClient:
+    return hubspot_client(
+        workspace.id,
+        connection,
+        shelf=shelf,
+        told=budget.told,
+        timeout_seconds=settings.http_timeout,
+    )
 
 
 async def _connect(runtime: Runtime) -> asyncpg.Connection:

@@ -177,7 +177,8 @@ def _take(
     doubt = known.doubt
     if wants.desired != known.desired:
         doubt = doubt_of(known, wants.desired, state, mapping)
-        if moved and doubt is None and differs(known, wants.desired):
+        written = known.applied_version is not None
+        if moved and written and doubt is None and differs(known, wants.desired):
             doubt = "moved"
     taken = known._replace(
         account_id=state.id,
