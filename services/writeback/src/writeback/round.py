@@ -23,11 +23,8 @@ from writeback.queue import Due
 from writeback.record import Done, record_answers, record_idle, record_planned
 from writeback.session import Session
 from writeback.settings import WritebackSettings
-<<<<<<< HEAD
-from writeback.turns import Throttle, Turns
-=======
 from writeback.sights import sighted
->>>>>>> h-late
+from writeback.turns import Throttle, Turns
 
 log = structlog.get_logger()
 
@@ -65,15 +62,9 @@ class Rounds:
         self._properties = properties
         self._crm = crm
         self._settings = settings
-<<<<<<< HEAD
         self._turns = Turns(budget, settings.patience)
         self.granted = self._turns.granted
-=======
         self.window = timedelta(seconds=settings.late_window)
-        self._asking = 0
-        self.granted = asyncio.Event()
->>>>>>> h-late
-        """Set whenever a call may be made."""
 
     @property
     def throttled(self) -> bool:
@@ -142,15 +133,10 @@ class Rounds:
         }
         if not stale or not job.mapping:
             return {}, gone
-<<<<<<< HEAD
-        began = datetime.now(UTC)
+        began = session.now()
         if not await self._turns.may_begin("read", urgent=job.urgent):
             return None
         found, unseen = await self._read(job, list(stale))
-=======
-        began = session.now()
-        found, unseen = await self.read(job, list(stale))
->>>>>>> h-late
         lacking = frozenset().union(*(sight.lacking for sight in found.values()))
         if lacking - job.blocked and self._properties.doubt(job.kind) == 0:
             return None
@@ -164,13 +150,12 @@ class Rounds:
         gone |= {stale[one].id: stale[one] for one in unseen}
         return sights, gone
 
-<<<<<<< HEAD
-    async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
-=======
     async def read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
         """Sights by id, and ids that are not there, each confirmed; raises VendorError."""
-        await self._acquire("read")
->>>>>>> h-late
+        await self._turns.take("read", urgent=job.urgent)
+        return await self._read(job, ids)
+
+    async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
         clock = time.perf_counter()
         try:
             found, unseen = await self._crm.read_many(job.kind, ids, job.properties)
@@ -197,14 +182,9 @@ class Rounds:
     async def _write(
         self, session: Session, job: Job, todo: Sequence[Planned]
     ) -> VendorError | None:
-<<<<<<< HEAD
         if not await self._turns.may_begin("write", urgent=job.urgent):
             return None
-        at = datetime.now(UTC)
-=======
-        await self._acquire("write")
         at = session.now()
->>>>>>> h-late
         planned = await record_planned(
             session,
             job,

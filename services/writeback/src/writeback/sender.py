@@ -191,7 +191,7 @@ class Sender:
                     limit=self._settings.batch, busy=lanes.busy(kind),
                 )  # fmt: skip
             if found:
-                job = self._job(facts, kind, frozenset())
+                job = self._job(facts, kind, frozenset(), urgent=False)
                 work = self._rounds.look_back(session, job, facts, found)
                 lanes.start(work, [one.id for one in found])
                 started = True
@@ -216,10 +216,13 @@ class Sender:
     ) -> VendorError | None:
         mapping = facts.mapping(self._connection, kind)
         blocked = await self._deployed.ensure(kind, mapping)
-        job = self._job(facts, kind, blocked)
+        urgent = any(one.effect.priority == PRIORITY_URGENT for one in due)
+        job = self._job(facts, kind, blocked, urgent=urgent)
         return await self._rounds.carry_out(session, job, due)
 
-    def _job(self, facts: WorkspaceFacts, kind: str, blocked: frozenset[str]) -> Job:
+    def _job(
+        self, facts: WorkspaceFacts, kind: str, blocked: frozenset[str], *, urgent: bool
+    ) -> Job:
         mapping = facts.mapping(self._connection, kind)
         return Job(
             self._workspace,
@@ -229,7 +232,7 @@ class Sender:
             blocked,
             facts.conflict_policy,
             comparer(mapping),
-            any(one.effect.priority == PRIORITY_URGENT for one in due),
+            urgent,
         )
 
     async def _failed(self, error: VendorError) -> None:
