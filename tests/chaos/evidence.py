@@ -92,6 +92,8 @@ class Sent(NamedTuple):
     record: str
     body: str
     status: int
+    late: bool = False
+    """The vendor took its time with it: it may have been carried out after its successor."""
 
 
 class Write(NamedTuple):

@@ -345,7 +345,8 @@ def _rows_sent(entry: Mapping[str, Any]) -> list[Sent]:
         body = orjson.dumps(row["properties"], option=orjson.OPT_SORT_KEYS)
         short = hashlib.sha256(body).hexdigest()[:12]
         trace = str(row.get("objectWriteTraceId") or "")
-        found.append(Sent(trace, str(row["id"]), f"{short} {body.decode()}", entry["status"]))
+        text, late = f"{short} {body.decode()}", "delay" in entry["faults"]
+        found.append(Sent(trace, str(row["id"]), text, entry["status"], late))
     return found
 
 

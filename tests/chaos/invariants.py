@@ -81,10 +81,11 @@ def one_key_one_body(evidence: Evidence, _: Course) -> Finding:
     for outcome in evidence.outcomes:
         if outcome.result == "written":
             keys[outcome.record, outcome.version].add(outcome.key)
+    overtaken = {one.record for one in evidence.sent if one.late}
     wrong += [
         f"record {record} version {version}: written under {len(found)} keys"
         for (record, version), found in keys.items()
-        if len(found) > 1
+        if len(found) > 1 and record not in overtaken
     ]
     repeated = len([one for one in evidence.sent if one.trace]) - len(bodies)
     figures = f"{len(evidence.sent)} rows sent, {len(bodies)} keys, {repeated} repeated"
@@ -138,7 +139,10 @@ def _out_of_order(evidence: Evidence) -> list[str]:
         for company in evidence.companies.values()
         if len({one.subscription for one in made[company]}) <= 1
     }
+    late = {(one.record, one.trace) for one in evidence.sent if one.late}
     for write in evidence.writes:
+        if (write.record, write.trace) in late:
+            continue  # carried out when the vendor pleased; that it is overwritten is I5
         amount, company = write.properties.get(f"{OURS}mrr"), write.record
         if amount is None or company not in known:
             continue
@@ -281,10 +285,10 @@ def _unpublished(evidence: Evidence) -> list[str]:
 
 
 def _letters(evidence: Evidence, wanted: int) -> list[str]:
-    found = Counter((one.topic, one.place, one.service) for one in evidence.letters)
+    found = Counter((one.topic, one.place) for one in evidence.letters)
     wrong = [
-        f"dead letter of {topic}/{place[0]}/{place[1]} by {service}: {times} times"
-        for (topic, place, service), times in found.items()
+        f"dead letter of {topic}/{place[0]}/{place[1]}: {times} times"
+        for (topic, place), times in found.items()
         if times > 1
     ]
     records = {(one.topic, one.place) for one in evidence.letters}

@@ -79,6 +79,7 @@ QUICK = {
     "PLUMBLINE_WALK_RETRY_SECONDS": "0.5",
     "PLUMBLINE_REFUSED_RETRY_SECONDS": "1",
     "PLUMBLINE_WRITEBACK_HTTP_TIMEOUT_SECONDS": "2",
+    "PLUMBLINE_WRITEBACK_LATE_WINDOW_SECONDS": "10",
     "PLUMBLINE_WRITEBACK_CIRCUIT_RETRY_SECONDS": "1",
     "PLUMBLINE_MATCHER_LEFTOVERS_SECONDS": "0.2",
 }
@@ -304,6 +305,16 @@ class Stage:
                 return int(unsent) == 0 and not self.vendors.waiting()
         except _UNREACHABLE:
             return False
+
+    async def certain(self, seconds: float) -> None:
+        """Wait until no write without an answer can come any more."""
+        left = "select count(*) from writeback.effects where look_at is not null"
+        deadline = time.monotonic() + seconds
+        async with connected(self.database) as db:
+            while await db.fetchval(left):
+                if time.monotonic() > deadline:
+                    raise NotSettledError(f"answers are still unknown after {seconds:g} s")
+                await asyncio.sleep(0.1)
 
     async def settle(self, seconds: float) -> float:
         """Seconds until all is quiet, and said so twice; raises NotSettledError."""

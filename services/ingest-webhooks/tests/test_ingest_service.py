@@ -335,3 +335,15 @@ async def test_refused_credentials_stop_one_connection_only(service, vendors, ki
     assert {one.id for one in await service.observations(2)} == {"cus_1", "5"}
     items = await service.records("attention.v1", 2)
     assert len(items) == 2
+
+
+async def test_a_wrong_webhook_secret_needs_a_person_until_one_is_accepted(service, kit):
+    item = "select 1 from runtime.attention where subject = 'pay/webhooks' and status = "
+    body = kit.dumps(kit.stripe_event())
+    for _ in range(20):
+        wrong = kit.stripe_headers(body, secret="whsec_rotated")
+        answer = await service.http.post("/webhooks/acme/pay", content=body, headers=wrong)
+        assert answer.status_code == 400
+    assert await service.until_row(f"{item} 'open'")
+    assert await service.stripe(body) == 200
+    assert await service.until_row(f"{item} 'closed'")

@@ -178,7 +178,7 @@ async def test_a_configuration_that_moves_the_book_waits(world: Any, crm: Any, b
     await world.settle()
     assert crm.rows() == []
     assert await world.counts() == {"held": 30}
-    assert (await world.effect("7"))["doubt"] == "moved"
+    assert (await world.effect("7"))["doubt"] == "mapped"
     await world.observe(world.approval())
     await world.settle()
     assert {row.properties["annualrevenue"] for row in crm.rows()} == {"1"}

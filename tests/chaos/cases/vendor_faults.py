@@ -69,6 +69,7 @@ async def slow_answers(stage: Stage) -> None:
     """Answers come after the client has given up; the request is carried out then."""
     action = {"kind": "delay", "delay_seconds": SLOWER_THAN_THE_TIMEOUT}
     await faulty(stage, action, every=2, seconds=4.0)
+    await stage.certain(30)
 
 
 @case("hubspot-423", row="15")

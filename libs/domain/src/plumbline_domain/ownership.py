@@ -6,10 +6,12 @@ properties of the mapping; a seen value that is neither ours nor desired was set
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 ConflictPolicy = Literal["overwrite", "keep", "queue"]
 Resolution = Literal["overwritten", "kept", "queued"]
+_NOTHING: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 SameValue = Callable[[str, str | None, str | None], bool]
 """(property, one value, the other) -> whether the vendor would call them equal."""
 
@@ -32,6 +34,8 @@ class Memory(NamedTuple):
     """The vendor's own rendition of a value we wrote, where it differs from what we sent."""
     conflicts: Mapping[str, str]
     """Property -> the foreign value whose conflict was already reported."""
+    late: Mapping[str, Collection[str]] = _NOTHING
+    """Property -> values of ours whose writes had no answer and may yet be carried out."""
 
 
 class Decision(NamedTuple):
@@ -102,6 +106,8 @@ def _conflict(
 ) -> FieldConflict | None:
     last = memory.applied.get(name)
     if last is None or same(name, found, last) or found == memory.echoed.get(name, last):
+        return None
+    if any(same(name, found, late) for late in memory.late.get(name, ())):
         return None
     return FieldConflict(name, found or "", last, wanted, _resolution(policy, wanted, last))
 

@@ -14,7 +14,7 @@ from plumbline_schemas.topics import Topic, dead_letter_topics
 
 from plumbline_runtime.brakes import BrakeEngaged, Brakes
 from plumbline_runtime.letters import connection_of, is_replayed, own_headers
-from plumbline_runtime.metrics import DLQ_RECORDS
+from plumbline_runtime.metrics import DLQ_LEFT, DLQ_RECORDS
 from plumbline_runtime.producer import Producer, RawMessage
 from plumbline_runtime.records import Record
 from plumbline_runtime.redaction import redact_text
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["BrakeEngaged", "DeadLetters"]
 
 BRAKED: Final = "braked"
+UNHANDLED: Final = "unhandled"
+_OUR_OWN: Final = frozenset({BRAKED, UNHANDLED})
+"""Reasons that speak of this consumer, not of the record: nobody else writes that letter."""
 _MESSAGE_CHARACTERS: Final = 500
 
 
@@ -68,6 +71,8 @@ class DeadLetters:
     ) -> None:
         """Publish the record to the topic's DLQ; returns when acknowledged.
 
+        A record that nobody can read has one letter, from the topic's first consumer; the others
+        count and log it and go on, and their brakes count it as well.
         `connection` is `{workspace}/{connection}`; left out, it is taken from the record. Raises
         PublishFailed (the caller must not pass the record), what the database raises while a brake
         engages, BrakeEngaged after too many in a row, and LookupError for a topic without dead
@@ -82,11 +87,20 @@ class DeadLetters:
         place = (record.partition, record.offset)
         if place not in self._written[topic.name]:
             failure = _Failure(reason, error, connection, attempts)
-            await self._producer.publish_raw(beside, [self._letter(record, topic, failure)])
+            if self._is_ours(topic, reason):
+                await self._producer.publish_raw(beside, [self._letter(record, topic, failure)])
+                DLQ_RECORDS.labels(reason).inc()
+                _report("dead_letter", record, topic, failure)
+            else:
+                DLQ_LEFT.labels(reason).inc()
+                _report("dead_letter_left", record, topic, failure)
             self._written[topic.name].add(place)
-            _report(record, topic, failure)
         if reason != BRAKED:
             await self.brakes.count(topic, connection, reason)
+
+    def _is_ours(self, topic: Topic, reason: str) -> bool:
+        me = self._settings.service
+        return reason in _OUR_OWN or me == topic.letters_by or me not in topic.consumers
 
     async def settle(self, topic: Topic, records: Sequence[Record]) -> None:
         """The records are dealt with: those that were good end their connections' rows."""
@@ -127,10 +141,9 @@ class DeadLetters:
         return RawMessage(key, record.value, headers, record.partition)
 
 
-def _report(record: Record, topic: Topic, failure: _Failure) -> None:
-    DLQ_RECORDS.labels(failure.reason).inc()
+def _report(event: str, record: Record, topic: Topic, failure: _Failure) -> None:
     structlog.get_logger().warning(
-        "dead_letter",
+        event,
         topic=topic.name,
         partition=record.partition,
         offset=record.offset,

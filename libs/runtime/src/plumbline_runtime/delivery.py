@@ -17,6 +17,7 @@ from plumbline_runtime.backoff import (
 )
 from plumbline_runtime.batch_log import log_batch
 from plumbline_runtime.brakes import BrakeEngaged
+from plumbline_runtime.dead_letters import UNHANDLED
 from plumbline_runtime.letter_box import LetterBox
 from plumbline_runtime.positions import read_positions
 from plumbline_runtime.postgres import transaction
@@ -244,7 +245,7 @@ class Delivery:
         while True:
             try:
                 await self._dead_letters.send(
-                    record, self._topic, reason="unhandled", error=error, attempts=_TRIES_PER_RECORD
+                    record, self._topic, reason=UNHANDLED, error=error, attempts=_TRIES_PER_RECORD
                 )
                 break
             except Exception as failure:  # noqa: BLE001 - raised again unless waiting may help

@@ -76,6 +76,9 @@ PUBLISH_SECONDS: Final = Histogram(
     "plumbline_publish_seconds", "From send to ack", ["topic"], buckets=SECONDS
 )
 DLQ_RECORDS: Final = Counter("plumbline_dlq_records_total", "Dead letters", ["reason"])
+DLQ_LEFT: Final = Counter(
+    "plumbline_dlq_left_total", "Records whose dead letter another consumer writes", ["reason"]
+)
 RATE_LIMIT_TOKENS: Final = Gauge(
     "plumbline_rate_limit_tokens", "Vendor calls left just now", ["workspace", "connection"]
 )

@@ -34,6 +34,11 @@ class Topic(NamedTuple):
     """Whether a `.dlq` topic stands beside it."""
 
     @property
+    def letters_by(self) -> str:
+        """The consumer that writes the letters of records nobody can read: the first."""
+        return self.consumers[0]
+
+    @property
     def dlq(self) -> str:
         """Name of the dead-letter topic."""
         return f"{self.name}.dlq"

@@ -23,6 +23,7 @@ from ingest_webhooks.bodies import BodyTooLarge, Disconnected, Receive, read_bod
 from ingest_webhooks.deliveries import Source, delivery_headers
 from ingest_webhooks.endpoints import SIGNATURE_HEADERS, Endpoint
 from ingest_webhooks.metrics import ACK_SECONDS, REQUESTS
+from ingest_webhooks.refusals import Tally
 from ingest_webhooks.settings import IngestSettings
 
 Scope = MutableMapping[str, Any]
@@ -98,6 +99,7 @@ class Edge:
         *,
         stopping: Callable[[], bool],
         now: Callable[[], float] = time.time,
+        tally: Tally | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._publisher = publisher
@@ -105,6 +107,7 @@ class Edge:
         self._settings = settings
         self._stopping = stopping
         self._now = now
+        self._tally = tally or Tally()
         self._waiting = 0
         self._too_large = answer(
             413, "too_large", f"body is over {settings.max_body_bytes} bytes", close=True
@@ -193,6 +196,7 @@ class Edge:
         try:
             endpoint.verify(body, headers, query, self._now())
         except SignatureError as error:
+            self._tally.refused[endpoint.source] += 1
             log.info("webhook_refused", source=endpoint.source.label, reason=error.reason)
             return answer(
                 endpoint.refused_status,
@@ -223,6 +227,7 @@ class Edge:
         finally:
             self._waiting -= 1
         failpoints.hit("edge.after_ack")
+        self._tally.accepted[endpoint.source] += 1
         ACK_SECONDS.observe(time.perf_counter() - began)
         return ACCEPTED
 

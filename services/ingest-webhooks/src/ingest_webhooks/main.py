@@ -23,6 +23,7 @@ from ingest_webhooks.metrics import begin_source
 from ingest_webhooks.reader import Reader
 from ingest_webhooks.ready import HeartbeatReadiness, required_conditions
 from ingest_webhooks.refresh import RefreshHandler
+from ingest_webhooks.refusals import RefusalWatch, Tally
 from ingest_webhooks.settings import IngestSettings
 from ingest_webhooks.vendors import look_for, sources_of
 
@@ -46,6 +47,11 @@ async def build(runtime: Runtime) -> None:
 
 def _add_edge(runtime: Runtime, settings: IngestSettings) -> None:
     routes: dict[str, Endpoint] = {}
+    tally = Tally()
+    watch = RefusalWatch(
+        tally, runtime.pool, settings, stopping=runtime.stopping, wake=runtime.attention.wake
+    )
+    runtime.background("refusals", watch.run)
     edge = Edge(
         routes,
         runtime.producer,
@@ -57,6 +63,7 @@ def _add_edge(runtime: Runtime, settings: IngestSettings) -> None:
         ),
         settings,
         stopping=runtime.stopping.is_set,
+        tally=tally,
     )
     runtime.serve(edge, runtime.config.edge.listen)
     # The address is bound but not yet served; port 0 has become a real one.

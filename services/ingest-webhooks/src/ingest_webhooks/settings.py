@@ -32,6 +32,12 @@ class IngestSettings(NamedTuple):
     """How often wanted reads are looked for without being woken by this process's observe."""
     read_concurrency: int = 4
     """GETs in flight per Stripe connection."""
+    refusal_limit: int = 20
+    """Deliveries refused for their signature before a person is told."""
+    refusal_window: float = 300.0
+    """They count for so long, if none is accepted meanwhile."""
+    refusal_look: float = 1.0
+    """Between two looks at the counts."""
     lock_retry: float = 1.0
     backoff_first: float = 1.0
     backoff_cap: float = 900.0
@@ -49,6 +55,12 @@ class IngestSettings(NamedTuple):
             body_timeout=_positive(environ, "PLUMBLINE_BODY_TIMEOUT_SECONDS", default.body_timeout),
             heartbeat_max_age=_positive(
                 environ, "PLUMBLINE_HEARTBEAT_MAX_AGE_SECONDS", default.heartbeat_max_age
+            ),
+            refusal_limit=int(
+                _positive(environ, "PLUMBLINE_REFUSAL_LIMIT", float(default.refusal_limit))
+            ),
+            refusal_window=_positive(
+                environ, "PLUMBLINE_REFUSAL_WINDOW_SECONDS", default.refusal_window
             ),
             read_window=_positive(environ, "PLUMBLINE_READ_WINDOW_SECONDS", default.read_window),
             read_poll=_positive(environ, "PLUMBLINE_READ_POLL_SECONDS", default.read_poll),

@@ -13,6 +13,7 @@ import asyncpg
 from plumbline_domain.identity import MatchKey, customer_keys, record_keys
 from plumbline_domain.order import Glance, Held, fold, rules_for
 from plumbline_schemas.billing import BillingCustomer
+from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -21,6 +22,7 @@ from plumbline_schemas.observations import (
     SubscriptionObservation,
 )
 
+from matcher.facts import body_of
 from matcher.loading import (
     load_accounts,
     load_decisions,
@@ -30,7 +32,7 @@ from matcher.loading import (
     record_holders,
     waiting_customers,
 )
-from matcher.snapshot import Snapshot, kind_of
+from matcher.snapshot import Snapshot
 from matcher.stored import glance_of
 
 
@@ -79,6 +81,11 @@ def _sibling(observation: AnyObservation, kind: str, vendor_id: str) -> External
     return external_key(observation.workspace, observation.connection, kind, vendor_id)
 
 
+def _beside(key: ExternalKey, vendor_id: str) -> ExternalKey:
+    workspace, connection, kind, _ = key.split("/", 3)
+    return external_key(workspace, connection, kind, vendor_id)
+
+
 def _seed_record(seeds: Seeds, observation: CompanyObservation) -> None:
     seeds.records.add(observation.key)
     if observation.deleted:
@@ -122,28 +129,81 @@ async def news_among(
 async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> None:
     """Complete the snapshot so that all the records the seeds come from can be decided in it."""
     name = snapshot.workspace.workspace
-    customers = set(seeds.customers)
-    lost = await read_links(conn, name, keys=seeds.lost) if seeds.lost else []
-    behind = seeds.accounts | {link.account_id for link in lost}
-    if behind:
-        links = await read_links(conn, name, accounts=behind)
-        customers |= {link.key for link in links if kind_of(link.key) == "customer"}
-    known = await _load_links(conn, snapshot, customers | seeds.records)
-    unmatched = customers - (set() if _moves_records(seeds) else _matched(snapshot, customers))
-    owners = unmatched | seeds.records | {key for key in seeds.objects if key in customers}
-    owned = await owned_keys(conn, name, owners)
+    _seed_stored_records(snapshot, seeds)
+    customers = seeds.customers | _stored_parents(snapshot, seeds)
+    await _load_links(conn, snapshot, customers | seeds.records)
+    await _load_accounts_links(conn, snapshot, seeds.accounts)
+    if not _moves_records(seeds):
+        customers -= _matched(snapshot, customers)
     waiting_for = set(seeds.record_keys)
-    for record in seeds.records:
-        waiting_for |= owned.get(record, frozenset())
+    if seeds.records:
+        owned = await owned_keys(conn, name, seeds.records)
+        waiting_for = waiting_for.union(*owned.values())
     waiting = await waiting_customers(conn, name, waiting_for)
-    owned |= await owned_keys(conn, name, waiting - owned.keys())
-    for owner in owners | waiting:
-        snapshot.load_keys_of(owner, frozenset(owned.get(owner, ())))
-    customers |= waiting
-    await _gather_candidates(conn, snapshot, unmatched | waiting, seeds)
-    known |= await _load_links(conn, snapshot, (customers | seeds.records) - known)
+    await _load_links(conn, snapshot, waiting)
+    await _gather_matches(conn, snapshot, customers | waiting, seeds)
+    customers |= seeds.customers | _stored_parents(snapshot, seeds) | waiting
     await _gather_accounts(conn, snapshot, customers, seeds)
     await load_decisions(conn, snapshot, seeds.decisions)
+
+
+def _stored_parents(snapshot: Snapshot, seeds: Seeds) -> set[ExternalKey]:
+    """Customers that objects are known to hang on, whatever an observation of them says now."""
+    rows = (snapshot.objects.get(key) for key in seeds.objects)
+    return {row.parent_key for row in rows if row is not None and row.parent_key is not None}
+
+
+def _seed_stored_records(snapshot: Snapshot, seeds: Seeds) -> None:
+    """What is held of a CRM record may stand again: a late sight revives a deleted one as it was.
+
+    The match keys of a living one are stored.
+    """
+    for key in sorted(seeds.records & seeds.objects):
+        row = snapshot.objects.get(key)
+        if row is None or (body := body_of(row, CrmRecord)) is None:
+            continue
+        seeds.records |= {_beside(key, merged) for merged in body.merged_ids}
+        if row.deleted:
+            seeds.record_keys |= record_keys(key.split("/", 3)[3], body)
+
+
+async def _gather_matches(
+    conn: asyncpg.Connection, snapshot: Snapshot, customers: set[ExternalKey], seeds: Seeds
+) -> None:
+    """Everything that decides the matches of these customers' accounts.
+
+    An account is matched by all its customers. Where records go, an account that is found by one
+    customer may lose its record within the run, so those found are pursued to the end.
+    """
+    owners: set[ExternalKey] = set()
+    fresh = _with_siblings(snapshot, customers | _losing(snapshot, seeds))
+    while fresh or not owners:
+        asked = (fresh | seeds.records | (seeds.objects & seeds.customers)) - owners
+        owned = await owned_keys(conn, snapshot.workspace.workspace, asked)
+        for owner in asked:
+            snapshot.load_keys_of(owner, owned.get(owner, frozenset()))
+        owners |= asked
+        before = set(seeds.records)
+        await _gather_candidates(conn, snapshot, fresh, seeds)
+        await _load_links(conn, snapshot, seeds.records - before)
+        if not asked:
+            return
+        fresh = _with_siblings(snapshot, _losing(snapshot, seeds)) - owners
+
+
+def _losing(snapshot: Snapshot, seeds: Seeds) -> set[ExternalKey]:
+    """Customers whose account may lose its record in this run, or is folded for itself."""
+    records = seeds.records if seeds.lost else set()
+    links = (snapshot.link(key) for key in records)
+    accounts = seeds.accounts | {link.account_id for link in links if link is not None}
+    return {key for account in accounts for key in snapshot.customers_of(account)}
+
+
+def _with_siblings(snapshot: Snapshot, customers: set[ExternalKey]) -> set[ExternalKey]:
+    """These customers and all others of their accounts."""
+    links = (snapshot.link(key) for key in customers)
+    accounts = {link.account_id for link in links if link is not None}
+    return customers | {key for account in accounts for key in snapshot.customers_of(account)}
 
 
 def _moves_records(seeds: Seeds) -> bool:
@@ -157,16 +217,18 @@ def _matched(snapshot: Snapshot, customers: set[ExternalKey]) -> set[ExternalKey
     return {key for key, link in links if link and snapshot.records_of(link.account_id)}
 
 
-async def _load_links(
-    conn: asyncpg.Connection, snapshot: Snapshot, keys: set[ExternalKey]
-) -> set[ExternalKey]:
-    """Load the links of the accounts behind external keys; returns the keys."""
-    name = snapshot.workspace.workspace
-    direct = await read_links(conn, name, keys=keys)
-    accounts = {link.account_id for link in direct}
-    for link in await read_links(conn, name, accounts=accounts):
+async def _load_links(conn: asyncpg.Connection, snapshot: Snapshot, keys: set[ExternalKey]) -> None:
+    """Load the links of the accounts behind external keys."""
+    unseen = {key for key in keys if snapshot.link(key) is None}
+    direct = await read_links(conn, snapshot.workspace.workspace, keys=unseen)
+    await _load_accounts_links(conn, snapshot, {link.account_id for link in direct})
+
+
+async def _load_accounts_links(
+    conn: asyncpg.Connection, snapshot: Snapshot, accounts: set[AccountId]
+) -> None:
+    for link in await read_links(conn, snapshot.workspace.workspace, accounts=accounts):
         snapshot.load_link(link)
-    return keys
 
 
 async def _gather_candidates(
@@ -188,13 +250,8 @@ async def _gather_accounts(
     conn: asyncpg.Connection, snapshot: Snapshot, customers: set[ExternalKey], seeds: Seeds
 ) -> None:
     """The accounts behind customers and records, whole; their links are loaded."""
-    name = snapshot.workspace.workspace
     links = (snapshot.link(key) for key in customers | seeds.records)
-    accounts = {link.account_id for link in links if link is not None}
-    unseen = seeds.accounts - accounts
-    for link in await read_links(conn, name, accounts=unseen):
-        snapshot.load_link(link)
-    accounts |= unseen
+    accounts = seeds.accounts | {link.account_id for link in links if link is not None}
     for account in accounts:
         customers |= set(snapshot.customers_of(account))
     await load_accounts(conn, snapshot, accounts)

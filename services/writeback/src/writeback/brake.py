@@ -1,7 +1,7 @@
 """The mass-change brake: a wrong key must not churn the book (design 7).
 
-One allowance per connection: what no customer's event brought about (`doubt`) may turn max(20, 2 %)
-of its records churned or without MRR within an hour, and the configuration may move 2 % of them.
+One allowance per connection: what no customer's event brought about (`doubt`) may touch
+max(20, 2 %) of its records within an hour, and the configuration may move the values of 2 %.
 What waits counts, and what was written within the last hour by the database's clock, so neither a
 restart nor a wrong host clock gives it anew. Beyond that every such effect is held, until a person
 approves, which gives the allowance anew, or the customer's own event changes the record. Single

@@ -1,7 +1,7 @@
 """The two consumers: account states, and what the workspace's log says of CRM records."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import asyncpg
@@ -28,6 +28,7 @@ from writeback.handle import (
     fold_states,
 )
 from writeback.plan import Moment, crm_links
+from writeback.session import database_time
 from writeback.sights import CrmObservation
 
 _SKIPPED_KINDS = BILLING_KINDS | {"tick"}
@@ -63,8 +64,8 @@ class _Handler:
         self._blank_delay = timedelta(seconds=blank_delay)
         self._doubt_delay = timedelta(seconds=doubt_delay)
 
-    def _moment(self) -> Moment:
-        return Moment(datetime.now(UTC), self._blank_delay, self._doubt_delay)
+    async def _moment(self, conn: asyncpg.Connection) -> Moment:
+        return Moment(await database_time(conn), self._blank_delay, self._doubt_delay)
 
     async def _bury(self, batch: Batch, dead: Iterable[tuple[Record, Exception]]) -> None:
         for record, error in dead:
@@ -80,7 +81,7 @@ class AccountsHandler(_Handler):
         await self._bury(batch, dead)
 
         async def apply(conn: asyncpg.Connection) -> int:
-            changed = await fold_states(conn, changes, self._moment())
+            changed = await fold_states(conn, changes, await self._moment(conn))
             await batch.advance(conn)
             return len(changed)
 
@@ -120,6 +121,7 @@ class CrmHandler(_Handler):
 
         async def apply(conn: asyncpg.Connection) -> bool:
             due = False
+            moment = await self._moment(conn)
             for workspace in sorted({one.workspace for one in observations}):
                 records = [
                     one
@@ -133,7 +135,7 @@ class CrmHandler(_Handler):
                     if one.workspace == workspace
                     and isinstance(one, ConfigObservation | DecisionObservation | WalkObservation)
                 ]
-                due |= await fold_observations(conn, workspace, records, own, self._moment())
+                due |= await fold_observations(conn, workspace, records, own, moment)
             await batch.advance(conn)
             return due
 

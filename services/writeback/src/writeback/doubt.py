@@ -1,7 +1,8 @@
 """Which changes no customer's own event brought about: pure, field by field (design 7).
 
 `turned`: a walk, a read or the configuration would have a record read churned or without MRR that
-was last written otherwise. `moved`: the configuration would change what a record holds.
+was last written otherwise. `moved`: the configuration would change a value a record holds.
+`mapped`: it would write a value to another property.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from plumbline_schemas.accounts import AccountState, ChangeCause
 
 from writeback.effects import Effect
 
-Doubt = Literal["turned", "moved"]
+Doubt = Literal["turned", "moved", "mapped"]
 
 _DOUBTED: Final = frozenset({"read", "walk", "config"})
 _WALKED: Final = frozenset({"walk", "reconcile", "poll"})

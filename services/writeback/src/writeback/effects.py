@@ -1,6 +1,6 @@
 """The effect: what one CRM record should hold, and how far that has got. Newest order wins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -97,6 +97,12 @@ class Effect(NamedTuple):
     sending_key: str | None
     sending_since: datetime | None
     """When it went out; None once the CRM is known not to have taken it."""
+    late: Mapping[str, Sequence[str]]
+    """By property, what was sent without an answer and may still be carried out."""
+    late_until: datetime | None
+    """After that nothing of it can come any more."""
+    look_at: datetime | None
+    """When the record is looked at for it."""
 
     @property
     def id(self) -> RecordId:
@@ -111,7 +117,7 @@ class Effect(NamedTuple):
     @property
     def memory(self) -> Memory:
         """What earlier writes left behind."""
-        return Memory(self.applied, self.echoed, self.conflicts)
+        return Memory(self.applied, self.echoed, self.conflicts, self.late)
 
 
 def fresh(record: RecordId, account_id: str, now: datetime) -> Effect:
@@ -148,4 +154,7 @@ def fresh(record: RecordId, account_id: str, now: datetime) -> Effect:
         sending=None,
         sending_key=None,
         sending_since=None,
+        late={},
+        late_until=None,
+        look_at=None,
     )

@@ -20,6 +20,11 @@ CALL_SECONDS: Final = Histogram(
 CIRCUIT_OPEN: Final = Gauge(
     "plumbline_writeback_circuit_open", "1 while a connection refuses our calls.", ("target",)
 )
+LATE_LOOKS: Final = Counter(
+    "plumbline_writeback_late_looks_total",
+    "Records read again because a write without an answer may still be carried out.",
+    ("target", "result"),
+)
 STRIPE_TO_CRM: Final = E2E_SECONDS.labels("stripe_to_crm")
 """From holding Stripe's event to the answer to our write."""
 
@@ -30,6 +35,8 @@ def begin_target(target: str) -> None:
         EFFECTS.labels(target, result)
     for state in ("pending", "held", "failed"):
         BACKLOG.labels(target, state).set(0)
+    for result in ("equal", "different"):
+        LATE_LOOKS.labels(target, result)
     for call in ("read", "update"):
         CALL_SECONDS.labels(target, call)
     CIRCUIT_OPEN.labels(target).set(0)

@@ -179,7 +179,7 @@ def _take(
         doubt = doubt_of(known, wants.desired, state, mapping)
         written = known.applied_version is not None
         if moved and written and doubt is None and differs(known, wants.desired):
-            doubt = "moved"
+            doubt = "mapped"
     taken = known._replace(
         account_id=state.id,
         opened_version=link.opened_version,

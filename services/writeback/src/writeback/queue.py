@@ -1,7 +1,6 @@
 """The queue of one connection: effects that are due, with what their records last held."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from writeback.effects import Effect, SeenRecord
@@ -16,7 +15,7 @@ _SEEN = ", ".join(f"r.{name} as seen_{name}" for name in SeenRecord._fields[4:])
 # look-up of a record a look-up by its whole key, whatever the statistics say of a growing table.
 _DUE = f"""
     select {_EFFECT}, {_SEEN},
-           r.seen_at is null or r.seen_at < $6::timestamptz - make_interval(secs => $5) as stale
+           r.seen_at is null or r.seen_at < clock_timestamp() - make_interval(secs => $5) as stale
     from writeback.effects as e
     left join lateral (
         select * from writeback.records as known
@@ -25,7 +24,7 @@ _DUE = f"""
         offset 0
     ) as r on true
     where e.workspace = $1 and e.connection = $2 and e.kind = $3 and e.state = 'pending'
-      and e.next_attempt_at <= $6 and e.vendor_id <> all($7::text[])
+      and e.next_attempt_at <= clock_timestamp() and e.vendor_id <> all($6::text[])
     order by e.priority, e.received_at limit $4
 """  # noqa: S608 - names are constants of this module
 
@@ -33,7 +32,7 @@ _WAITING = """
     select count(*) as n, min(priority) as first from (
         select e.priority from writeback.effects as e
         where e.workspace = $1 and e.connection = $2 and e.kind = $3 and e.state = 'pending'
-          and e.next_attempt_at <= $5 and e.vendor_id <> all($6::text[])
+          and e.next_attempt_at <= clock_timestamp() and e.vendor_id <> all($5::text[])
         order by e.priority, e.received_at limit $4
     ) as waiting
 """
@@ -74,11 +73,10 @@ async def due(
     *,
     limit: int,
     max_age: float,
-    now: datetime,
     busy: Sequence[str] = (),
 ) -> list[Due]:
     """Effects to carry out: urgent first, then oldest first; without the `busy` records."""
-    rows = await conn.fetch(_DUE, workspace, connection, kind, limit, max_age, now, busy)
+    rows = await conn.fetch(_DUE, workspace, connection, kind, limit, max_age, busy)
     return [_due(list(row.values())) for row in rows]
 
 
@@ -96,11 +94,10 @@ async def waiting(
     kind: str,
     *,
     limit: int,
-    now: datetime,
     busy: Sequence[str],
 ) -> Waiting:
     """Whether another batch is worth a call while one is in the air."""
-    row = await conn.fetchrow(_WAITING, workspace, connection, kind, limit, now, busy)
+    row = await conn.fetchrow(_WAITING, workspace, connection, kind, limit, busy)
     return Waiting(row["n"], row["first"] == PRIORITY_URGENT)
 
 
@@ -111,6 +108,30 @@ def _due(values: list[Any]) -> Due:
     seen = None if last[0] is None else SeenRecord(*effect.id, *last)
     # A body whose answer is unknown may have been taken: look before it goes out again.
     return Due(effect, seen, bool(values[-1]) or effect.sending_since is not None)
+
+
+async def to_look_at(
+    conn: Connection,
+    workspace: str,
+    connection: str,
+    kind: str,
+    *,
+    limit: int,
+    busy: Sequence[str] = (),
+) -> list[Effect]:
+    """Effects whose record is to be looked at for a write without an answer."""
+    rows = await conn.fetch(
+        f"""select {_EFFECT} from writeback.effects as e
+            where e.workspace = $1 and e.connection = $2 and e.kind = $3
+              and e.look_at <= clock_timestamp() and e.vendor_id <> all($5::text[])
+            order by e.look_at limit $4""",  # noqa: S608 - names are constants of this module
+        workspace,
+        connection,
+        kind,
+        limit,
+        busy,
+    )
+    return [Effect(*row.values()) for row in rows]
 
 
 async def backlog(conn: Connection, workspace: str, connection: str) -> dict[str, int]:

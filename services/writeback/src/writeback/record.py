@@ -1,7 +1,7 @@
 """Recording what a round did: each step is one transaction over locked rows."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from plumbline_schemas.errors import Retryable, VendorError
@@ -11,6 +11,7 @@ from writeback.crm import PROPERTY_MISSING, Answered
 from writeback.effect_log import Tried, log_effects, report_call
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
+from writeback.late import unanswered
 from writeback.metrics import EFFECTS
 from writeback.outbox import close_record_attention, save_outcomes
 from writeback.session import Session
@@ -54,7 +55,9 @@ async def record_idle(
     job: Job,
     idle: Sequence[Planned],
     missing: Mapping[RecordId, Effect],
+    *,
     at: datetime,
+    window: timedelta,
 ) -> None:
     """Rows that need no call: nothing differs, a person's edits stand, or the record is gone."""
     if not idle and not missing:
@@ -62,7 +65,10 @@ async def record_idle(
     async with session.transaction() as conn:
         locked = await store.lock_effects(conn, [*(p.effect.id for p in idle), *missing])
         kept = [plan for plan in idle if _current(locked, plan)]
-        same = [settle.unchanged(locked[p.effect.id], p.decision, at) for p in kept]
+        same = [
+            settle.unchanged(unanswered(locked[p.effect.id], at, window), p.decision, at)
+            for p in kept
+        ]
         gone = [
             settle.skipped(locked[record], "the record is not in the CRM", at)
             for record, effect in missing.items()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -14,13 +14,16 @@ from plumbline_schemas.fields import LAST_SYNCED
 from writeback import settle, store
 from writeback.crm import PROPERTY_MISSING, Answered, BatchRefused, Sight, UpdateRow
 from writeback.effects import Effect, RecordId, SeenRecord
+from writeback.gate import WorkspaceFacts
 from writeback.job import Job, Planned
+from writeback.late import look_back, unanswered
 from writeback.metrics import CALL_SECONDS
 from writeback.plan import encode_field
 from writeback.queue import Due
 from writeback.record import Done, record_answers, record_idle, record_planned
 from writeback.session import Session
 from writeback.settings import WritebackSettings
+from writeback.sights import sighted
 from writeback.turns import Throttle, Turns
 
 log = structlog.get_logger()
@@ -61,7 +64,7 @@ class Rounds:
         self._settings = settings
         self._turns = Turns(budget, settings.patience)
         self.granted = self._turns.granted
-        """Set whenever a call may be made."""
+        self.window = timedelta(seconds=settings.late_window)
 
     @property
     def throttled(self) -> bool:
@@ -91,10 +94,16 @@ class Rounds:
             and (seen := sights.get(one.effect.id, one.seen)) is not None
         ]
         idle = [plan for plan in plans if not plan.decision.writes]
-        at = datetime.now(UTC)
-        await record_idle(session, job, idle, missing, at)
+        at = session.now()
+        await record_idle(session, job, idle, missing, at=at, window=self.window)
         todo = [plan for plan in plans if plan.decision.writes]
         return await self._write(session, job, todo) if todo else None
+
+    async def look_back(
+        self, session: Session, job: Job, facts: WorkspaceFacts, effects: Sequence[Effect]
+    ) -> None:
+        """Look for writes that came late; raises VendorError."""
+        await look_back(session, self, job, facts, effects)
 
     def _decide(self, job: Job, effect: Effect, seen: SeenRecord) -> Decision:
         mapped = set(job.mapping.values())
@@ -124,7 +133,7 @@ class Rounds:
         }
         if not stale or not job.mapping:
             return {}, gone
-        began = datetime.now(UTC)
+        began = session.now()
         if not await self._turns.may_begin("read", urgent=job.urgent):
             return None
         found, unseen = await self._read(job, list(stale))
@@ -134,12 +143,17 @@ class Rounds:
         async with session.transaction() as conn:
             known = await store.seen(conn, [effect.id for effect in stale.values()])
             sights = {
-                effect.id: _sighted(known.get(effect.id), effect.id, found.get(one), began)
+                effect.id: sighted(known.get(effect.id), effect.id, found.get(one), began)
                 for one, effect in stale.items()
             }
             await store.save_seen(conn, sights.values())
         gone |= {stale[one].id: stale[one] for one in unseen}
         return sights, gone
+
+    async def read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
+        """Sights by id, and ids that are not there, each confirmed; raises VendorError."""
+        await self._turns.take("read", urgent=job.urgent)
+        return await self._read(job, ids)
 
     async def _read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
         clock = time.perf_counter()
@@ -170,13 +184,17 @@ class Rounds:
     ) -> VendorError | None:
         if not await self._turns.may_begin("write", urgent=job.urgent):
             return None
-        at = datetime.now(UTC)
+        at = session.now()
         planned = await record_planned(
             session,
             job,
             todo,
             lambda plan, now: settle.planned(
-                now, plan.decision, plan.seen.properties, _stamp(job, now, at), at
+                unanswered(now, at, self.window),
+                plan.decision,
+                plan.seen.properties,
+                _stamp(job, now, at),
+                at,
             )._replace(next_attempt_at=at + timedelta(seconds=self._settings.lease)),
         )
         if not planned:
@@ -197,7 +215,7 @@ class Rounds:
             job,
             done,
             unsent,
-            at=datetime.now(UTC),
+            at=session.now(),
             settings=self._settings,
             failure=failure,
             wait=wait,
@@ -254,20 +272,3 @@ def _stamp(job: Job, effect: Effect, at: datetime) -> dict[str, str]:
     if name is None or name in job.blocked:
         return {}
     return {name: "" if effect.closed else encode_field(LAST_SYNCED, at)}
-
-
-def _sighted(
-    known: SeenRecord | None, record: RecordId, sight: Sight | None, began: datetime
-) -> SeenRecord:
-    """A direct read counts as seen when it started; only a newer version on file outdoes it."""
-    if sight is None:
-        base = known or SeenRecord(*record, {}, 0, archived=True, seen_at=began)
-        return base._replace(archived=True, seen_at=began)
-    fresh = SeenRecord(*record, sight.properties, sight.vendor_time_ms, False, began)
-    outdone = (
-        known is not None
-        and not known.archived
-        and known.seen_at is not None
-        and known.vendor_time_ms > sight.vendor_time_ms
-    )
-    return known._replace(seen_at=began) if outdone and known is not None else fresh

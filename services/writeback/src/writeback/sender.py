@@ -6,8 +6,8 @@ the end of its lease before it goes out again.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import asyncpg
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 
 _CONNECT_SECONDS: Final = 5.0
 _BACKLOG_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
 _INFRASTRUCTURE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -88,7 +89,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._failed_rounds = 0
         self._trial = False
-        self._counted_at = datetime.fromtimestamp(0, UTC)
+        self._counted_at = self._looked_at = float("-inf")
         self.label = f"{workspace}/{connection}"
 
     def wake(self) -> None:
@@ -160,11 +161,12 @@ class Sender:
 
     async def _start(self, session: Session, lanes: Lanes) -> bool:
         """Start a round for each kind that is worth one; False when there is nothing to do."""
+        await session.ask_time()
         async with session.turn() as conn:
             facts = await store.workspace(conn, self._workspace)
         if facts.gate != OPEN:
             return False
-        started = False
+        started = await self._look_back(session, facts, lanes)
         for kind in KINDS:
             due = await self._due(session, lanes, kind)
             if due:
@@ -175,19 +177,38 @@ class Sender:
                 break
         return started
 
+    async def _look_back(self, session: Session, facts: WorkspaceFacts, lanes: Lanes) -> bool:
+        """Start looking for late writes, a batch of each kind once a second at most."""
+        early = time.monotonic() - self._looked_at < _LOOK_SECONDS
+        if early or self._trial or self._rounds.throttled:
+            return False
+        self._looked_at = time.monotonic()
+        started = False
+        for kind in KINDS:
+            async with session.turn() as conn:
+                found = await queue.to_look_at(
+                    conn, self._workspace, self._connection, kind,
+                    limit=self._settings.batch, busy=lanes.busy(kind),
+                )  # fmt: skip
+            if found:
+                job = self._job(facts, kind, frozenset(), urgent=False)
+                work = self._rounds.look_back(session, job, facts, found)
+                lanes.start(work, [one.id for one in found])
+                started = True
+        return started
+
     async def _due(self, session: Session, lanes: Lanes, kind: str) -> list[Due]:
         """A batch to send now. While another is in the air only a full one is worth a call, or
         one with a payment that has just failed: what comes meanwhile joins the next."""
         key = (self._workspace, self._connection, kind)
         size, busy = self._settings.batch, lanes.busy(kind)
         async with session.turn() as conn:
-            now = datetime.now(UTC)
             if len(lanes) > 0:
-                found = await queue.waiting(conn, *key, limit=size, now=now, busy=busy)
+                found = await queue.waiting(conn, *key, limit=size, busy=busy)
                 if not found.urgent and (found.rows < size or self._rounds.throttled):
                     return []
             return await queue.due(
-                conn, *key, limit=size, max_age=self._settings.seen_max_age, now=now, busy=busy
+                conn, *key, limit=size, max_age=self._settings.seen_max_age, busy=busy
             )
 
     async def _round(
@@ -195,7 +216,15 @@ class Sender:
     ) -> VendorError | None:
         mapping = facts.mapping(self._connection, kind)
         blocked = await self._deployed.ensure(kind, mapping)
-        job = Job(
+        urgent = any(one.effect.priority == PRIORITY_URGENT for one in due)
+        job = self._job(facts, kind, blocked, urgent=urgent)
+        return await self._rounds.carry_out(session, job, due)
+
+    def _job(
+        self, facts: WorkspaceFacts, kind: str, blocked: frozenset[str], *, urgent: bool
+    ) -> Job:
+        mapping = facts.mapping(self._connection, kind)
+        return Job(
             self._workspace,
             self._connection,
             kind,
@@ -203,9 +232,8 @@ class Sender:
             blocked,
             facts.conflict_policy,
             comparer(mapping),
-            any(one.effect.priority == PRIORITY_URGENT for one in due),
+            urgent,
         )
-        return await self._rounds.carry_out(session, job, due)
 
     async def _failed(self, error: VendorError) -> None:
         """A vendor that fails is left alone a while; one that refuses us, as its circuit says."""
@@ -235,8 +263,8 @@ class Sender:
             await self._circuit.accepted()
 
     async def _count(self, session: Session) -> None:
-        now = datetime.now(UTC)
-        if (now - self._counted_at).total_seconds() < _BACKLOG_SECONDS:
+        now = time.monotonic()
+        if now - self._counted_at < _BACKLOG_SECONDS:
             return
         self._counted_at = now
         async with session.turn() as conn:

@@ -5,18 +5,46 @@ every round at its next step.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from writeback.store import Connection
 
+_ASK_SECONDS: Final = 1.0
+
+
+async def database_time(conn: Connection) -> datetime:
+    """The database's clock: the only one that decides leases, due times and windows.
+
+    Hosts disagree and are set back and forth; whoever takes over compares with what another wrote.
+    """
+    found: datetime = await conn.fetchval("select clock_timestamp()")
+    return found.astimezone(UTC)
+
 
 class Session:
-    """One connection, taken in turns."""
+    """One connection, taken in turns, with the database's time."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._turn = asyncio.Lock()
+        self._told: tuple[datetime, float] | None = None
+
+    async def ask_time(self) -> None:
+        """Take the database's time anew, at most once a second."""
+        if self._told is None or time.monotonic() - self._told[1] > _ASK_SECONDS:
+            async with self.turn() as conn:
+                before = time.monotonic()
+                self._told = (await database_time(conn), before)
+
+    def now(self) -> datetime:
+        """The database's time, carried on by a clock that nobody sets; `ask_time` comes first."""
+        assert self._told is not None
+        moment, at = self._told
+        return moment + timedelta(seconds=time.monotonic() - at)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Connection]:

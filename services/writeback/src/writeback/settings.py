@@ -23,6 +23,8 @@ class WritebackSettings(NamedTuple):
     http_timeout: float = 7.5
     lease_margin: float = 1.0
     """After a call's time-out, before another may take its rows (design 7)."""
+    late_window: float = 60.0
+    """How long a call without an answer may still be carried out by the CRM."""
     lanes: int = 8
     """Batches in the air at a time: one alone would leave budget unused at a slow vendor."""
     patience: float = 3.0

@@ -7,6 +7,7 @@ from plumbline_domain.ownership import SameValue, decide
 from plumbline_schemas.observations import CompanyObservation, ContactObservation
 
 from writeback import store
+from writeback.crm import Sight
 from writeback.effects import HELD_BY_BRAKE, HELD_BY_CONFLICT, Effect, RecordId, SeenRecord
 from writeback.gate import HOLDS, WorkspaceFacts
 from writeback.plan import Moment, requeue
@@ -75,6 +76,23 @@ def take_sight(
     if tie or (known.archived and not archived) or _late_deletion(known, fresh):
         return None if known.seen_at is None else known._replace(seen_at=None)
     return None
+
+
+def sighted(
+    known: SeenRecord | None, record: RecordId, sight: Sight | None, began: datetime
+) -> SeenRecord:
+    """A direct read counts as seen when it started; only a newer version on file outdoes it."""
+    if sight is None:
+        base = known or SeenRecord(*record, {}, 0, archived=True, seen_at=began)
+        return base._replace(archived=True, seen_at=began)
+    fresh = SeenRecord(*record, sight.properties, sight.vendor_time_ms, False, began)
+    outdone = (
+        known is not None
+        and not known.archived
+        and known.seen_at is not None
+        and known.vendor_time_ms > sight.vendor_time_ms
+    )
+    return known._replace(seen_at=began) if outdone and known is not None else fresh
 
 
 def _late_deletion(known: SeenRecord, fresh: SeenRecord) -> bool:

@@ -10,7 +10,7 @@ depends_on = None
 STATEMENTS = (
     """
     alter table writeback.effects
-        add column doubt text check (doubt in ('turned', 'moved')),
+        add column doubt text check (doubt in ('turned', 'moved', 'mapped')),
         add column rests_until timestamptz
     """,
     """
