@@ -33,7 +33,7 @@ INSIDE_TOLERANCE = 200.0
 WHOLE_STOP_SECONDS = 30.0
 
 
-@case("edge-rolling-restart", row="3", settle_seconds=30)
+@case("edge-rolling-restart", row="3", settle_seconds=30, everyday=False)
 async def rolling_restart(stage: Stage) -> None:
     """Two edges behind a balancer are stopped and started in turn: no vendor hears 5xx."""
     host, _, port = stage.edge.removeprefix("http://").rpartition(":")
@@ -77,7 +77,7 @@ async def _taken(stage: Stage) -> bool:
     return not stage.vendors.waiting()
 
 
-@case("instances-come-and-go", row="8", settle_seconds=60, soak=False)
+@case("instances-come-and-go", row="8", settle_seconds=60, soak=False, everyday=False)
 async def come_and_go(stage: Stage) -> None:
     """Matchers, a writer and an edge are added and removed under load, every second or so."""
     fenced = _fenced(stage)
@@ -111,7 +111,7 @@ def _fenced(stage: Stage) -> int:
     return sum(log.read_bytes().count(FENCED) for log in (stage.home / "logs").glob("*.log"))
 
 
-@case("matcher-zombie", row="9", settle_seconds=60, soak=False)
+@case("matcher-zombie", row="9", settle_seconds=60, soak=False, everyday=False)
 async def zombie(stage: Stage) -> None:
     """Stopped with a batch in hand beyond its session; another takes over; it wakes and commits."""
     point = "matcher.batch_taken"
@@ -157,7 +157,7 @@ async def _positions(stage: Stage) -> dict[int, int]:
     return {row["partition"]: row["next_offset"] for row in rows}
 
 
-@case("clock-edge", row="16", settle_seconds=30, soak=False)
+@case("clock-edge", row="16", settle_seconds=30, soak=False, everyday=False)
 async def clock_of_the_edge(stage: Stage) -> None:
     """Inside the tolerance signatures hold; ten minutes off they don't, and nothing is lost."""
     clock = stage.home / "clock-edge"
@@ -192,7 +192,7 @@ async def _stepped(stage: Stage, name: str) -> None:
         await _step(clock, -TEN_MINUTES)
 
 
-@case("clock-writeback", row="16", settle_seconds=30, soak=False)
+@case("clock-writeback", row="16", settle_seconds=30, soak=False, everyday=False)
 async def clock_of_writeback(stage: Stage) -> None:
     """Leases and next attempts are the database's matter."""
     fails = {"path": "/batch/update$", "every": 3, "action": {"kind": "status", "status": 500}}
@@ -200,19 +200,19 @@ async def clock_of_writeback(stage: Stage) -> None:
     await _stepped(stage, "writeback")
 
 
-@case("clock-matcher", row="16", settle_seconds=30, soak=False)
+@case("clock-matcher", row="16", settle_seconds=30, soak=False, everyday=False)
 async def clock_of_the_matcher(stage: Stage) -> None:
     """Facts have the vendors' times."""
     await _stepped(stage, "matcher")
 
 
-@case("clock-reconciler", row="16", settle_seconds=30, soak=False)
+@case("clock-reconciler", row="16", settle_seconds=30, soak=False, everyday=False)
 async def clock_of_the_reconciler(stage: Stage) -> None:
     """Walks and ticks go by the database and by Stripe."""
     await _stepped(stage, "reconciler")
 
 
-@case("everything-stopped", row="I8", settle_seconds=60, soak=False)
+@case("everything-stopped", row="I8", settle_seconds=60, soak=False, everyday=False)
 async def everything_stopped(stage: Stage) -> None:
     """SIGTERM of the whole deployment under load, and a start."""
     async with stage.traffic():

@@ -51,7 +51,7 @@ async def bounded_retries(stage: Stage) -> AsyncIterator[None]:
         raise BrokenPromiseError(f"retries are not bounded: {hasty}")
 
 
-@case("broker-killed", row="4", settle_seconds=40)
+@case("broker-killed", row="4", settle_seconds=40, everyday=False)
 async def broker_killed(stage: Stage) -> None:
     """kill -9 of the broker under load; it needs some seconds to come back."""
     async with stage.traffic():
@@ -72,7 +72,7 @@ async def _broker_answers(stage: Stage) -> bool:
     return True
 
 
-@case("broker-frozen", row="4", settle_seconds=45)
+@case("broker-frozen", row="4", settle_seconds=45, everyday=False)
 async def broker_frozen(stage: Stage) -> None:
     """A broker that takes connections and answers nothing; services still stop and start."""
     async with stage.traffic():
@@ -90,7 +90,7 @@ async def _more(stage: Stage, than: int) -> bool:
     return answers(stage, 503) > than
 
 
-@case("loop-blocked", row="10", settle_seconds=30)
+@case("loop-blocked", row="10", settle_seconds=30, everyday=False)
 async def loop_blocked(stage: Stage) -> None:
     """The matcher's event loop stands still beyond the session: the watchdog ends the process."""
     blocked = stage.pid("matcher")
@@ -108,7 +108,7 @@ async def _replaced(stage: Stage, pid: int) -> bool:
         return False
 
 
-@case("postgres-immediate", row="11", settle_seconds=40)
+@case("postgres-immediate", row="11", settle_seconds=40, everyday=False)
 async def postgres_immediate(stage: Stage) -> None:
     """`stop -m immediate`: no shutdown, recovery from the log at the next start."""
     async with stage.traffic(), bounded_retries(stage):
@@ -117,7 +117,7 @@ async def postgres_immediate(stage: Stage) -> None:
         await asyncio.sleep(4)
 
 
-@case("postgres-terminate-storm", row="11", settle_seconds=40)
+@case("postgres-terminate-storm", row="11", settle_seconds=40, everyday=False)
 async def terminate_storm(stage: Stage) -> None:
     """Every session of every service is ended, ten times a second for two seconds."""
     async with stage.traffic(), bounded_retries(stage):
@@ -145,7 +145,7 @@ async def through_postgres_tunnel(stage: Stage, name: str) -> AsyncIterator[tupl
             yield tunnel, one
 
 
-@case("postgres-black-hole", row="12", settle_seconds=40)
+@case("postgres-black-hole", row="12", settle_seconds=40, everyday=False)
 async def postgres_black_hole(stage: Stage) -> None:
     """The matcher's COMMIT meets silence; healed, it may still arrive, late."""
     async with stage.traffic(), through_postgres_tunnel(stage, "matcher") as (tunnel, one):
@@ -154,7 +154,7 @@ async def postgres_black_hole(stage: Stage) -> None:
         await _silent(tunnel, one)
 
 
-@case("postgres-black-hole-writeback", row="12", settle_seconds=40)
+@case("postgres-black-hole-writeback", row="12", settle_seconds=40, everyday=False)
 async def writeback_black_hole(stage: Stage) -> None:
     """HubSpot has said 200, and the database can't be told."""
     async with stage.traffic(), through_postgres_tunnel(stage, "writeback") as (tunnel, one):
@@ -180,7 +180,7 @@ async def _silent(tunnel: Tunnel, one: StandIn) -> None:
     await one.ready()
 
 
-@case("postgres-half-open", row="12", settle_seconds=40)
+@case("postgres-half-open", row="12", settle_seconds=40, everyday=False)
 async def postgres_half_open(stage: Stage) -> None:
     """The server's side of every connection is gone."""
     async with stage.traffic(), through_postgres_tunnel(stage, "matcher") as (tunnel, one):
@@ -203,7 +203,7 @@ async def through_kafka_tunnel(
             yield tunnel, one
 
 
-@case("kafka-black-hole-edge", row="12", settle_seconds=40)
+@case("kafka-black-hole-edge", row="12", settle_seconds=40, everyday=False)
 async def edge_black_hole(stage: Stage) -> None:
     """The edge's acknowledgements are lost in the network: 503, never 2xx."""
     async with through_kafka_tunnel(stage, "ingest-webhooks") as (tunnel, one), stage.traffic():
@@ -220,7 +220,7 @@ async def edge_black_hole(stage: Stage) -> None:
         await asyncio.sleep(1)
 
 
-@case("kafka-black-hole-matcher", row="12", settle_seconds=40)
+@case("kafka-black-hole-matcher", row="12", settle_seconds=40, everyday=False)
 async def matcher_black_hole(stage: Stage) -> None:
     """Neither polls nor heartbeats nor what the matcher publishes get through."""
     async with stage.traffic(), through_kafka_tunnel(stage, "matcher") as (tunnel, one):
@@ -235,7 +235,7 @@ async def matcher_black_hole(stage: Stage) -> None:
         await asyncio.sleep(1)
 
 
-@case("consumer-stuck", row="watchdog", settle_seconds=30)
+@case("consumer-stuck", row="watchdog", settle_seconds=30, everyday=False)
 async def consumer_stuck(stage: Stage) -> None:
     """Partitions are assigned, records wait and none is taken: the process ends, is restarted."""
     file = stage.home / "stuck"
@@ -256,7 +256,7 @@ async def consumer_stuck(stage: Stage) -> None:
         await one.ready()
 
 
-@case("dlq-unavailable", row="19", settle_seconds=40, soak=False)
+@case("dlq-unavailable", row="19", settle_seconds=40, soak=False, everyday=False)
 async def dead_letters_unavailable(stage: Stage) -> None:
     """The dead-letter topic takes nothing while poison arrives: the partition waits for it."""
     known = len((await read_topics(stage.kafka, (RAW_DEAD,), {}))[RAW_DEAD])
