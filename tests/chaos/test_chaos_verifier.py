@@ -130,7 +130,7 @@ RAWS, LEDGER = sound().raws, sound().ledger
         ({"letters": [Letter("webhooks.received.v1", (0, 0), "invalid", "s")]},
          "I4", ("1 dead letters, expected 0", "invalid", "s")),
         ({"letters": [Letter("webhooks.received.v1", (0, 0), "invalid", "s")] * 2},
-         "I4", ("0/0 by s: 2 times",)),
+         "I4", ("0/0: 2 times",)),
         ({"reads": {}}, "I4", ("company 7", "never")),
         ({"reads": {("company", "7"): Read("pending", RECEIVED + 10)}}, "I4", ("pending",)),
         ({"reads": {("company", "7"): Read("done", RECEIVED - 1)}}, "I4", ("before the noti",)),
