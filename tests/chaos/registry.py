@@ -38,7 +38,7 @@ def case(
     soak: bool = True,
     everyday: bool = True,
 ) -> Callable[[Play], Play]:
-    """Register a case; `soak` says whether the soak may choose it, `everyday` whether pytest plays it."""
+    """Register a case; the soak may choose it, pytest plays it, unless told otherwise."""
 
     def register(play: Play) -> Play:
         if name in CASES:
