@@ -114,7 +114,7 @@ async def test_every_kind_of_poison_is_listed_shown_and_answered(world: Any) -> 
         assert (again["letters"], again["already"]) == ([], [wrong["id"]])
         shown = (await dlq(world, "show", wrong["id"]))["letter"]
         assert (shown["status"], shown["note"]) == ("discarded", "a live event")
-        await world.until(lambda: _are_open(world, 6), 20)
+        await world.until(lambda: _are_open(world, 5), 20)
 
         [cut] = [one for one in found["letters"] if one["error"] and one["reason"] == "not_json"][
             -1:
