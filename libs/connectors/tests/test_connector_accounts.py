@@ -36,7 +36,7 @@ async def test_a_stripe_key_tells_account_and_mode() -> None:
     async with stripe_simulator(settings) as stripe:
         for key, mode in (("rk_test_1", "test"), ("odd_key", None)):
             client = open_stripe(api_base=stripe.base_url, api_key=key, where="t")
-            assert tuple(await asked(client)) == ("acct_9", mode)
+            assert tuple(await asked(client)) == ("acct_9", mode, None)
         with pytest.raises(Unauthorized):
             await asked(open_stripe(api_base=stripe.base_url, api_key="rk_test_2", where="t"))
 
@@ -45,7 +45,7 @@ async def test_a_restricted_key_without_that_permission_leaves_the_account_open(
     settings = StripeSettings(api_keys=("rk_test_1",), permissions={"account": "none"})
     async with stripe_simulator(settings) as stripe:
         client = open_stripe(api_base=stripe.base_url, api_key="rk_test_1", where="t")
-        assert tuple(await asked(client)) == (None, "test")
+        assert tuple(await asked(client)) == (None, "test", None)
     settings = StripeSettings(
         api_keys=("rk_test_1",), permissions={"account": "none", "products": "none"}
     )
@@ -63,7 +63,7 @@ async def test_a_hubspot_token_tells_its_portal(layout: Layout) -> None:
                 api_base=hubspot.base_url, layout=layout, where="t", access_token=token
             )
             if token == "pat-na1-simulated":
-                assert tuple(await asked(client)) == ("99", None)
+                assert tuple(await asked(client)) == ("99", None, "UTC")
                 continue
             with pytest.raises(Unauthorized):
                 await asked(client)
@@ -71,7 +71,7 @@ async def test_a_hubspot_token_tells_its_portal(layout: Layout) -> None:
         client = open_hubspot(
             api_base=hubspot.base_url, layout=layout, where="t", access_token="pat-na1-simulated"
         )
-        assert tuple(await asked(client)) == (None, None)
+        assert tuple(await asked(client)) == (None, None, None)
 
 
 async def test_new_secrets_are_called_with_once_they_were_found_good() -> None:

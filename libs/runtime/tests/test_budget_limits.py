@@ -161,6 +161,7 @@ async def test_a_spent_day_stops_all_but_payments_until_midnight(pool, known):
     budget = _budget(pool, timezone="UTC" if known else zone)
     if known:
         await budget.told_zone(zone)
+        await budget.told_zone("Nowhere/At_All")
     await budget.throttled(None, daily=True)
     row = await pool.fetchrow(ROW)
     today = datetime.now(ZoneInfo(zone)).date()

@@ -31,8 +31,10 @@ class AccountCheck(Generic[ClientT]):
         working: ClientT,
         open_fresh: Callable[[], ClientT],
         acquire: Callable[[], Awaitable[None]],
+        told_zone: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`acquire` waits for the right to make a call."""
+        """`acquire` waits for the right to make a call; `told_zone` hears the account's zone."""
+        self._told_zone = told_zone
         self._working = working
         self._open_fresh = open_fresh
         self._acquire = acquire
@@ -48,6 +50,8 @@ class AccountCheck(Generic[ClientT]):
         fresh = self._open_fresh()
         try:
             found = await fresh.account()
+            if found.timezone is not None and self._told_zone is not None:
+                await self._told_zone(found.timezone)
         except BaseException:
             await fresh.aclose()
             raise

@@ -178,10 +178,12 @@ def hubspot_check(
     working: HubSpotClient,
     acquire: Callable[[], Awaitable[None]],
     shelf: TokenShelf | None = None,
+    *,
+    told_zone: Callable[[str], Awaitable[None]] | None = None,
 ) -> AccountCheck[HubSpotClient]:
     """Which portal the credentials open, read afresh each time, for `working` to use."""
 
     def fresh() -> HubSpotClient:
         return hubspot_client(workspace, connection, shelf=shelf)
 
-    return AccountCheck(working, fresh, acquire)
+    return AccountCheck(working, fresh, acquire, told_zone)

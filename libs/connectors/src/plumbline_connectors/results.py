@@ -27,3 +27,5 @@ class VendorAccount(NamedTuple):
 
     account_id: str | None
     mode: Literal["live", "test"] | None
+    timezone: str | None = None
+    """IANA name: where the account's days end."""

@@ -40,7 +40,8 @@ _THROTTLE: Final = """
 select allowed from connection.budget_throttle($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _ZONE: Final = """
-insert into connection.budgets (workspace, connection, tokens, zone) values ($1, $2, $3, $4)
+insert into connection.budgets (workspace, connection, tokens, zone)
+select $1, $2, $3, name from pg_timezone_names where name = $4
 on conflict (workspace, connection) do update set zone = excluded.zone
 where connection.budgets.zone is distinct from excluded.zone
 """
@@ -134,7 +135,10 @@ class Budget:
         self._told = _Told(quota, remaining, time.monotonic())
 
     async def told_zone(self, name: str) -> None:
-        """The account's own time zone is known, by its IANA name: there its days end."""
+        """The account's own time zone is known, by its IANA name: there its days end.
+
+        A name that PostgreSQL does not know is left aside.
+        """
         await self._pool.execute(_ZONE, *self._key, self._burst, name)
 
     def _settings(self) -> tuple[str, str, float, float, float, str]:

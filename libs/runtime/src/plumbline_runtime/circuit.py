@@ -21,6 +21,7 @@ from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
 
 from plumbline_runtime import circuit_rows as rows
 from plumbline_runtime.circuit_rows import Opened, Reason
+from plumbline_runtime.error_words import describe
 from plumbline_runtime.pins import Account, Identity, hold_to_pin
 from plumbline_runtime.postgres import transaction
 from plumbline_runtime.secrets import ConfigError
@@ -137,7 +138,7 @@ class Circuit:
             if why is not None:
                 await self._open("wrong_account", why, "")
             else:
-                await self._open("credentials", str(error), role)
+                await self._open("credentials", describe(error), role)
 
     def doubt(self) -> None:
         """Ask which account it is before the next call, as before a walk."""
@@ -175,12 +176,14 @@ class Circuit:
         try:
             why = await self._ask()
         except (Unauthorized, ConfigError) as error:
-            await self._open("credentials", str(error), "")
+            await self._open("credentials", describe(error), "")
             return False
         except (VendorError, TimeoutError) as error:
-            self._log.warning("account_not_answered", error=f"{type(error).__name__}: {error}")
+            self._log.warning("account_not_answered", error=error)
             if isinstance(error, Retryable) and self.opened is None:
-                self._health.set(self._condition, True, f"account not checked yet: {error}")
+                self._health.set(
+                    self._condition, True, f"account not checked yet: {describe(error)}"
+                )
             return False
         if why is not None:
             await self._open("wrong_account", why, "")

@@ -71,17 +71,17 @@ def _sender(
     connection: HubSpotConnection,
     outbox: Outbox,
 ) -> Sender:
-    pool, zone = runtime.pool, workspace.workspace.timezone
-    budget = Budget.of(pool, workspace.id, connection, timezone=zone)
+    pool = runtime.pool
+    budget = Budget.of(pool, workspace.id, connection, timezone=workspace.workspace.timezone)
     shelf = TokenStore.of(pool, workspace.id, connection)
     client = _client(workspace, connection, settings, budget, shelf)
-    crm = HubSpotCrm(client)
     runtime.on_stop(client.aclose)
+    crm = HubSpotCrm(client)
     # before all others: until it has passed, no failed payment is told either
-    acquire = partial(budget.acquire, "write", priority=True)
+    acquire, told = partial(budget.acquire, "write", priority=True), budget.told_zone
 
     def circuit(role: str) -> Circuit:
-        account = hubspot_check(workspace.id, connection, client, acquire, shelf)
+        account = hubspot_check(workspace.id, connection, client, acquire, shelf, told_zone=told)
         return runtime.circuit(workspace.id, connection, role=role, account=account)
 
     def wake() -> None:

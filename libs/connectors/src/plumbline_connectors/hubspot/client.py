@@ -149,9 +149,10 @@ class HubSpotClient:
         Where the vendor does not tell (403, 404), a small list proves the credentials.
         """
         answer = await self._http.request("GET", self._paths.account, accept=_NOT_OFFERED)
-        portal = None if answer.status in _NOT_OFFERED else object_of(answer).get("portalId")
+        told = {} if answer.status in _NOT_OFFERED else object_of(answer)
+        portal, zone = told.get("portalId"), told.get("timeZone")
         if isinstance(portal, int | str) and str(portal):
-            return VendorAccount(str(portal), None)
+            return VendorAccount(str(portal), None, zone if isinstance(zone, str) else None)
         path, params = self._objects("company"), [("limit", "1")]
         await self._http.request("GET", path, params=params, accept=_NOT_FOUND)
         return VendorAccount(None, None)
