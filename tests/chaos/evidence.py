@@ -166,6 +166,10 @@ class Course:
     accepted_without_acks: list[int] = field(default_factory=list)
     """2xx answers counted in each time in which Kafka could acknowledge nothing."""
     letters_expected: int = 0
+    clock_ahead_ms: int = 0
+    """So far ahead an edge's clock went: deliveries may say that they came later than they did."""
+    fence_rejections: int | None = None
+    """Commits that the position's compare-and-set refused, where the case counted them."""
     replay: "Replay | None" = None
 
 

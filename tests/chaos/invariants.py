@@ -92,7 +92,7 @@ def one_key_one_body(evidence: Evidence, _: Course) -> Finding:
     return Finding("I2", figures, tuple(wrong))
 
 
-def versions_rise(evidence: Evidence, _: Course) -> Finding:
+def versions_rise(evidence: Evidence, course: Course) -> Finding:
     """I3: per object, versions never fall, and HubSpot is written in the order of Stripe."""
     wrong, last = [], dict[str, int]()
     seen: set[str] = set()
@@ -116,6 +116,8 @@ def versions_rise(evidence: Evidence, _: Course) -> Finding:
         newest[state.account] = max(state.version, newest.get(state.account, 0))
     wrong += _out_of_order(evidence)
     figures = f"{len(last)} records written, {len(newest)} accounts published"
+    if course.fence_rejections is not None:
+        figures += f", {course.fence_rejections} commits fenced"
     return Finding("I3", figures, tuple(wrong))
 
 
@@ -161,7 +163,7 @@ def _out_of_order(evidence: Evidence) -> list[str]:
 
 def nothing_unaccounted(evidence: Evidence, course: Course) -> Finding:
     """I4: accepted = applied + unchanged + superseded + skipped + dead + in flight (0)."""
-    sorter = _Sorter(evidence)
+    sorter = _Sorter(evidence, course.clock_ahead_ms)
     counts, wrong = Counter[str](), list[str]()
     for raw in evidence.raws:
         verdict = sorter.verdict(raw)
@@ -182,8 +184,9 @@ def nothing_unaccounted(evidence: Evidence, course: Course) -> Finding:
 class _Sorter:
     """Says what became of one accepted delivery."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, clock_ahead_ms: int) -> None:
         self._evidence = evidence
+        self._ahead_ms = clock_ahead_ms
         self._dead = {(one.topic, one.place) for one in evidence.letters}
         self._changed = {row.event_id for row in evidence.ledger}
         self._observed: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -256,7 +259,8 @@ class _Sorter:
             return f"{kind} {vendor_id} was never to be read"
         if read.state != "done":
             return f"{kind} {vendor_id}: read {read.state}"
-        if read.started_at_ms is None or read.started_at_ms < raw.received_at_ms:
+        received_at_ms = raw.received_at_ms - self._ahead_ms
+        if read.started_at_ms is None or read.started_at_ms < received_at_ms:
             return f"{kind} {vendor_id}: last read began before the notification"
         return "applied"
 

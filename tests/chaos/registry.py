@@ -14,27 +14,36 @@ Play = Callable[[Stage], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Case:
-    """`row` is the row of engineering 6.2; `settle_seconds` the T of I7."""
+    """`row` is the row of engineering 6.2; `settle_seconds` the T of I7.
+
+    `everyday` cases are short enough for every run of the tests; `make chaos` plays all.
+    """
 
     name: str
     row: str
     play: Play
     settle_seconds: float
     soak: bool
+    everyday: bool
 
 
 CASES: Final[dict[str, Case]] = {}
 
 
 def case(
-    name: str, *, row: str, settle_seconds: float = 20.0, soak: bool = True
+    name: str,
+    *,
+    row: str,
+    settle_seconds: float = 20.0,
+    soak: bool = True,
+    everyday: bool = True,
 ) -> Callable[[Play], Play]:
-    """Register a case; `soak` says whether the soak may choose it."""
+    """Register a case; the soak may choose it, pytest plays it, unless told otherwise."""
 
     def register(play: Play) -> Play:
         if name in CASES:
             raise ValueError(f"two cases are named {name}")
-        CASES[name] = Case(name, row, play, settle_seconds, soak)
+        CASES[name] = Case(name, row, play, settle_seconds, soak, everyday)
         return play
 
     return register

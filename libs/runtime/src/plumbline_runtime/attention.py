@@ -21,6 +21,7 @@ from plumbline_schemas.attention import Attention, AttentionKind
 from plumbline_schemas.envelope import Envelope
 from plumbline_schemas.topics import ATTENTION, Topic
 
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.producer import Message, PublishFailed
 
 _SOURCE: Final = "/attention"
@@ -64,14 +65,7 @@ where (a.workspace, a.kind, a.subject) = (done.workspace, done.kind, done.subjec
   and a.published_version < done.version
 """
 
-_INTERRUPTED: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    PublishFailed,
-    OSError,
-    TimeoutError,
-)
+_INTERRUPTED: Final = (*UNREACHABLE, PublishFailed)
 
 Connection = Any
 """An asyncpg connection, pooled or not, with the codecs of `plumbline_runtime.postgres`."""

@@ -10,15 +10,12 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from plumbline_runtime import metrics
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.producer import PublishFailed
 
 _INFRASTRUCTURE: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that broke in the middle of a reply
-    OSError,
+    *UNREACHABLE,
     KafkaError,
-    TimeoutError,
     PublishFailed,
 )
 _RECORDS_OWN_FAULT: Final = ("22", "23", "54")

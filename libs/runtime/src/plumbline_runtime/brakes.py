@@ -25,6 +25,7 @@ from plumbline_schemas.topics import OBSERVATIONS, Topic
 
 from plumbline_runtime.attention import close_attention, open_attention
 from plumbline_runtime.letters import NO_WORKSPACE, connection_of, is_replayed
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.records import Record
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ class Brakes:
                 if not restored or self._engaged:
                     await self.refresh(restore=not restored)
                     restored = True
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-                    OSError, TimeoutError) as error:  # fmt: skip
+            except UNREACHABLE as error:
                 structlog.get_logger().warning("brakes_unread", error=type(error).__name__)
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):

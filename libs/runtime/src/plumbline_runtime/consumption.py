@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from plumbline_schemas.topics import Topic
 
-from plumbline_runtime import metrics
+from plumbline_runtime import failpoints, metrics
 from plumbline_runtime.assignment import Assignment, SeekingListener, by_partition, hold
 from plumbline_runtime.backoff import Abandoned, Backoff
 from plumbline_runtime.brakes import BrakeEngaged
@@ -165,6 +165,7 @@ class Consumption:
             return
         self.busy_since = began = time.monotonic()
         metrics.BATCH_SIZE.labels(self.group).observe(sum(map(len, batches.values())))
+        failpoints.hit(f"{self.group}.batch_taken")
         ends = await self._delivery.deliver_all(parts)
         for partition in batches:
             if partition.partition in ends:

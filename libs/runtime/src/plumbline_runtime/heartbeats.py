@@ -12,19 +12,12 @@ import asyncpg
 import structlog
 
 from plumbline_runtime.health import Health
-from plumbline_runtime.postgres import prepare_connection, server_settings
+from plumbline_runtime.postgres import UNREACHABLE, prepare_connection, server_settings
 from plumbline_runtime.settings import Settings
 
 _EVERY_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = 3.0
 
-_UNREACHABLE: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 _BEAT: Final = """
 insert into runtime.heartbeats (service, instance, pid, ready, conditions, addresses)
@@ -64,7 +57,7 @@ class Heartbeats:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await self._beat()
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             self._health.set("database", False, type(error).__name__)
             if not self._quiet:
                 structlog.get_logger().warning("heartbeat_failed", error=error)

@@ -24,6 +24,7 @@ from plumbline_runtime.brakes import KIND as BRAKE
 from plumbline_runtime.closing import close_client
 from plumbline_runtime.letters import Letter, LetterId, Mark, read_letter
 from plumbline_runtime.positions import check_positions, create_positions, read_positions
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.records import Batch, Fenced, Record
 from plumbline_runtime.settings import Settings
 
@@ -68,14 +69,7 @@ where kind = $3 and status = 'open'
 order by workspace, subject
 """
 
-_INTERRUPTED: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    KafkaError,
-    OSError,
-    TimeoutError,
-)
+_INTERRUPTED: Final = (*UNREACHABLE, KafkaError)
 
 
 class _Cause(NamedTuple):

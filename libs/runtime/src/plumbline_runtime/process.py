@@ -15,7 +15,7 @@ from plumbline_runtime.doorway import Front
 from plumbline_runtime.health import Health
 from plumbline_runtime.heartbeats import Heartbeats
 from plumbline_runtime.metrics import begin_process
-from plumbline_runtime.postgres import create_pool
+from plumbline_runtime.postgres import UNREACHABLE, create_pool
 from plumbline_runtime.producer import Producer, PublishFailed
 from plumbline_runtime.servers import HttpServer
 from plumbline_runtime.settings import Settings
@@ -29,15 +29,7 @@ Build = Callable[[Runtime], Awaitable[None]]
 _KAFKA_CHECK_SECONDS: Final = 2.0
 _POOL_CLOSE_SECONDS: Final = 3.0
 _CALLBACK_SECONDS: Final = 3.0
-_UNREACHABLE: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    KafkaError,
-    PublishFailed,
-    OSError,
-    TimeoutError,
-)
+_UNREACHABLE: Final = (*UNREACHABLE, KafkaError, PublishFailed)
 
 
 class Process:
@@ -203,7 +195,7 @@ async def _close_pool(pool: "asyncpg.Pool") -> None:
     try:
         async with asyncio.timeout(_POOL_CLOSE_SECONDS):
             await pool.close()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except UNREACHABLE as error:
         structlog.get_logger().warning("pool_close_forced", error=type(error).__name__)
         pool.terminate()
 

@@ -20,6 +20,7 @@ from prometheus_client import Gauge
 
 from plumbline_runtime import survey_metrics as found
 from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,13 +30,7 @@ _PATIENCE_SECONDS: Final = 20.0
 _PEEK_SECONDS: Final = 2.0
 _PEEK_BYTES: Final = 64 * 1024
 _STATES: Final = ("pending", "held", "failed")
-_UNREACHABLE: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    KafkaError,
-    OSError,
-    TimeoutError,
-)
+_UNREACHABLE: Final = (*UNREACHABLE, KafkaError)
 
 _POSITIONS: Final = "select group_id, topic, partition, next_offset from runtime.offsets"
 _OUTBOX: Final = "select workspace, sequence - published_up_to as n from matcher.outbox_view"

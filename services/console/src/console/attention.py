@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import asyncpg
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.outputs import AttentionItem, AttentionList
 
 from console.reach import NotRunning, connected, find_run, servers
@@ -39,7 +40,7 @@ def run_attention(
     except NotRunning as error:
         fail(str(error))
         return 1
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except UNREACHABLE as error:
         fail(f"PostgreSQL does not answer: {type(error).__name__}: {error}")
         return 1
     print_json(found) if as_json else _print(found)

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-import asyncpg
 from plumbline_runtime.circuit_rows import Standing, closed_off
+from plumbline_runtime.postgres import UNREACHABLE
 from rich.markup import escape
 
 from console.reach import connected
 
 _LOOK_SECONDS = 5.0
-_UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 Standings = Mapping[tuple[str, str], Standing]
 
@@ -38,7 +37,7 @@ async def tell_of_connections(database_url: Callable[[], str], say: Callable[[st
         try:
             async with connected(database_url()) as db:
                 found = await closed_off(db)
-        except _UNREACHABLE:
+        except UNREACHABLE:
             found = dict(told)
         for line in changes(told, found):
             say(line)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.outputs import AccountSearch, AccountShown, Output, Plan, Status
 
 from console import accounts, status
@@ -21,8 +22,6 @@ from console.reach import (
     servers,
 )
 from console.show import OUT, fail, print_json, table
-
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 def run_status(config: Path | None, *, as_json: bool) -> int:

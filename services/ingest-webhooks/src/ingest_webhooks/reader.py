@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 from plumbline_runtime import failpoints
 from plumbline_runtime.circuit import Admission
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.producer import PublishFailed
 from plumbline_schemas.errors import Retryable, VendorError
 
@@ -29,13 +30,7 @@ log = structlog.get_logger()
 
 _VENDOR_DOWN_PAUSE: Final = 30.0
 _CONNECT_SECONDS: Final = 5.0
-_INFRASTRUCTURE: Final = (
-    OSError,
-    TimeoutError,
-    PublishFailed,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-)
+_INFRASTRUCTURE: Final = (*UNREACHABLE, PublishFailed)
 
 
 class Gate(Protocol):

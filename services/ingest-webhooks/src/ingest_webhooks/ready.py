@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.postgres import UNREACHABLE
 
 SERVICES: Final = ("ingest-webhooks", "matcher", "writeback", "reconciler")
 _QUERY_SECONDS: Final = 1.0
@@ -129,7 +130,7 @@ class HeartbeatReadiness:
         try:
             async with asyncio.timeout(_QUERY_SECONDS):
                 rows = await self._pool.fetch(_HEARTBEATS)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREACHABLE as error:
             gap = {"service": "database", "missing": "answer", "detail": type(error).__name__}
             return False, {"ready": False, "missing": [gap]}
         beats = [

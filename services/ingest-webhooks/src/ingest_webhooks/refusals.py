@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 import structlog
 from plumbline_runtime.attention import close_attention, open_attention
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.attention import AttentionKind
 
 from ingest_webhooks.deliveries import Source
@@ -21,13 +22,6 @@ from ingest_webhooks.settings import IngestSettings
 log = structlog.get_logger()
 
 KIND: Final[AttentionKind] = "connection_refused"
-_INTERRUPTED: Final = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 
 class Tally:
@@ -72,7 +66,7 @@ class RefusalWatch:
         while not self._stopping.is_set():
             try:
                 await self.look(time.monotonic())
-            except _INTERRUPTED as error:
+            except UNREACHABLE as error:
                 log.warning("refusals_untold", error=type(error).__name__)
             try:
                 async with asyncio.timeout(self._settings.refusal_look):

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import asyncpg
 import structlog
 from plumbline_runtime import failpoints
-from plumbline_runtime.postgres import transaction
+from plumbline_runtime.postgres import UNREACHABLE, transaction
 from plumbline_runtime.producer import PublishFailed
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.ids import ExternalKey
@@ -191,6 +191,6 @@ class Matcher:
         for workspace in sorted(workspaces):
             try:
                 await outbox.flush(workspace)
-            except (PublishFailed, asyncpg.LockNotAvailableError) as error:
+            except (*UNREACHABLE, PublishFailed) as error:
                 # The changes are committed; the outbox keeps them and tries again by itself.
                 log.warning("publication_waits", workspace=workspace, error=error)

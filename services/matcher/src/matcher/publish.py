@@ -20,6 +20,7 @@ import orjson
 import structlog
 from plumbline_runtime import failpoints
 from plumbline_runtime.metrics import E2E_SECONDS
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_runtime.tracing import change_trace, traceparent
 from plumbline_schemas.envelope import Envelope
@@ -68,7 +69,7 @@ class OutboxPublisher:
         """Once more, at once, when the lock may have been lost while publishing."""
         try:
             return await self._flush_some(workspace)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except UNREACHABLE:
             if workspace not in self._doubtful:
                 raise
             log.warning("published_out_of_turn", workspace=workspace)
@@ -89,7 +90,7 @@ class OutboxPublisher:
         while not stopping.is_set():
             try:
                 await self.flush_all()
-            except (PublishFailed, asyncpg.LockNotAvailableError) as error:
+            except (*UNREACHABLE, PublishFailed) as error:
                 log.warning("publication_waits", error=error)
             try:
                 async with asyncio.timeout(pause_seconds):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 from plumbline_runtime.attention import close_attention, open_attention
-from plumbline_runtime.postgres import transaction
+from plumbline_runtime.postgres import UNREACHABLE, transaction
 
 from reconciler.walks import Walk
 
@@ -124,7 +124,7 @@ class Leadership:
                 async with asyncio.timeout(5 * _WATCH_SECONDS):
                     assert self._session is not None, "held() comes before"
                     await self._session.execute("select 1")
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except UNREACHABLE as error:
                 raise LeadershipLost(f"{type(error).__name__}: {error}") from error
             await asyncio.sleep(_WATCH_SECONDS)
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import asyncpg
 import structlog
 from plumbline_runtime.circuit import Admission
-from plumbline_runtime.postgres import transaction
+from plumbline_runtime.postgres import UNREACHABLE, transaction
 from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
 
 from writeback import queue, settle, store
@@ -114,7 +114,7 @@ class Deployment:
                 log.warning("properties_not_deployed", target=self._label, error=error)
                 await self._pause(self._retry_in(error, failures))
                 continue
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except UNREACHABLE as error:
                 log.warning("deploy_interrupted", target=self._label, error=type(error).__name__)
                 await self._pause(self._settings.lock_retry)
                 continue

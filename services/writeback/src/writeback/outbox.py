@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_runtime.tracing import traceparent
 from plumbline_schemas.attention import Attention, AttentionKind
@@ -129,8 +130,7 @@ class Outbox:
             try:
                 if await self.publish() == _LIMIT:
                     continue
-            except (PublishFailed, OSError, TimeoutError, asyncpg.PostgresError,
-                    asyncpg.InterfaceError) as error:  # fmt: skip
+            except (*UNREACHABLE, PublishFailed) as error:
                 log.warning("outbox_interrupted", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue

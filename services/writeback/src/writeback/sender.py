@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import asyncpg
 import structlog
 from plumbline_runtime.circuit import Admission
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import queue, settle, store
@@ -34,7 +35,6 @@ log = structlog.get_logger()
 _CONNECT_SECONDS: Final = 5.0
 _BACKLOG_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 1.0
-_INFRASTRUCTURE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Deployed(Protocol):
@@ -102,13 +102,13 @@ class Sender:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     conn = await self._connect()
-            except _INFRASTRUCTURE as error:
+            except UNREACHABLE as error:
                 log.warning("sender_cannot_connect", target=self.label, error=type(error).__name__)
                 await self._pause(self._settings.lock_retry)
                 continue
             try:
                 await self._lead(conn)
-            except _INFRASTRUCTURE as error:
+            except UNREACHABLE as error:
                 log.warning("sender_interrupted", target=self.label, error=error)
                 await self._pause(self._settings.lock_retry)
             finally:
