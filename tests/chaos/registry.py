@@ -24,7 +24,7 @@ class Case:
     play: Play
     settle_seconds: float
     soak: bool
-    everyday: bool
+    everyday: bool = True
 
 
 CASES: Final[dict[str, Case]] = {}
