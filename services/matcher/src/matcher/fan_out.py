@@ -23,7 +23,7 @@ from plumbline_schemas.observations import (
 from matcher.cause import cause_of
 from matcher.decide import refold_all, take_object, take_own
 from matcher.gather import Seeds, gather
-from matcher.loading import look_up_by_index, read_workspace
+from matcher.loading import read_workspace
 from matcher.matching import rematch
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
@@ -83,7 +83,6 @@ async def catalogue_with_dependants(
     """
 
     async def look_up(conn: asyncpg.Connection) -> set[ExternalKey]:
-        await look_up_by_index(conn)
         rows = await conn.fetch(_DEPENDED_ON, list(keys))
         return {ExternalKey(row["key"]) for row in rows}
 
@@ -106,7 +105,6 @@ class FanOut:
         advance: Callable[[asyncpg.Connection], Awaitable[None]],
     ) -> bool:
         """One transaction; True when it was the last one of this record."""
-        await look_up_by_index(conn)
         workspace = await read_workspace(conn, observation.workspace)
         was = replace(workspace)
         after = _resume(workspace, place)

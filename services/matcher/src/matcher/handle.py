@@ -20,7 +20,7 @@ from plumbline_schemas.topics import Topic
 from matcher.decide import decide
 from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
 from matcher.gather import gather, news_among, seeds_of
-from matcher.loading import look_up_by_index, read_workspace
+from matcher.loading import read_workspace
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
 from matcher.snapshot import Snapshot
@@ -142,7 +142,6 @@ class Matcher:
         end = run[-1].offset + 1
 
         async def work(conn: asyncpg.Connection) -> None:
-            await look_up_by_index(conn)
             for workspace, observations in sorted(by_workspace.items()):
                 await self._fold_workspace(conn, workspace, observations)
             await self._advance(batch, conn, end)

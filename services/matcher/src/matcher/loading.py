@@ -1,7 +1,7 @@
 """Reads of the matcher's tables, many keys a round trip."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 import orjson
@@ -12,21 +12,6 @@ from plumbline_schemas.internal import WorkspaceConfig
 from matcher.rows import AccountRow, DecisionRow, LinkRow, ObjectRow, WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.stored import unpack_held
-
-_PLANNING: Final = """
-select set_config('plan_cache_mode', 'force_custom_plan', true),
-       set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true)
-"""
-
-
-async def look_up_by_index(conn: asyncpg.Connection) -> None:
-    """For this transaction: every read is a look-up of known keys, so plan it as one.
-
-    A statement planned while its table was empty, or before its first ANALYZE, would otherwise go
-    on scanning whole tables when they have grown (measured: 10 s instead of 2 ms).
-    """
-    await conn.execute(_PLANNING)
 
 
 async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceRow:
