@@ -108,4 +108,9 @@ def test_every_point_is_passed_somewhere_and_every_hit_is_a_point() -> None:
     passed = set()
     for source in (ROOT / "services").glob("*/src/**/*.py"):
         passed |= set(re.findall(r'failpoints\.(?:hit|during)\(\s*"([^"]+)"', source.read_text()))
+    # The consumer boundary is every service's: it names the point after its group.
+    boundary = (ROOT / "libs/runtime/src/plumbline_runtime/consumption.py").read_text()
+    taken = re.findall(r'failpoints\.hit\(f"\{self\.group\}\.(\w+)"\)', boundary)
+    assert taken == ["batch_taken"]
+    passed |= {name for name in failpoints.NAMES if name.endswith(".batch_taken")}
     assert passed == failpoints.NAMES
