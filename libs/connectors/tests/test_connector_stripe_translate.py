@@ -15,7 +15,8 @@ from plumbline_connectors.stripe.translate import (
     translate_event,
     translate_object,
 )
-from plumbline_schemas.billing import BillingCustomer, Invoice, Price, Subscription
+from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
+from plumbline_schemas.catalogue import Price
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import decode_observation, encode_observation
 

@@ -11,7 +11,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-from plumbline_schemas.billing import Price, Recurring, Subscription, SubscriptionItem
+from plumbline_schemas.billing import Subscription, SubscriptionItem
+from plumbline_schemas.catalogue import Price, Recurring
 
 from plumbline_domain.subscriptions import started
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plumbline_schemas.billing import Price, SubscriptionItem
+from plumbline_schemas.billing import SubscriptionItem
+from plumbline_schemas.catalogue import Price
 from plumbline_schemas.ids import ExternalKey, external_key
 
 from plumbline_domain.sighting import EPOCH, Catalogue, SeenSubscription, Sighting

@@ -5,16 +5,11 @@ These are ours, never the vendor's shape. Amounts are decimal strings of *minor 
 """
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class Body(BaseModel):
-    """A frozen model of one whole vendor object; unknown fields of a newer producer are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+from plumbline_schemas.catalogue import Body, Discount, Price, TaxRate
 
 
 class BillingCustomer(Body):
@@ -31,36 +26,10 @@ class BillingCustomer(Body):
     """The company named by the metadata key that the connection's `metadata.company` names."""
     discounts: tuple[str, ...] = ()
     """Ids of the customer's own discounts."""
-
-
-class Recurring(Body):
-    """How often a price bills: every `interval_count` `interval`s."""
-
-    interval: str
-    interval_count: int = 1
-    usage_type: str = "licensed"
-
-
-class Price(Body):
-    """A price, alone or inside a subscription item."""
-
-    price_id: str
-    product: str | None = None
-    """Vendor id of the product."""
-    product_name: str | None = None
-    """Only when the vendor embedded the whole product."""
-    lookup_key: str | None = None
-    nickname: str | None = None
-    currency: str
-    unit_amount: Decimal | None = None
-    """Minor units for one, up to 12 decimal places; None for tiered prices."""
-    billing_scheme: str = "per_unit"
-    tiers_mode: str | None = None
-    transform_quantity: dict[str, str | int] | None = None
-    recurring: Recurring | None = None
-    """None for a one-time price."""
-    tax_behavior: str | None = None
-    active: bool = True
+    discount_objects: tuple[Discount, ...] = ()
+    """Those of them that the vendor embedded; the others are bare ids."""
+    default_payment_method: str | None = None
+    """`invoice_settings.default_payment_method`, else `default_source`."""
 
 
 class SubscriptionItem(Body):
@@ -76,6 +45,10 @@ class SubscriptionItem(Body):
     trial_end: datetime | None = None
     """The item's own trial (endive's `current_trial`)."""
     discounts: tuple[str, ...] = ()
+    discount_objects: tuple[Discount, ...] = ()
+    """Those of them that the vendor embedded; the others are bare ids."""
+    tax_rates: tuple[TaxRate, ...] = ()
+    """The item's own; if it has any they replace the subscription's."""
     tax_rates_inclusive: bool = False
 
 
@@ -107,14 +80,33 @@ class Subscription(Body):
     """The vendor's page of items said `has_more`: the rest must be read."""
     discounts: tuple[str, ...] = ()
     """Ids of the subscription's own discounts, embedded or not."""
+    discount_objects: tuple[Discount, ...] = ()
+    """Those of them that the vendor embedded; the others are bare ids."""
+    default_tax_rates: tuple[TaxRate, ...] = ()
     tax_rates_inclusive: bool = False
     latest_invoice: str | None = None
     automatic_tax: bool | None = None
     """Whether the vendor works out taxes itself; None when the producer does not say."""
+    default_payment_method: str | None = None
+    """`default_payment_method`, else `default_source`."""
+    schedule: str | None = None
+
+
+class InvoiceLine(Body):
+    """One line of an invoice, as far as usage needs it."""
+
+    subscription_item: str | None = None
+    price: str | None = None
+    """Vendor id of the price."""
+    amount: int = 0
+    """Minor units, before discounts and exclusive tax."""
+    proration: bool = False
+    period_start: datetime | None = None
+    period_end: datetime | None = None
 
 
 class Invoice(Body):
-    """A Stripe invoice, as far as payment health needs it. Amounts are integer minor units."""
+    """A Stripe invoice. Amounts are integer minor units."""
 
     status: str | None = None
     subscription: str | None = None
@@ -124,6 +116,13 @@ class Invoice(Body):
     amount_paid: int = 0
     amount_remaining: int = 0
     total: int = 0
+    total_excluding_tax: int | None = None
+    """None: not said."""
+    post_payment_credit_notes: int = 0
+    """Credited after it was paid (`post_payment_credit_notes_amount`)."""
+    lines: tuple[InvoiceLine, ...] = ()
+    """Those that the payload holds."""
+    lines_truncated: bool = False
     attempted: bool = False
     attempt_count: int = 0
     collection_method: str | None = None
@@ -137,15 +136,58 @@ class Invoice(Body):
     uncollectible_reason: str | None = None
 
 
-class Product(Body):
-    """A Stripe product: the name a plan falls back to."""
+class Charge(Body):
+    """A charge: what was taken and what was given back, in integer minor units."""
 
-    name: str | None = None
-    active: bool = True
+    status: str | None = None
+    created: datetime | None = None
+    currency: str | None = None
+    amount: int = 0
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    invoice: str | None = None
+    """Up to acacia."""
+    payment_intent: str | None = None
 
 
-BillingKind = Literal["customer", "subscription", "invoice", "product", "price"]
-CATALOGUE_KINDS = frozenset({"product", "price"})
+class CreditNote(Body):
+    """A credit note. Only what was credited after payment takes from the lifetime value."""
+
+    status: str | None = None
+    created: datetime | None = None
+    invoice: str | None = None
+    currency: str | None = None
+    amount: int = 0
+    pre_payment_amount: int | None = None
+    post_payment_amount: int | None = None
+    refunds: tuple[str, ...] = ()
+    """Refunds that paid it out: those are in their charges' `amount_refunded` already."""
+    refunded_amount: int | None = None
+    """Minor units of `post_payment_amount` that went out as refunds; None: not said."""
+
+
+class PaymentMethod(Body):
+    """A payment method; `exp_month` and `exp_year` only of cards."""
+
+    type: str | None = None
+    created: datetime | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+
+
+BillingKind = Literal[
+    "customer",
+    "subscription",
+    "invoice",
+    "product",
+    "price",
+    "coupon",
+    "tax_rate",
+    "charge",
+    "credit_note",
+    "payment_method",
+]
+CATALOGUE_KINDS = frozenset({"product", "price", "coupon", "tax_rate"})
 
 
 class PreviousAttributes(BaseModel):

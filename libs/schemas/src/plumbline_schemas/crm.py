@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from plumbline_schemas.billing import Body
+from plumbline_schemas.catalogue import Body
 
 
 class CrmRecord(Body):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from plumbline_schemas.billing import Body
+from plumbline_schemas.catalogue import Body
 
 
 class Tick(Body):

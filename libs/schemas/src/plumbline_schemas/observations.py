@@ -6,11 +6,20 @@ once with `decode_observation`.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from plumbline_schemas.billing import BillingCustomer, Invoice, Price, Product, Subscription
+from plumbline_schemas.billing import (
+    BillingCustomer,
+    BillingKind,
+    Charge,
+    CreditNote,
+    Invoice,
+    PaymentMethod,
+    Subscription,
+)
+from plumbline_schemas.catalogue import Coupon, Price, Product, TaxRate
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey, external_key
 from plumbline_schemas.internal import Decision, Tick, WalkMarker, WorkspaceConfig
@@ -91,6 +100,36 @@ class PriceObservation(Observation[Price]):
     kind: Literal["price"] = "price"
 
 
+class CouponObservation(Observation[Coupon]):
+    """A coupon of the catalogue was seen."""
+
+    kind: Literal["coupon"] = "coupon"
+
+
+class TaxRateObservation(Observation[TaxRate]):
+    """A tax rate of the catalogue was seen."""
+
+    kind: Literal["tax_rate"] = "tax_rate"
+
+
+class ChargeObservation(Observation[Charge]):
+    """A charge was seen."""
+
+    kind: Literal["charge"] = "charge"
+
+
+class CreditNoteObservation(Observation[CreditNote]):
+    """A credit note was seen."""
+
+    kind: Literal["credit_note"] = "credit_note"
+
+
+class PaymentMethodObservation(Observation[PaymentMethod]):
+    """A payment method was seen."""
+
+    kind: Literal["payment_method"] = "payment_method"
+
+
 class CompanyObservation(Observation[CrmRecord]):
     """A CRM company (HubSpot company, Salesforce account) was seen."""
 
@@ -133,6 +172,11 @@ AnyObservation = Annotated[
     | InvoiceObservation
     | ProductObservation
     | PriceObservation
+    | CouponObservation
+    | TaxRateObservation
+    | ChargeObservation
+    | CreditNoteObservation
+    | PaymentMethodObservation
     | CompanyObservation
     | ContactObservation
     | TickObservation
@@ -143,7 +187,7 @@ AnyObservation = Annotated[
 ]
 
 OBSERVATION_ADAPTER: TypeAdapter[AnyObservation] = TypeAdapter(AnyObservation)
-BILLING_KINDS = frozenset({"customer", "subscription", "invoice", "product", "price"})
+BILLING_KINDS: frozenset[str] = frozenset(get_args(BillingKind))
 CRM_KINDS = frozenset({"company", "contact"})
 OWN_KINDS = frozenset({"tick", "walk", "decision", "config"})
 

@@ -12,7 +12,8 @@ from plumbline_domain.sighting import (
     SeenProduct,
     SeenSubscription,
 )
-from plumbline_schemas.billing import BillingCustomer, Body, Invoice, Price, Product, Subscription
+from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
+from plumbline_schemas.catalogue import Body, Price, Product
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from plumbline_schemas.billing import Price, Product, Recurring
+from plumbline_schemas.catalogue import Price, Product, Recurring
 
 from plumbline_connectors.stripe.reading import Fields
 

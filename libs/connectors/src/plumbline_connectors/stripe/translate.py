@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from plumbline_schemas.billing import Body, Invoice, Subscription
+from plumbline_schemas.billing import Invoice, Subscription
+from plumbline_schemas.catalogue import Body
 from plumbline_schemas.ids import ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
