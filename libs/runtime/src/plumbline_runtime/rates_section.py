@@ -31,6 +31,11 @@ def check_rates_source(value: str) -> str:
     return value
 
 
+def without_query(address: str) -> str:
+    """The address as messages name it."""
+    return address.partition("?")[0]
+
+
 class RatesSection(Section):
     """The European Central Bank's CSV: units of each currency for one euro."""
 
@@ -45,6 +50,11 @@ class RatesSection(Section):
         if not self.source.startswith(FILE):
             return None
         return Path(self.source.removeprefix(FILE))
+
+    @property
+    def shown(self) -> str:
+        """The source as messages name it, less a query, which may hold a key."""
+        return self.source if self.path is not None else without_query(self.source)
 
     def beside(self, folder: Path) -> "RatesSection":
         """The same, a relative path as seen from the deployment file's folder."""

@@ -9,9 +9,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import httpx
+from plumbline_runtime.rates_section import without_query
 
 SIZE_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of the CSV; the bank's whole history has 2 MB."""
@@ -107,8 +107,7 @@ class RateAddress:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        parts = urlsplit(address)
-        self.name = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        self.name = without_query(address)
 
     async def look(self, seen: Seen) -> Content | None:
         """No redirect is followed, no proxy of the environment used (design 12)."""
