@@ -60,10 +60,10 @@ def logged(config: DeploymentConfig) -> WorkspaceConfig:
     [
         ("", "plumbline"),
         ('[policies]\nmrr = "chartmogul"\n', "chartmogul"),
-        ("[policies.mrr]\nonce = true\n", {"once": True}),
+        ('[policies.mrr]\nonce = "counted"\n', {"once": "counted"}),
         (
-            '[policies.mrr]\nbase = "profitwell"\nunpaid_days = 30\npaused = "zero"\n',
-            {"base": "profitwell", "unpaid_days": 30, "paused": "zero"},
+            '[policies.mrr]\nbase = "profitwell"\nowing_days = 20\nunpaid = "zero"\n',
+            {"base": "profitwell", "owing_days": 20, "unpaid": "zero"},
         ),
     ],
 )
@@ -79,7 +79,7 @@ def test_the_mrr_policy_is_a_name_or_a_table(load: Load, text: str, mrr: object)
     [
         ("[policies]\nmrr = 1\n", "policies.mrr: found 1, expected one of plumbline,"),
         ('[policies.mrr]\nbase = "mine"\n', "policies.mrr.base: found 'mine', expected one of"),
-        ("[policies.mrr]\npaused = [1]\n", "policies.mrr.paused: expected a text in quotes,"),
+        ("[policies.mrr]\nunpaid = [1]\n", "policies.mrr.unpaid: expected a text in quotes,"),
         (
             '[policies]\nat_risk = ["late"]\n',
             "policies.at_risk.0: found 'late', expected 'payment_trouble' or",
