@@ -95,6 +95,7 @@ class Log:
         return self.add("subscription", vendor_id, {**body, **changes}, customer=customer, **facts)
 
     def invoice(self, vendor_id: str, customer: str, **changes: Any) -> AnyObservation:
+        facts = {name: changes.pop(name) for name in ("vendor_time_ms",) if name in changes}
         body = {
             "status": "paid",
             "amount_paid": 10000,
@@ -102,7 +103,7 @@ class Log:
             "collection_method": "charge_automatically",
             "finalized_at": START,
         }
-        return self.add("invoice", vendor_id, {**body, **changes}, customer=customer)
+        return self.add("invoice", vendor_id, {**body, **changes}, customer=customer, **facts)
 
     def company(self, vendor_id: str, *domains: str, **changes: Any) -> AnyObservation:
         facts = {

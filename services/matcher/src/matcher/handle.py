@@ -66,7 +66,6 @@ class Matcher:
         self._outbox = outbox
         self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts)
         self._turn = asyncio.Lock()
-        self._committed: dict[int, int] = {}
         self._publishing: asyncio.Task[None] | None = None
 
     async def handle(self, batch: Batch) -> None:
@@ -88,24 +87,14 @@ class Matcher:
             await task
 
     async def _decode(self, batch: Batch) -> list[Entry]:
-        """What an earlier attempt at this batch committed is left out."""
-        done = self._done(batch) or 0
         entries = []
         for record in batch.records:
-            if record.offset < done:
-                continue
             try:
                 entries.append(Entry(record.offset, decode_record(record)))
             except Undecodable as error:
                 await self._dead_letters.send(record, batch.topic, reason=error.reason, error=error)
                 entries.append(Entry(record.offset, None))
         return entries
-
-    def _done(self, batch: Batch) -> int | None:
-        committed = self._committed.get(batch.partition)
-        if committed is None or not batch.position < committed <= batch.end:
-            return None
-        return committed
 
     async def _fold(self, batch: Batch, entries: Sequence[Entry]) -> None:
         catalogue = await self._catalogue(entries)
@@ -147,7 +136,6 @@ class Matcher:
             await self._advance(batch, conn, end)
 
         await transaction(self._pool, work)
-        self._committed[batch.partition] = end
 
     async def _fold_workspace(
         self, conn: asyncpg.Connection, workspace: str, observations: Sequence[AnyObservation]
@@ -173,11 +161,8 @@ class Matcher:
                 self._fan_out.step, place=place, observation=observation, advance=advance
             )
             finished = await transaction(self._pool, step)
-        self._committed[batch.partition] = offset + 1
 
     async def _advance(self, batch: Batch, conn: asyncpg.Connection, end: int) -> None:
-        """Move the position from what was really committed, not from what was once asked for."""
-        batch.advanced_to = self._done(batch)
         await batch.advance(conn, end)
         failpoints.hit("matcher.before_commit")
 
