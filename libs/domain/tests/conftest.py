@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from plumbline_domain.sighting import Customer, Seen, SeenInvoice, SeenSubscription, Sighting
+from plumbline_domain.customer import Customer
+from plumbline_domain.holdings import hold
+from plumbline_domain.shares import share_of
+from plumbline_domain.sighting import Seen, SeenInvoice, SeenSubscription, Sighting
 from plumbline_schemas.billing import Invoice, Subscription
 from plumbline_schemas.ids import external_key
 
@@ -77,12 +80,18 @@ def invoice(vendor_id: str = "in_1", **changes: Any) -> SeenInvoice:
 
 
 def customer(vendor_id: str = "cus_1", **changes: Any) -> Customer:
+    """A customer with these `subscriptions` and `invoices`, summed up at the tests' instant."""
+    subscriptions, invoices = changes.pop("subscriptions", ()), changes.pop("invoices", ())
+    shares = [share_of(seen.id, seen.body, currency="eur", at=AT) for seen in subscriptions]
+    seen_all = (*subscriptions, *invoices)
     plain: dict[str, Any] = {
         "key": external_key("acme", "stripe", "customer", vendor_id),
         "body": None,
         "sighting": sighting(vendor_id),
         "deletion": None,
         "test_mode": False,
+        "holdings": hold(subscriptions, shares, invoices, at=AT),
+        "latest": max([AT, *(seen.sighting.vendor_time for seen in seen_all)]),
     }
     return Customer(**{**plain, **changes})
 

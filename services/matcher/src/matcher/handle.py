@@ -140,15 +140,21 @@ class Matcher:
     async def _fold_workspace(
         self, conn: asyncpg.Connection, workspace: str, observations: Sequence[AnyObservation]
     ) -> None:
-        row = await read_workspace(conn, workspace)
-        was = replace(row)
-        snapshot = Snapshot(row)
-        news = await news_among(conn, snapshot, observations)
-        if not news:
-            return
-        await gather(conn, snapshot, seeds_of(one.observation for one in news))
-        for observation, glance in news:
-            decide(snapshot, observation, glance)
+        was = await read_workspace(conn, workspace)
+        unloaded: set[ExternalKey] = set()
+        while True:
+            snapshot = Snapshot(replace(was))
+            news = await news_among(conn, snapshot, observations)
+            if not news:
+                return
+            seeds = seeds_of(one.observation for one in news)
+            seeds.objects |= unloaded
+            await gather(conn, snapshot, seeds)
+            for observation, glance in news:
+                decide(snapshot, observation, glance)
+            if not snapshot.unloaded:
+                break
+            unloaded |= snapshot.unloaded
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:

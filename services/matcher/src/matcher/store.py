@@ -10,6 +10,7 @@ from plumbline_domain.account import FOLD_VERSION
 from plumbline_domain.identity import NORM_VERSION
 from plumbline_runtime.records import Fenced
 
+from matcher.kept import KEPT_VERSION, pack
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot, side_of
 from matcher.stored import pack_held
@@ -48,6 +49,7 @@ async def apply(
 def _statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement]:
     """What is to be stored, written one table after the other."""
     yield from _objects(snapshot)
+    yield from _kept(snapshot)
     yield from _match_keys(snapshot)
     yield from _accounts(snapshot)
     yield from _links(snapshot)
@@ -123,17 +125,19 @@ def _objects(snapshot: Snapshot) -> Iterator[Statement]:
     yield Statement(
         """insert into matcher.objects
                (workspace, key, kind, parent_key, vendor_time_ms, deleted, content_hash, body,
-                held, needs)
+                held, needs, facts, facts_version)
            select $1, key, kind, parent_key, vendor_time_ms, deleted, content_hash, body::json,
-                  held::json, needs::text[]
+                  held::json, needs::text[], facts::json,
+                  case when facts is not null then $12::int end
            from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[],
-                       $7::text[], $8::text[], $9::text[], $10::text[])
+                       $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
                 as fresh (key, kind, parent_key, vendor_time_ms, deleted, content_hash, body,
-                          held, needs)
+                          held, needs, facts)
            on conflict (workspace, key) do update set
                parent_key = excluded.parent_key, vendor_time_ms = excluded.vendor_time_ms,
                deleted = excluded.deleted, content_hash = excluded.content_hash,
-               body = excluded.body, held = excluded.held, needs = excluded.needs""",
+               body = excluded.body, held = excluded.held, needs = excluded.needs,
+               facts = excluded.facts, facts_version = excluded.facts_version""",
         (
             snapshot.workspace.workspace,
             [row.key for row in rows],
@@ -145,6 +149,26 @@ def _objects(snapshot: Snapshot) -> Iterator[Statement]:
             [None if version is None else dumps(version.content) for version in standing],
             [dumps(pack_held(row.held)) for row in rows],
             [array_text(sorted(row.needs)) for row in rows],
+            [pack(snapshot.kept[row.key]) if row.key in snapshot.kept else None for row in rows],
+            KEPT_VERSION,
+        ),
+    )
+
+
+def _kept(snapshot: Snapshot) -> Iterator[Statement]:
+    """Shares worked out again of objects that did not change."""
+    keys = sorted(snapshot.changed_kept - snapshot.changed_objects)
+    if not keys:
+        return
+    yield Statement(
+        """update matcher.objects o set facts = fresh.facts::json, facts_version = $4
+           from unnest($2::text[], $3::text[]) as fresh (key, facts)
+           where o.workspace = $1 and o.key = fresh.key""",
+        (
+            snapshot.workspace.workspace,
+            keys,
+            [pack(snapshot.kept[key]) for key in keys],
+            KEPT_VERSION,
         ),
     )
 
