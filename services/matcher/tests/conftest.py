@@ -151,12 +151,12 @@ class Topics:
 class Bench:
     """A matcher on a database of its own."""
 
-    def __init__(self, pool: asyncpg.Pool, *, fan_out_accounts: int = 500) -> None:
+    def __init__(self, pool: asyncpg.Pool, **sizes: int) -> None:
         self.pool = pool
         self.dead = Dead()
         self.topics = Topics()
         self.outbox = OutboxPublisher(pool, self.topics)
-        self.matcher = Matcher(pool, self.dead, self.outbox, fan_out_accounts=fan_out_accounts)
+        self.matcher = Matcher(pool, self.dead, self.outbox, **sizes)
 
     async def fold(self, records: Sequence[Record], *, size: int = 500) -> None:
         await create_positions(self.pool, GROUP, OBSERVATIONS.name, {0: 0})

@@ -154,9 +154,9 @@ async def test_random_histories_do_not_depend_on_batches(pool: Any, kit: Any, se
     """One record at a time is the definition; the rest are ways to be fast."""
     log = History(kit, seed).write(120)
     found = {}
-    for size, fan_out in ((1, 500), (5, 2), (37, 500), (500, 3)):
+    for size, fan_out, large in ((1, 500, 99), (5, 2, 99), (7, 500, 1), (37, 500, 1), (500, 3, 99)):
         await pool.execute(EMPTY)
-        bench = kit.bench(pool, fan_out_accounts=fan_out)
+        bench = kit.bench(pool, fan_out_accounts=fan_out, large_customer=large)
         await bench.run(log, size=size)
         found[size] = await digest(pool)
     assert len(set(found.values())) == 1, found

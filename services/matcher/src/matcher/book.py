@@ -51,6 +51,9 @@ class Book:
 
     def __init__(self) -> None:
         self._place: dict[ExternalKey, int] = {}
+        self._grounds: str | None = None
+        self.needs: set[ExternalKey] = set()
+        """Catalogue objects that any of them depends on, or did."""
         self._leaves: list[_Leaf] = []
         self._branches: list[_Branch] = []
         self._grow(1)
@@ -58,9 +61,27 @@ class Book:
     def __len__(self) -> int:
         return len(self._place)
 
+    def get(self, key: ExternalKey) -> Kept | None:
+        """What is kept of one object."""
+        place = self._place.get(key)
+        return None if place is None else self._leaves[place].kept[key]
+
     def objects(self) -> Iterable[Kept]:
         """All of them, in no order."""
         return (kept for leaf in self._leaves for kept in leaf.kept.values())
+
+    def doubtful(self, at: datetime) -> Iterable[Kept]:
+        """Those that no sum holds for at the instant `at`: only their shares may be stale."""
+        for leaf in self._leaves:
+            if leaf.sum is None or leaf.summed_at > at or not leaf.sum.holds(at):
+                yield from leaf.kept.values()
+
+    def stand_on(self, grounds: str) -> None:
+        """Forget the sums if what all the shares stand on has changed."""
+        if grounds != self._grounds:
+            self._grounds = grounds
+            for place in range(len(self._leaves)):
+                self._touch(place)
 
     def put(self, kept: Kept) -> None:
         """Take in an object, in place of what was known of it."""
@@ -73,16 +94,12 @@ class Book:
             self._touch(before)
         self._leaves[place].kept[key] = kept
         self._place[key] = place
+        self.needs |= kept.needs
         self._touch(place)
 
     def update(self, kept: Kept) -> None:
         """Remember a share worked out while summing up, which changes no sum."""
         self._leaves[self._place[kept.key]].kept[kept.key] = kept
-
-    def forget_sums(self) -> None:
-        """What all the shares stand on has changed."""
-        for place in range(len(self._leaves)):
-            self._touch(place)
 
     @property
     def latest(self) -> datetime:

@@ -107,7 +107,7 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
         return
     workspace, connection, _, _ = row.key.split("/", 3)
     subscription = external_key(workspace, connection, "subscription", invoice.subscription)
-    if not snapshot.knows(subscription):
+    if snapshot.book(row.parent_key).get(subscription) is None:
         want_read(snapshot, subscription, "missing", cause)
 
 

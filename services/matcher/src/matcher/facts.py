@@ -75,14 +75,10 @@ def needs_of(row: ObjectRow) -> frozenset[ExternalKey]:
 
 
 def keep(snapshot: Snapshot, row: ObjectRow) -> None:
-    """Keep beside a changed object what its account needs of it.
-
-    A customer's own discounts are grounds for the shares of all its subscriptions.
-    """
-    if row.kind == "customer":
-        snapshot.book(row.key).forget_sums()
+    """Keep beside a changed object what its account needs of it."""
     if row.kind in KEPT_KINDS:
-        snapshot.load_kept(kept_of(row, snapshot.kept.get(row.key)))
+        snapshot.load_kept(kept_of(row, snapshot.book(row.parent_key).get(row.key)))
+        snapshot.changed_kept[row.key] = row.parent_key
 
 
 def kept_of(row: ObjectRow, known: Kept | None = None) -> Kept:
@@ -119,16 +115,15 @@ def members_of(
 def _customer(
     snapshot: Snapshot, key: ExternalKey, row: ObjectRow | None, at: datetime
 ) -> Customer:
-    body = None if row is None else body_of(row, BillingCustomer)
+    book, grounds = snapshot.book(key), grounds_of(snapshot, key)
+    book.stand_on(grounds)
     return Customer(
         key=key,
-        body=body,
+        body=None if row is None else body_of(row, BillingCustomer),
         sighting=None if row is None else sighting_of(row),
         deletion=None if row is None else deletion_of(row),
         test_mode=snapshot.workspace.test_mode(key.split("/", 2)[1]),
-        holdings=snapshot.book(key).holdings(
-            partial(_share, snapshot, grounds_of(snapshot, key)), at
-        ),
+        holdings=book.holdings(partial(_share, snapshot, grounds), at),
     )
 
 
@@ -149,8 +144,9 @@ def stale_shares(
     stale = set()
     for key in customers:
         book, grounds = snapshot.book(key), grounds_of(snapshot, key)
+        book.stand_on(grounds)
         at = max(at, book.latest)
-        for kept in book.objects():
+        for kept in book.doubtful(at):
             if kept.kind == "subscription" and kept.seen is not None:
                 priced = kept.priced
                 holds = priced is not None and priced.holds(grounds, at)
@@ -174,21 +170,19 @@ def _share(snapshot: Snapshot, grounds: str, kept: Kept, at: datetime) -> Share:
         return NO_SHARE
     share = share_of(seen.id, seen.body, currency=config.currency, at=at)
     fresh = kept._replace(priced=Priced(grounds, at, share))
-    snapshot.kept[kept.key] = fresh
-    snapshot.changed_kept.add(kept.key)
-    if kept.parent_key is not None:
-        snapshot.book(kept.parent_key).update(fresh)
+    snapshot.book(kept.parent_key).update(fresh)
+    snapshot.changed_kept[kept.key] = kept.parent_key
     return share
 
 
 def catalogue(snapshot: Snapshot, customers: list[Customer]) -> Catalogue:
     """The catalogue objects that these customers' subscriptions name."""
-    wanted = {
-        key
-        for member in customers
-        for seen in member.subscriptions
-        for key in snapshot.kept[seen.key].needs
-    }
+    wanted: set[ExternalKey] = set()
+    for member in customers:
+        book = snapshot.book(member.key)
+        for seen in member.subscriptions:
+            kept = book.get(seen.key)
+            wanted |= frozenset() if kept is None else kept.needs
     rows = [snapshot.objects[key] for key in sorted(wanted) if key in snapshot.objects]
     products, prices = {}, {}
     for row in rows:

@@ -262,7 +262,8 @@ async def _gather_accounts(
         customers |= set(snapshot.customers_of(account))
     await load_accounts(conn, snapshot, accounts)
     await load_objects(conn, snapshot, (seeds.objects | customers) - snapshot.objects.keys())
-    await load_kept(conn, snapshot, customers)
+    await load_kept(conn, snapshot, customers - snapshot.complete)
+    snapshot.complete |= customers
     stale = stale_shares(snapshot, customers, seeds.newest) - snapshot.objects.keys()
-    needed = seeds.catalogue.union(*(kept.needs for kept in snapshot.kept.values()))
+    needed = seeds.catalogue.union(*(book.needs for book in snapshot.books.values()))
     await load_objects(conn, snapshot, stale | needed - snapshot.objects.keys())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -23,6 +23,7 @@ from matcher.gather import gather, news_among, seeds_of
 from matcher.loading import read_workspace
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
+from matcher.shelf import Shelf
 from matcher.snapshot import Snapshot
 from matcher.store import apply
 
@@ -60,12 +61,14 @@ class Matcher:
         outbox: Outbox | None,
         *,
         fan_out_accounts: int = 500,
+        large_customer: int = 200,
     ) -> None:
         self._pool = pool
         self._dead_letters = dead_letters
         self._outbox = outbox
         self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts)
         self._turn = asyncio.Lock()
+        self._shelves: dict[int, Shelf] = defaultdict(partial(Shelf, large=large_customer))
         self._publishing: asyncio.Task[None] | None = None
 
     async def handle(self, batch: Batch) -> None:
@@ -130,23 +133,33 @@ class Matcher:
                 by_workspace[entry.observation.workspace].append(entry.observation)
         end = run[-1].offset + 1
 
-        async def work(conn: asyncpg.Connection) -> None:
-            for workspace, observations in sorted(by_workspace.items()):
-                await self._fold_workspace(conn, workspace, observations)
-            await self._advance(batch, conn, end)
+        shelf = self._shelves[batch.partition]
 
-        await transaction(self._pool, work)
+        async def work(conn: asyncpg.Connection) -> list[Snapshot]:
+            folded = []
+            for workspace, observations in sorted(by_workspace.items()):
+                lend = partial(shelf.lend, position=run[0].offset)
+                folded.append(await self._fold_workspace(conn, workspace, observations, lend))
+            await self._advance(batch, conn, end)
+            return folded
+
+        shelf.take_back(await transaction(self._pool, work), end)
 
     async def _fold_workspace(
-        self, conn: asyncpg.Connection, workspace: str, observations: Sequence[AnyObservation]
-    ) -> None:
+        self,
+        conn: asyncpg.Connection,
+        workspace: str,
+        observations: Sequence[AnyObservation],
+        lend: Callable[[Snapshot], None],
+    ) -> Snapshot:
         was = await read_workspace(conn, workspace)
         unloaded: set[ExternalKey] = set()
         while True:
             snapshot = Snapshot(replace(was))
+            lend(snapshot)
             news = await news_among(conn, snapshot, observations)
             if not news:
-                return
+                return snapshot
             seeds = seeds_of(one.observation for one in news)
             seeds.objects |= unloaded
             await gather(conn, snapshot, seeds)
@@ -156,11 +169,13 @@ class Matcher:
                 break
             unloaded |= snapshot.unloaded
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
+        return snapshot
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:
         """A record that touches many accounts: as many transactions as it takes."""
         advance = partial(self._advance, batch, end=offset + 1)
         place = {"partition": batch.partition, "offset": offset}
+        self._shelves[batch.partition].clear()
         finished = False
         while not finished:
             step = partial(

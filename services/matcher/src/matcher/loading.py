@@ -209,7 +209,7 @@ async def load_kept(
                      offset 0) children) o""",
         snapshot.workspace.workspace,
         list(parents),
-        list(snapshot.kept),
+        [key for key, row in snapshot.objects.items() if row.kind in KEPT_KINDS],
         KEPT_VERSION,
     )
     for row in rows:
@@ -224,7 +224,7 @@ def _load(snapshot: Snapshot, row: asyncpg.Record) -> None:
     """An object read whole."""
     whole = _object(row)
     snapshot.load_object(whole)
-    if whole.kind not in KEPT_KINDS:
+    if whole.kind not in KEPT_KINDS or whole.parent_key in snapshot.complete:
         return
     if row["facts"] is None:
         snapshot.load_kept(kept_of(whole))

@@ -38,8 +38,7 @@ class Snapshot:
         self.objects: dict[ExternalKey, ObjectRow] = {}
         self.accounts: dict[AccountId, AccountRow] = {}
         self.decisions: dict[ExternalKey, DecisionRow] = {}
-        self.kept: dict[ExternalKey, Kept] = {}
-        self.books: dict[ExternalKey, Book] = {}
+        self.books: dict[ExternalKey | None, Book] = {}
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
@@ -48,8 +47,11 @@ class Snapshot:
             "crm": defaultdict(set),
         }
         self._keys_of: dict[ExternalKey, frozenset[MatchKey]] = {}
+        self.complete: set[ExternalKey] = set()
+        """Customers whose books are complete: from memory, or once they are loaded."""
         self.changed_objects: set[ExternalKey] = set()
-        self.changed_kept: set[ExternalKey] = set()
+        self.changed_kept: dict[ExternalKey, ExternalKey | None] = {}
+        """Objects of which something else is kept now, and their customers."""
         self.catalogue_moved: set[ExternalKey] = set()
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()
@@ -69,10 +71,8 @@ class Snapshot:
         self.objects[row.key] = row
 
     def load_kept(self, kept: Kept) -> None:
-        """Put in what is kept beside an object; its customer's book holds it from now on."""
-        self.kept[kept.key] = kept
-        if kept.parent_key is not None:
-            self.book(kept.parent_key).put(kept)
+        """Put what is kept beside an object into its customer's book."""
+        self.book(kept.parent_key).put(kept)
 
     def load_link(self, link: LinkRow) -> None:
         """Put an open link in."""
@@ -92,12 +92,8 @@ class Snapshot:
 
     # asking
 
-    def knows(self, key: ExternalKey) -> bool:
-        """Whether an object was ever seen, as far as loaded."""
-        return key in self.objects or key in self.kept
-
-    def book(self, customer: ExternalKey) -> Book:
-        """What hangs on a billing customer."""
+    def book(self, customer: ExternalKey | None) -> Book:
+        """What hangs on a billing customer; None: on nobody known."""
         found = self.books.get(customer)
         if found is None:
             found = self.books[customer] = Book()

@@ -9,6 +9,7 @@ import orjson
 from plumbline_domain.account import FOLD_VERSION
 from plumbline_domain.identity import NORM_VERSION
 from plumbline_runtime.records import Fenced
+from plumbline_schemas.ids import ExternalKey
 
 from matcher.kept import KEPT_VERSION, pack
 from matcher.rows import WorkspaceRow
@@ -149,15 +150,20 @@ def _objects(snapshot: Snapshot) -> Iterator[Statement]:
             [None if version is None else dumps(version.content) for version in standing],
             [dumps(pack_held(row.held)) for row in rows],
             [array_text(sorted(row.needs)) for row in rows],
-            [pack(snapshot.kept[row.key]) if row.key in snapshot.kept else None for row in rows],
+            [_facts(snapshot, row.key, row.parent_key) for row in rows],
             KEPT_VERSION,
         ),
     )
 
 
+def _facts(snapshot: Snapshot, key: ExternalKey, parent: ExternalKey | None) -> str | None:
+    kept = snapshot.book(parent).get(key)
+    return None if kept is None else pack(kept)
+
+
 def _kept(snapshot: Snapshot) -> Iterator[Statement]:
     """Shares worked out again of objects that did not change."""
-    keys = sorted(snapshot.changed_kept - snapshot.changed_objects)
+    keys = sorted(snapshot.changed_kept.keys() - snapshot.changed_objects)
     if not keys:
         return
     yield Statement(
@@ -167,7 +173,7 @@ def _kept(snapshot: Snapshot) -> Iterator[Statement]:
         (
             snapshot.workspace.workspace,
             keys,
-            [pack(snapshot.kept[key]) for key in keys],
+            [_facts(snapshot, key, snapshot.changed_kept[key]) for key in keys],
             KEPT_VERSION,
         ),
     )
