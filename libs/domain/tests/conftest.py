@@ -80,18 +80,17 @@ def invoice(vendor_id: str = "in_1", **changes: Any) -> SeenInvoice:
 
 
 def customer(vendor_id: str = "cus_1", **changes: Any) -> Customer:
-    """A customer with these `subscriptions` and `invoices`, summed up at the tests' instant."""
+    """A customer with these `subscriptions` and `invoices`, summed up at the instant `at`."""
+    at = changes.pop("at", AT)
     subscriptions, invoices = changes.pop("subscriptions", ()), changes.pop("invoices", ())
-    shares = [share_of(seen.id, seen.body, currency="eur", at=AT) for seen in subscriptions]
-    seen_all = (*subscriptions, *invoices)
+    shares = [share_of(seen.id, seen.body, currency="eur", at=at) for seen in subscriptions]
     plain: dict[str, Any] = {
         "key": external_key("acme", "stripe", "customer", vendor_id),
         "body": None,
         "sighting": sighting(vendor_id),
         "deletion": None,
         "test_mode": False,
-        "holdings": hold(subscriptions, shares, invoices, at=AT),
-        "latest": max([AT, *(seen.sighting.vendor_time for seen in seen_all)]),
+        "holdings": changes.pop("holdings", None) or hold(subscriptions, shares, invoices, at=at),
     }
     return Customer(**{**plain, **changes})
 
