@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from plumbline_domain.customer import Customer
 from plumbline_domain.holdings import hold
+from plumbline_domain.reckoning import Beside
 from plumbline_domain.shares import share_of
 from plumbline_domain.sighting import Seen, SeenInvoice, SeenSubscription, Sighting
 from plumbline_schemas.billing import Invoice, Subscription
@@ -82,8 +83,9 @@ def invoice(vendor_id: str = "in_1", **changes: Any) -> SeenInvoice:
 def customer(vendor_id: str = "cus_1", **changes: Any) -> Customer:
     """A customer with these `subscriptions` and `invoices`, summed up at the instant `at`."""
     at = changes.pop("at", AT)
+    beside = Beside("eur", at, customer=changes.get("body"))
     subscriptions, invoices = changes.pop("subscriptions", ()), changes.pop("invoices", ())
-    shares = [share_of(seen.id, seen.body, currency="eur", at=at) for seen in subscriptions]
+    shares = [share_of(seen.id, seen.body, beside) for seen in subscriptions]
     plain: dict[str, Any] = {
         "key": external_key("acme", "stripe", "customer", vendor_id),
         "body": None,

@@ -8,6 +8,7 @@ from plumbline_domain.account import fold_account
 from plumbline_domain.customer import Customer
 from plumbline_domain.facts import invoice_facts, subscription_facts
 from plumbline_domain.holdings import Holdings, hold, together
+from plumbline_domain.reckoning import Beside
 from plumbline_domain.shares import share_of
 from plumbline_domain.sighting import Catalogue, Seen
 from plumbline_domain.telling import Told
@@ -62,7 +63,8 @@ def test_few_answer_for_all(make: Any, seed: int) -> None:
     count = chance.randrange(10, 60)
     subscriptions = [subscription(make, chance, number) for number in range(count)]
     invoices = [invoice(make, chance, number, count) for number in range(chance.randrange(0, 60))]
-    shares = [share_of(seen.id, seen.body, currency="eur", at=make.at) for seen in subscriptions]
+    beside = Beside("eur", make.at)
+    shares = [share_of(seen.id, seen.body, beside) for seen in subscriptions]
     summed = hold(subscriptions, shares, invoices, at=make.at)
     whole = summed._replace(told=Told(tuple(subscriptions), tuple(invoices)))
     expected = answers(make, whole)

@@ -167,8 +167,6 @@ def _mrr(
         held = member.holdings
         total = held.amount if total is NOTHING else total + held.amount
         missing |= held.missing
-        if held.charged and member.body is not None:
-            missing.update(f"discount:{one}" for one in member.body.discounts)
     if missing:
         return Valued(None, "mrr.incomplete", by, keep=True), missing
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing

@@ -20,8 +20,6 @@ class Holdings(NamedTuple):
     amount: Fraction = _ZERO
     """Exact MRR in minor units; only to be used when nothing is missing."""
     missing: frozenset[str] = frozenset()
-    charged: bool = False
-    """Whether any subscription costs anything."""
     until: datetime | None = None
     """The first later instant at which any of this may be otherwise; None: never by itself."""
 
@@ -41,32 +39,30 @@ def hold(
     at: datetime,
 ) -> Holdings:
     """Sum up objects at the instant `at`; each of the shares holds then."""
-    amount, missing, charged = _ZERO, set[str](), False
+    amount, missing = _ZERO, set[str]()
     until = next_instant(subscriptions, invoices, at=at)
     for share in shares:
         if share.amount:
-            charged = True
             amount = amount + share.amount if amount else share.amount
         missing.update(share.missing)
         until = sooner(until, share.valid_until)
     told = telling(subscriptions, invoices, at=at)
-    return Holdings(told, amount, frozenset(missing), charged, until)
+    return Holdings(told, amount, frozenset(missing), until)
 
 
 def together(parts: Sequence[Holdings], *, at: datetime) -> Holdings:
     """Sum up sums that all hold at the instant `at`."""
     if len(parts) == 1:
         return parts[0]
-    amount, missing, charged = _ZERO, set[str](), False
+    amount, missing = _ZERO, set[str]()
     until: datetime | None = None
     subscriptions: list[SeenSubscription] = []
     invoices: list[SeenInvoice] = []
     for part in parts:
         amount += part.amount
         missing |= part.missing
-        charged = charged or part.charged
         until = sooner(until, part.until)
         subscriptions += part.told.subscriptions
         invoices += part.told.invoices
     told = telling(subscriptions, invoices, at=at)
-    return Holdings(told, amount, frozenset(missing), charged, until)
+    return Holdings(told, amount, frozenset(missing), until)

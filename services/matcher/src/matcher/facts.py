@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from fractions import Fraction
 from functools import partial
+from hashlib import blake2b
 from typing import Final, TypeVar
 
 from plumbline_domain.account import FOLD_VERSION, present
@@ -16,6 +17,7 @@ from plumbline_domain.facts import (
     subscription_facts,
 )
 from plumbline_domain.plan import catalogue_keys
+from plumbline_domain.reckoning import Beside
 from plumbline_domain.shares import share_of
 from plumbline_domain.sighting import Catalogue, Seen, SeenPrice, SeenProduct
 from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
@@ -119,7 +121,7 @@ def _customer(
     book.stand_on(grounds)
     return Customer(
         key=key,
-        body=None if row is None else body_of(row, BillingCustomer),
+        body=_customer_body(snapshot, key),
         sighting=None if row is None else sighting_of(row),
         deletion=None if row is None else deletion_of(row),
         test_mode=snapshot.workspace.test_mode(key.split("/", 2)[1]),
@@ -129,11 +131,19 @@ def _customer(
 
 def grounds_of(snapshot: Snapshot, customer: ExternalKey) -> str:
     """Everything beside the subscription, the catalogue and the instant that makes a share."""
-    row, config = snapshot.objects.get(customer), snapshot.workspace.config
-    body = None if row is None else body_of(row, BillingCustomer)
+    config, body = snapshot.workspace.config, _customer_body(snapshot, customer)
     currency = "" if config is None else config.currency
-    discounts = () if body is None else body.discounts
-    return f"{FOLD_VERSION}:{currency}:{','.join(discounts)}"
+    grounds = f"{FOLD_VERSION}:{currency}"
+    if body is None or not (body.discounts or body.discount_objects):
+        return grounds
+    objects = (one.model_dump_json() for one in body.discount_objects)
+    text = "\n".join((*body.discounts, *objects))
+    return f"{grounds}:{blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def _customer_body(snapshot: Snapshot, key: ExternalKey | None) -> BillingCustomer | None:
+    row = None if key is None else snapshot.objects.get(key)
+    return None if row is None else body_of(row, BillingCustomer)
 
 
 def stale_shares(
@@ -168,7 +178,8 @@ def _share(snapshot: Snapshot, grounds: str, kept: Kept, at: datetime) -> Share:
     if seen is None:
         snapshot.unloaded.add(kept.key)
         return NO_SHARE
-    share = share_of(seen.id, seen.body, currency=config.currency, at=at)
+    beside = Beside(config.currency.lower(), at, customer=_customer_body(snapshot, kept.parent_key))
+    share = share_of(seen.id, seen.body, beside)
     fresh = kept._replace(priced=Priced(grounds, at, share))
     snapshot.book(kept.parent_key).update(fresh)
     snapshot.changed_kept[kept.key] = kept.parent_key
