@@ -1,0 +1,160 @@
+"""The answer about one account: the rules asked, and the document that `--json` prints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from plumbline_domain.money import to_minor
+from plumbline_domain.mrr import Contribution, subscription_mrr
+from plumbline_domain.policies import Policy
+from plumbline_domain.rates import Rates
+from plumbline_domain.sighting import Customer
+from plumbline_schemas.billing import Invoice, Subscription
+
+from console.explain.account import Account
+from console.explain.standing import Standing, standing
+from console.explain.trouble import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of every account."""
+
+    policy: Policy
+    rates: Rates
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One subscription's part of the number."""
+
+    subscription: str
+    contribution: Contribution
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything about one FILE. `error`: then the number is none, whatever else was found."""
+
+    file: str
+    question: Question
+    currency: str | None = None
+    parts: tuple[Part, ...] = ()
+    standing: Standing | None = None
+    error: BadInput | None = None
+    account: Account | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the number would need, sorted."""
+        return tuple(sorted({name for part in self.parts for name in part.contribution.missing}))
+
+    @property
+    def status(self) -> str:
+        """`error`, `incomplete` or `ok`."""
+        if self.error is not None:
+            return "error"
+        return "incomplete" if self.missing else "ok"
+
+    @property
+    def exact(self) -> Fraction | None:
+        """Exact minor units; None unless the status is ok."""
+        if self.status != "ok":
+            return None
+        return sum((part.contribution.amount for part in self.parts), Fraction(0))
+
+    @property
+    def minor(self) -> int | None:
+        """The one rounding, half to even."""
+        return None if self.exact is None else to_minor(self.exact)
+
+
+def ask(file: str, account: Account, question: Question, currency: str) -> Answer:
+    """Every rule about one account; what is wrong with its objects becomes the answer's error."""
+    parts = tuple(
+        part for member in account.members for part in _parts(member, account, question, currency)
+    )
+    errors = [part.contribution.error for part in parts if part.contribution.error is not None]
+    error = BadInput(errors[0].name, f"{file}: {errors[0].where}") if errors else None
+    return Answer(
+        file=file,
+        question=question,
+        currency=currency,
+        parts=parts,
+        standing=standing(account, question.at),
+        error=error,
+        account=account,
+    )
+
+
+def _parts(
+    member: Customer, account: Account, question: Question, currency: str
+) -> Sequence[Part]:
+    return [
+        Part(
+            seen.id,
+            subscription_mrr(
+                seen.id,
+                seen.body,
+                customer=member.body,
+                book=account.book,
+                invoices=_own_invoices(member, seen.id),
+                currency=currency,
+                rates=question.rates,
+                policy=question.policy,
+                at=question.at,
+            ),
+        )
+        for seen in member.subscriptions
+    ]
+
+
+def _own_invoices(member: Customer, subscription: str) -> list[tuple[str, Invoice]]:
+    return [
+        (seen.id, seen.body) for seen in member.invoices if seen.body.subscription == subscription
+    ]
+
+
+def currencies(account: Account) -> set[str]:
+    """Those of all subscriptions; without any subscription those of the customers and invoices."""
+    if account.subscriptions:
+        found = {_currency_of(seen.body) for seen in account.subscriptions}
+    else:
+        found = {member.body.currency for member in account.members if member.body is not None}
+        found |= {seen.body.currency for member in account.members for seen in member.invoices}
+    return {currency for currency in found if currency}
+
+
+def shared_currency(account: Account) -> str | None:
+    """The one currency of the account; None when it has none, or more than one."""
+    found = currencies(account)
+    return found.pop() if len(found) == 1 else None
+
+
+def _currency_of(subscription: Subscription) -> str | None:
+    prices = (item.price.currency for item in subscription.items)
+    return subscription.currency or next(prices, None)
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """What `--json` prints; the keys are a contract."""
+    known = answer.standing
+    printed: dict[str, Any] = {
+        "mrr": None
+        if answer.minor is None
+        else {"minor": answer.minor, "currency": answer.currency},
+        "exact": None if answer.exact is None else str(answer.exact),
+        "status": answer.status,
+        "missing": list(answer.missing),
+        "plan": None if known is None else known.plan.value,
+        "payment_status": None if known is None else known.payment.value,
+        "state": None if known is None else known.where.state,
+        "stage": None if known is None else known.where.stage,
+        "items": items(answer.parts),
+    }
+    if answer.error is not None:
+        printed["error"] = {"name": answer.error.name, "where": answer.error.where}
+    return printed
