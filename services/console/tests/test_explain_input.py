@@ -209,7 +209,7 @@ def test_several_accounts_give_a_line_each_in_the_order_given(
 ) -> None:
     one = folder(stripe.subscription(), name="z")
     broken = folder("{", name="m")
-    two = folder(stripe.subscription(livemode=False), name="a")
+    two = folder(stripe.subscription(id="sub_2"), name="a")
     found = command("mrr", "explain", one, broken, two, "--json", "--at", "2026-01-10T12:00:00Z")
     assert [document["status"] for document in found.documents] == ["ok", "error", "ok"]
     assert found.code == 1

@@ -4,12 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from plumbline_connectors.stripe.bodies import (
-    MetadataKeys,
-    customer_body,
-    invoice_body,
-    subscription_body,
-)
+from plumbline_connectors.stripe.bodies import MetadataKeys, customer_body, subscription_body
+from plumbline_connectors.stripe.invoices import invoice_body
 from plumbline_connectors.stripe.reading import Fields, Untranslatable
 from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
 from plumbline_schemas.catalogue import Body
@@ -70,8 +66,9 @@ def said(translate: Callable[[], AnyT], one: Found) -> AnyT:
     try:
         return translate()
     except Untranslatable as error:
-        where = error.where
-        raise BadInput(error.reason, where, str(error).removeprefix(f"{where}: ")) from error
+        why = str(error).removeprefix(f"{error.where}: ")
+        below = error.where.removeprefix(place(one)).removeprefix(".")
+        raise BadInput(error.reason, f"{one.where}{below}", why) from error
     except RecursionError as error:
         raise BadInput("too_deep", place(one), "nested too deep") from error
 
