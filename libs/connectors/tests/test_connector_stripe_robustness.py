@@ -37,7 +37,7 @@ SUBSCRIPTION: dict[str, Any] = {
             {
                 "id": "si_1",
                 "quantity": 1,
-                "tax_rates": [{"inclusive": True}],
+                "tax_rates": [{"id": "txr_1", "inclusive": True, "percentage": 20}],
                 "price": {
                     "id": "price_1",
                     "currency": "usd",

@@ -63,7 +63,7 @@ class Book(Protocol):
 
 
 class StripeBook:
-    """Products, prices, customers, subscriptions, invoices of one Stripe account."""
+    """The catalogue, the customers and what they were billed, of one Stripe account."""
 
     kinds: Sequence[str] = STRIPE_KINDS
 
@@ -77,6 +77,8 @@ class StripeBook:
         received_at = datetime.now(UTC)
         observations: list[AnyObservation] = []
         problems: list[Problem] = []
+        if page.refused is not None:
+            problems.append(Problem(kind, "*", f"the list is not given: {page.refused}"))
         for row in page.rows:
             try:
                 observation = translate_object(
