@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -129,6 +130,15 @@ def make_private(folder: Path) -> None:
     if found.st_uid != os.geteuid():
         owner = f"{folder} belongs to user {found.st_uid}, this is user {os.geteuid()}"
         raise HomeError(f"{owner}; run as that user or set PLUMBLINE_HOME to another folder")
+
+
+def write_once(path: Path, text: str) -> None:
+    """Make `path` hold `text`, mode 0600, unless it is there: of two writers the first wins."""
+    mine = path.with_name(f".{path.name}.{os.getpid()}.new")
+    write_private(mine, text)
+    with suppress(FileExistsError):
+        path.hardlink_to(mine)
+    mine.unlink()
 
 
 def write_private(path: Path, text: str) -> None:

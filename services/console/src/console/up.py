@@ -12,7 +12,7 @@ from plumbline_local.identity import RootRefusedError
 from plumbline_local.infrastructure import External
 from plumbline_local.jars import JarError
 from plumbline_local.kafka import KafkaError
-from plumbline_local.paths import Cache, Home, HomeError, write_private
+from plumbline_local.paths import Cache, Home, HomeError, write_once, write_private
 from plumbline_local.ports import NoFreePortError, keep_ports
 from plumbline_local.postgres import PostgresError
 from plumbline_local.readiness import NotReadyError
@@ -76,7 +76,7 @@ def make_deployment(
     edge_url = f"http://{listen.replace('0.0.0.0', '127.0.0.1')}"  # noqa: S104 - compared, not bound
     external = External.from_environment()
     shared = {
-        **(own_keys(config, home) if external.database_url is None else {}),
+        **token_keys(config, home, own_database=external.database_url is None),
         **(environment or {}),
         "PLUMBLINE_EDGE_LISTEN": listen,
         "PLUMBLINE_PUBLIC_URL": config.edge.public_url or edge_url,
@@ -106,17 +106,24 @@ def check_secrets(config: DeploymentConfig) -> None:
                 secret.resolve()
 
 
-def own_keys(config: DeploymentConfig, home: Home) -> dict[str, str]:
-    """Keys for tokens in our own database where none are given: made once, kept in the home."""
-    if os.environ.get(KEYS_VARIABLE) or not any(
+def token_keys(config: DeploymentConfig, home: Home, *, own_database: bool) -> dict[str, str]:
+    """Keys that tokens are stored under, for the services; checked here so that `up` says it.
+
+    Where none are given our own database gets keys of its own, made once and kept in the home; for
+    somebody else's they must be given (ConfigError), since that database outlives the home.
+    """
+    if not any(
         connection.kind == "hubspot" and connection.oauth is not None
         for workspace in config.workspaces
         for connection in workspace.connections.values()
     ):
         return {}
+    if os.environ.get(KEYS_VARIABLE) or not own_database:
+        Keys.from_environment()
+        return {}
     place = home.root / "keys"
     if not place.exists():
-        write_private(place, f"{new_key()}\n")
+        write_once(place, f"{new_key()}\n")
     keys = ",".join(place.read_text(encoding="utf-8").split())
     Keys.from_environment({KEYS_VARIABLE: keys})  # says what is wrong with the file's keys
     return {KEYS_VARIABLE: keys}
