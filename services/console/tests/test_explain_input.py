@@ -1,4 +1,4 @@
-"""What `mrr explain` reads: files, folders, lists, events, embedded objects, and what it refuses."""
+"""What `mrr explain` reads: files, folders, lists, events, embedded objects; what it refuses."""
 
 import json
 from collections.abc import Callable
@@ -117,9 +117,7 @@ def test_kinds_that_say_nothing_about_mrr_are_left(explain: Any, stripe: Any) ->
     assert explain({"object": "balance", "livemode": True}, stripe.subscription()).minor == 10000
 
 
-@pytest.mark.parametrize(
-    "mark", [b"\xef\xbb\xbf", b""], ids=["with a mark", "without"]
-)
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""], ids=["with a mark", "without"])
 def test_a_byte_order_mark_does_not_matter(explain: Any, stripe: Any, mark: bytes) -> None:
     assert explain(mark + json.dumps(stripe.subscription()).encode()).minor == 10000
 
@@ -128,9 +126,7 @@ def test_what_powershell_writes_is_read(explain: Any, stripe: Any) -> None:
     assert explain(json.dumps(stripe.subscription()).encode("utf-16")).minor == 10000
 
 
-def test_what_a_mac_leaves_in_a_folder_is_left(
-    command: Any, folder: Folder, stripe: Any
-) -> None:
+def test_what_a_mac_leaves_in_a_folder_is_left(command: Any, folder: Folder, stripe: Any) -> None:
     place = folder(stripe.subscription())
     (place / "._00.json").write_bytes(b"\x00\x05\x16\x07")
     (place / "notes.txt").write_text("nothing")

@@ -195,7 +195,7 @@ def test_servers_and_their_clients_are_not_loaded(command: Any) -> None:
         "heavy = {'asyncpg', 'aiokafka', 'faststream', 'httpx', 'opentelemetry', 'rich.table'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
-    done = subprocess.run(  # noqa: S603 - our own interpreter
+    done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"

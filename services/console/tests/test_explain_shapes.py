@@ -274,7 +274,10 @@ CASES: dict[str, tuple[Make, int]] = {
     "61 not started": (subscribed(start_date=LATER), 0),
     "63 an update that waits for payment": (pending_update, 10000),
     "64 yen": (lambda s: [s.subscription(s.item(s.price(currency="jpy")), currency="jpy")], 10000),
-    "65 dinars": (lambda s: [s.subscription(s.item(s.price(currency="kwd")), currency="kwd")], 10000),
+    "65 dinars": (
+        lambda s: [s.subscription(s.item(s.price(currency="kwd")), currency="kwd")],
+        10000,
+    ),
     "68 the subscription's currency": (other_option, 9000),
     "74 two customers": (two_customers, 20000),
     "76 thirteen items": (thirteen_items, 130000),

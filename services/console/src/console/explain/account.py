@@ -75,9 +75,12 @@ def _members(
 
     What names no customer is the only customer's, if there is just one.
     """
-    known = {holder.customer for holder in (*people, *subs, *bills)} - {None}
+    named = [holder.customer for holder in people]
+    named += [holder.customer for holder in subs]
+    named += [holder.customer for holder in bills]
+    known = {customer for customer in named if customer}
     alone = known.pop() if len(known) == 1 else _NO_CUSTOMER
-    owners = sorted({holder.customer or alone for holder in (*people, *subs, *bills)})
+    owners = sorted({customer or alone for customer in named})
     told = {holder.id: holder for holder in people}
     return tuple(
         _member(

@@ -45,6 +45,4 @@ def decimal_text(value: Fraction, places: int = 6) -> str:
     digits = f"{whole:0{places + 1}d}"
     decimals = digits[-places:] if cut else digits[-places:].rstrip("0")
     sign = "-" if value < 0 else ""
-    return (
-        sign + digits[:-places] + (f".{decimals}" if decimals else "") + ("…" if cut else "")
-    )
+    return sign + digits[:-places] + (f".{decimals}" if decimals else "") + ("…" if cut else "")

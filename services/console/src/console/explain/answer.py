@@ -90,9 +90,7 @@ def ask(file: str, account: Account, question: Question, currency: str) -> Answe
     )
 
 
-def _parts(
-    member: Customer, account: Account, question: Question, currency: str
-) -> Sequence[Part]:
+def _parts(member: Customer, account: Account, question: Question, currency: str) -> Sequence[Part]:
     return [
         Part(
             seen.id,

@@ -53,9 +53,7 @@ def price_book(found: Iterable[Found]) -> PriceBook:
     )
 
 
-def _all(
-    forms: dict[str, list[Found]], read: Callable[[Found], BodyT | None]
-) -> dict[str, BodyT]:
+def _all(forms: dict[str, list[Found]], read: Callable[[Found], BodyT | None]) -> dict[str, BodyT]:
     several = {identity: _read(same, read) for identity, same in forms.items()}
     return {identity: _merged(bodies) for identity, bodies in several.items() if bodies}
 

@@ -83,7 +83,9 @@ def _reasons(answer: Answer, other: Answer, policy: Policy) -> tuple[Reason, ...
         if field.name != "name" and getattr(asked, field.name) != getattr(policy, field.name)
     ]
     alone = [
-        _reason(answer, _under(answer, replace(asked, **{name: getattr(policy, name)})), policy, name)
+        _reason(
+            answer, _under(answer, replace(asked, **{name: getattr(policy, name)})), policy, name
+        )
         for name in switches
     ]
     moving = tuple(reason for reason, moves in alone if moves)

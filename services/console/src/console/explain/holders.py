@@ -34,9 +34,7 @@ def customers(found: Iterable[Found]) -> list[Holder[BillingCustomer]]:
     return _chosen(found, "customer", _customer, _customers_differ)
 
 
-def subscriptions(
-    found: Iterable[Found], pages: Sequence[ItemPage]
-) -> list[Holder[Subscription]]:
+def subscriptions(found: Iterable[Found], pages: Sequence[ItemPage]) -> list[Holder[Subscription]]:
     """Every subscription once, with items that were listed on their own; raises BadInput."""
 
     def read(one: Found) -> Holder[Subscription]:

@@ -125,7 +125,9 @@ def _list(
     if items:
         pages.append(ItemPage(items, last=not more))
     elif more:
-        notes.append(f"{_tidy(where)}: the list goes on (has_more): what is not here is not counted")
+        notes.append(
+            f"{_tidy(where)}: the list goes on (has_more): what is not here is not counted"
+        )
     yield from found
 
 

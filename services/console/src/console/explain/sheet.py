@@ -1,4 +1,4 @@
-"""Laying out a working as text: what it is, how it was reckoned, what it comes to, by which rule."""
+"""Laying out a working as text: step, reckoning, what it comes to, and by which rule."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple

@@ -2,7 +2,7 @@
 
 
 class BadInput(Exception):  # noqa: N818 - reads as the sentence it prints
-    """`name` is a word for scripts, `where` the file and the place in it, `why` says it in words."""
+    """`name` is a word for scripts, `where` the file and the place in it, `why` a sentence."""
 
     def __init__(self, name: str, where: str, why: str = "") -> None:
         super().__init__(f"{where}: {why or name}")
