@@ -139,7 +139,7 @@ def _inside(outer: Found) -> Iterator[Found]:
         for part, place in _parts(value, where):
             if isinstance(part, Mapping):
                 kind = part.get("object")
-                if kind in KEPT and isinstance(part.get("id"), str):
+                if isinstance(kind, str) and kind in KEPT and isinstance(part.get("id"), str):
                     yield Found(kind, part, place, embedded=True, told_at=outer.told_at)
             waiting.append((part, place))
 
@@ -149,7 +149,7 @@ def _parts(value: Any, where: str) -> Iterable[tuple[Any, str]]:
         return [
             (part, f"{where}{name}.")
             for name, part in value.items()
-            if isinstance(part, Mapping | list)
+            if isinstance(part, Mapping | list) and name != "metadata"
         ]
     stem = where.removesuffix(".")
     return [
