@@ -20,6 +20,7 @@ from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING, subscription_mrr
 from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import plan
+from plumbline_domain.reckoning import Beside
 from plumbline_domain.sighting import (
     Catalogue,
     Customer,
@@ -169,7 +170,7 @@ def _mrr(
     missing: set[str] = set()
     for member in members:
         for seen in member.subscriptions:
-            part = subscription_mrr(seen.id, seen.body, currency=currency, at=at)
+            part = subscription_mrr(seen.id, seen.body, Beside(currency.lower(), at))
             total = part.amount if total is NOTHING else total + part.amount
             missing.update(part.missing)
             if part.amount and member.body is not None:

@@ -35,10 +35,11 @@ from reconciler.walks import STRIPE_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that could not become an observation."""
+    """A row that could not become an observation, or a list that the vendor did not give."""
 
     kind: str
-    vendor_id: str
+    vendor_id: str | None
+    """None: the whole list."""
     reason: str
 
 
@@ -78,7 +79,7 @@ class StripeBook:
         observations: list[AnyObservation] = []
         problems: list[Problem] = []
         if page.refused is not None:
-            problems.append(Problem(kind, "*", f"the list is not given: {page.refused}"))
+            problems.append(Problem(kind, None, page.refused))
         for row in page.rows:
             try:
                 observation = translate_object(

@@ -134,8 +134,7 @@ class StripeClient:
         accept = _NOT_OFFERED if path.optional and starting_after is None else frozenset()
         answer = await self._get(path.path, params, accept=accept)
         if answer.status in accept:
-            said = f"HTTP {answer.status}: {error_message(answer)}"
-            return Page([], None, answer.vendor_began_at, refused=said)
+            return Page([], None, answer.vendor_began_at, refused=error_message(answer))
         rows, more = _list(answer)
         for row in rows:
             if kind in _COMPLETED:

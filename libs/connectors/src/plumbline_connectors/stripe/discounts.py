@@ -72,7 +72,7 @@ def discounts_of(obj: Fields) -> Discounts:
 def _put(found: dict[str, Discount | None], entry: Fields | str, holder: Fields) -> None:
     if isinstance(entry, str):
         found.setdefault(entry, None)
-    elif not entry.flag("deleted"):
+    elif entry.raw.get("deleted") is not True:
         discount = _discount(entry, holder)
         found[discount.discount_id] = discount
 
@@ -95,7 +95,7 @@ def _discount(obj: Fields, holder: Fields) -> Discount:
 def _is_stub(coupon: Fields) -> bool:
     """Named but not told: a deleted coupon's stub, or nothing but an id."""
     raw = coupon.raw
-    return coupon.flag("deleted") or not ("percent_off" in raw or "amount_off" in raw)
+    return raw.get("deleted") is True or not ("percent_off" in raw or "amount_off" in raw)
 
 
 def _amounts_off(options: dict[str, Fields]) -> dict[str, Decimal]:

@@ -61,7 +61,7 @@ def price_of_item(item: Fields) -> Price:
 
 
 def _is_stub(obj: Fields) -> bool:
-    return obj.flag("deleted") and obj.text("currency") is None
+    return obj.raw.get("deleted") is True and obj.text("currency") is None
 
 
 def _deleted(stub: Fields) -> Price:

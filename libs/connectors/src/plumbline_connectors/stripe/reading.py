@@ -10,7 +10,7 @@ from plumbline_schemas.dead_letter import DeadLetterReason
 
 _MAX_MAGNITUDE: Final = 30
 _MAX_INTEGER: Final = 2**63 - 1
-_WHOLE: Final = re.compile(r"0|[1-9][0-9]*")
+_WHOLE: Final = re.compile(r"0|[1-9][0-9]*").fullmatch
 _DECIMAL_TEXT: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
 
 
@@ -48,7 +48,9 @@ class Fields:
     def text(self, name: str) -> str | None:
         """A string, None when absent, null or empty."""
         value = self.raw.get(name)
-        if value is None or isinstance(value, str):
+        if value is None:
+            return None
+        if isinstance(value, str):
             return value or None
         raise self.unusable(name, "a string")
 
@@ -102,7 +104,9 @@ class Fields:
         return value
 
     def _exact(self, name: str, value: int | str | Decimal) -> Decimal:
-        if isinstance(value, str) and len(value) < _MAX_MAGNITUDE and _WHOLE.fullmatch(value):
+        if isinstance(value, str) and len(value) < _MAX_MAGNITUDE and _WHOLE(value):
+            return Decimal(value)
+        if type(value) is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
             return Decimal(value)
         try:
             if isinstance(value, str) and not _DECIMAL_TEXT.fullmatch(value):

@@ -14,6 +14,7 @@ from plumbline_connectors.stripe.bodies import MetadataKeys
 from plumbline_connectors.stripe.errands import ERRANDS, Errand
 from plumbline_connectors.stripe.head import THIN, EventHead, head_of
 from plumbline_connectors.stripe.kinds import KINDS, Kind, customer_of, is_deletion
+from plumbline_connectors.stripe.paths import SENT_ON
 from plumbline_connectors.stripe.reading import Fields, Untranslatable
 
 __all__ = [
@@ -227,7 +228,7 @@ def _sent_on(errand: Errand, obj: Fields, head: EventHead, context: StripeContex
 def _thin(head: EventHead, context: StripeContext) -> Translated:
     """A thin event names its object and holds nothing of it (vendors 1.5)."""
     kind, vendor_id = head.object_kind or "", head.object_id
-    name = KINDS[kind].name if kind in KINDS else kind if kind in ERRANDS else None
+    name = KINDS[kind].name if kind in KINDS else kind if kind in SENT_ON else None
     if name is None or vendor_id is None:
         return Translated(skipped="unhandled_type")
     return Translated(reads=(ReadWanted(context.key(name, vendor_id), head.type),))
