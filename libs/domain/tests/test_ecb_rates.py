@@ -8,7 +8,9 @@ from plumbline_domain.ecb import RatesUnreadable, read_ecb
 
 
 def test_the_history_ends_its_lines_in_a_comma() -> None:
-    read = read_ecb("Date,USD,JPY,BGN,\n2026-11-20,1.0850,160.5,N/A,\n2026-11-19,1.08,160,1.9558,\n")
+    read = read_ecb(
+        "Date,USD,JPY,BGN,\n2026-11-20,1.0850,160.5,N/A,\n2026-11-19,1.08,160,1.9558,\n"
+    )
     assert read == {
         date(2026, 11, 20): {"usd": Decimal("1.0850"), "jpy": Decimal("160.5")},
         date(2026, 11, 19): {

@@ -19,7 +19,7 @@ _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _NUMBER: Final = re.compile(r"\d{1,18}(\.\d{1,18})?")
 _NONE: Final = frozenset({"", "n/a", "-"})
 _MONTHS: Final = (
-    "january february march april may june july august september october november december".split()
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
 )
 
 
@@ -102,6 +102,4 @@ def _day(cell: str, line: int) -> date:
         day, month, year = words
         return date(int(year), _MONTHS.index(month) + 1, int(day))
     except ValueError:
-        raise RatesUnreadable(
-            f"line {line}: {cell[:20]!r} is no day such as 2026-11-20"
-        ) from None
+        raise RatesUnreadable(f"line {line}: {cell[:20]!r} is no day such as 2026-11-20") from None
