@@ -102,7 +102,7 @@ def test_a_rate_that_is_not_there_is_missing(explain: Any, stripe: Any, tmp_path
     file = tmp_path / "ecb.csv"
     file.write_text("Date,JPY\n2026-01-09,160\n")
     found = explain(in_euro(stripe), options=["--currency", "usd", "--rates", str(file)]).only
-    assert (found["status"], found["missing"]) == ("incomplete", ["rate:USD"])
+    assert (found["status"], found["missing"]) == ("incomplete", ["rate:EUR"])
 
 
 def test_no_rate_is_needed_for_nothing(explain: Any, stripe: Any) -> None:

@@ -349,7 +349,7 @@ BAD: dict[str, tuple[Make, str]] = {
         "coupon_percent_and_amount",
     ),
     "tiers with a gap": (
-        tiered("graduated", (10, 1000, None), (20, 800, None)),
+        tiered("graduated", (10, 1000, None), (10, 800, None), (None, 700, None)),
         "tiers_gap",
     ),
     "a currency nobody knows": (

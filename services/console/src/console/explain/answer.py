@@ -1,16 +1,16 @@
-"""The answer about one account: the rules asked, and the document that `--json` prints."""
+"""The answer about one account: what the rules say of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Any
 
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import Contribution, subscription_mrr
 from plumbline_domain.policies import Policy
 from plumbline_domain.rates import Rates
-from plumbline_domain.sighting import Customer
+from plumbline_domain.reckoning import Beside
+from plumbline_domain.sighting import Customer, SeenSubscription
 from plumbline_schemas.billing import Invoice, Subscription
 
 from console.explain.account import Account
@@ -31,8 +31,13 @@ class Question:
 class Part:
     """One subscription's part of the number."""
 
-    subscription: str
+    seen: SeenSubscription
     contribution: Contribution
+
+    @property
+    def unsure(self) -> bool:
+        """Whether something is missing or wrong, so that no item's number may be shown."""
+        return bool(self.contribution.missing) or self.contribution.error is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +98,20 @@ def ask(file: str, account: Account, question: Question, currency: str) -> Answe
 def _parts(member: Customer, account: Account, question: Question, currency: str) -> Sequence[Part]:
     return [
         Part(
-            seen.id,
+            seen,
             subscription_mrr(
                 seen.id,
                 seen.body,
-                customer=member.body,
-                book=account.book,
-                invoices=_own_invoices(member, seen.id),
-                currency=currency,
-                rates=question.rates,
-                policy=question.policy,
-                at=question.at,
+                Beside(
+                    currency=currency,
+                    at=question.at,
+                    policy=question.policy,
+                    rates=question.rates,
+                    book=account.book,
+                    customer=member.body,
+                    invoices=_own_invoices(member, seen.id),
+                    show_working=True,
+                ),
             ),
         )
         for seen in member.subscriptions
@@ -135,28 +143,3 @@ def shared_currency(account: Account) -> str | None:
 def _currency_of(subscription: Subscription) -> str | None:
     prices = (item.price.currency for item in subscription.items)
     return subscription.currency or next(prices, None)
-
-
-def document(answer: Answer) -> dict[str, Any]:
-    """What `--json` prints; the keys are a contract."""
-    known = answer.standing
-    printed: dict[str, Any] = {
-        "mrr": None
-        if answer.minor is None
-        else {"minor": answer.minor, "currency": answer.currency},
-        "exact": None if answer.exact is None else str(answer.exact),
-        "status": answer.status,
-        "missing": list(answer.missing),
-        "plan": None if known is None else known.plan.value,
-        "payment_status": None if known is None else known.payment.value,
-        "state": None if known is None else known.where.state,
-        "stage": None if known is None else known.where.stage,
-        "items": items(answer.parts),
-    }
-    if answer.error is not None:
-        printed["error"] = {"name": answer.error.name, "where": answer.error.where}
-    return printed
-
-
-def items(parts):
-    return []

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from console.explain.account import Account, account_of
-from console.explain.answer import Answer, Question, ask, currencies, document, shared_currency
+from console.explain.answer import Answer, Question, ask, currencies, shared_currency
+from console.explain.document import document
 from console.explain.files import read_account
 from console.explain.options import read_currency, read_policy, read_rates, read_time
 from console.explain.trouble import BadInput, UsageError

@@ -126,8 +126,17 @@ def _moved(answer: Answer, other: Answer) -> Fraction | None:
 
 
 def _rules(answer: Answer) -> set[str]:
-    """Every rule of the working, with the item it was applied to told apart."""
-    return {rule for _, item in _items(answer) for rule in item.rules}
+    """Every rule that the working names."""
+    rules: set[str] = set()
+    for part in answer.parts:
+        working = part.contribution.working
+        if working is None:
+            continue
+        rules.add(working.rule)
+        for item in working.items:
+            rules.update(item.rules)
+            rules.update(discount.rule for discount in item.discounts)
+    return rules
 
 
 def _word(value: object) -> str:
