@@ -82,17 +82,24 @@ def ask(file: str, account: Account, question: Question, currency: str) -> Answe
     parts = tuple(
         part for member in account.members for part in _parts(member, account, question, currency)
     )
-    errors = [part.contribution.error for part in parts if part.contribution.error is not None]
-    error = BadInput(errors[0].name, f"{file}: {errors[0].where}") if errors else None
+    errors = [error for part in parts if (error := _error(file, part)) is not None]
     return Answer(
         file=file,
         question=question,
         currency=currency,
         parts=parts,
         standing=standing(account, question.at),
-        error=error,
+        error=errors[0] if errors else None,
         account=account,
     )
+
+
+def _error(file: str, part: Part) -> BadInput | None:
+    wrong = part.contribution.error
+    if wrong is None:
+        return None
+    place = part.seen.id if wrong.where == part.seen.id else f"{part.seen.id}, {wrong.where}"
+    return BadInput(wrong.name, f"{file}: {place}")
 
 
 def _parts(member: Customer, account: Account, question: Question, currency: str) -> Sequence[Part]:

@@ -7,12 +7,15 @@ working or leave it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from plumbline_domain.policies import POLICIES, Policy
 
 from console.explain.answer import Answer, ask
+
+_OF: Final = " of "
+"""Tells a rule from the day it was applied with: two days are a difference, too."""
+_ORDINARY: Final = frozenset({"subscription.counted", "item.counted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class Reason:
     """Its value in the policy that was asked."""
     there: str
     """Its value in the other policy."""
-    moved: Fraction | None
-    """By how many minor units; None when it makes the number unknown, or known."""
+    moved: int | None
+    """By how many minor units of the rounded numbers; None when one of them is not known."""
     rules: tuple[str, ...]
     """Rules that it brings in or takes out."""
 
@@ -37,6 +40,16 @@ class Compared:
     policy: str
     answer: Answer
     reasons: tuple[Reason, ...]
+    moved: int | None = None
+    """By how many minor units of the rounded numbers; None when one of them is not known."""
+
+    @property
+    def together(self) -> int:
+        """What the reasons, each turned alone, do not explain: they act on each other."""
+        alone = [reason.moved for reason in self.reasons]
+        if self.moved is None or None in alone:
+            return 0
+        return self.moved - sum(one for one in alone if one is not None)
 
 
 def compared(answer: Answer) -> list[Compared]:
@@ -48,7 +61,7 @@ def compared(answer: Answer) -> list[Compared]:
         other = _under(answer, policy)
         differs = _said(other) != _said(answer)
         reasons = _reasons(answer, other, policy) if differs else ()
-        found.append(Compared(name, other, reasons))
+        found.append(Compared(name, other, reasons, _moved(answer, other)))
     return found
 
 
@@ -65,7 +78,7 @@ def comparison_document(answer: Answer) -> dict[str, Any]:
                     "switch": reason.switch,
                     "value": reason.there,
                     "instead_of": reason.here,
-                    "moved": None if reason.moved is None else str(reason.moved),
+                    "moved": reason.moved,
                     "rules": list(reason.rules),
                 }
                 for reason in one.reasons
@@ -92,7 +105,7 @@ def _reasons(answer: Answer, other: Answer, policy: Policy) -> tuple[Reason, ...
     if moving:
         return moving
     # None of them does it alone, so all of them do it together.
-    rules = tuple(sorted(_rules(answer) ^ _rules(other)))
+    rules = _rules_between(answer, other)
     return (Reason(" + ".join(switches), asked.name, policy.name, _moved(answer, other), rules),)
 
 
@@ -102,7 +115,7 @@ def _reason(answer: Answer, turned: Answer, policy: Policy, name: str) -> tuple[
         here=_word(getattr(answer.question.policy, name)),
         there=_word(getattr(policy, name)),
         moved=_moved(answer, turned),
-        rules=tuple(sorted(_rules(answer) ^ _rules(turned))),
+        rules=_rules_between(answer, turned),
     )
     return reason, _said(turned) != _said(answer)
 
@@ -119,23 +132,40 @@ def _said(answer: Answer) -> tuple[object, ...]:
     return (answer.status, answer.exact, answer.missing, error)
 
 
-def _moved(answer: Answer, other: Answer) -> Fraction | None:
-    if answer.exact is None or other.exact is None:
+def _moved(answer: Answer, other: Answer) -> int | None:
+    if answer.minor is None or other.minor is None:
         return None
-    return other.exact - answer.exact
+    return other.minor - answer.minor
 
 
-def _rules(answer: Answer) -> set[str]:
-    """Every rule that the working names."""
-    rules: set[str] = set()
+def _rules_between(one: Answer, other: Answer) -> tuple[str, ...]:
+    """Rules that hold of the same subscription, item or discount in one working only.
+
+    An item that is in one working only is there, or not, because of its subscription's rule.
+    """
+    here, there = _rules(one), _rules(other)
+    found: set[str] = set()
+    for key in here.keys() & there.keys():
+        found |= here[key] ^ there[key]
+    return tuple(sorted({rule.partition(_OF)[0] for rule in found} - _ORDINARY))
+
+
+def _rules(answer: Answer) -> dict[tuple[str, ...], set[str]]:
+    """Every rule of the working, by what it was said of."""
+    rules: dict[tuple[str, ...], set[str]] = {}
     for part in answer.parts:
         working = part.contribution.working
         if working is None:
             continue
-        rules.add(working.rule)
+        rules[(part.seen.id,)] = {working.rule}
         for item in working.items:
-            rules.update(item.rules)
-            rules.update(discount.rule for discount in item.discounts)
+            dated = f"currency.rate{_OF}{item.rate_day}"
+            rules[(part.seen.id, item.item_id)] = {
+                dated if rule == "currency.rate" else rule for rule in item.rules
+            }
+            for step in item.discounts:
+                key = (part.seen.id, item.item_id, step.level, step.discount_id)
+                rules[key] = {step.rule}
     return rules
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from plumbline_domain.money import to_minor
 from plumbline_domain.working import DiscountLine, ItemWorking, TierLine
 
 from console.explain.answer import Answer, Part
+
+_STEPS: Final = ("currency", "list", "tiers", "discounts", "tax", "factor", "rate", "rate_date")
 
 
 def document(answer: Answer) -> dict[str, Any]:
@@ -39,28 +41,30 @@ def _items(part: Part, answer: Answer) -> Iterator[dict[str, Any]]:
     rule = "" if working is None else working.rule
     for item in body.items:
         own = worked.get(item.item_id)
-        known = own is not None and not part.unsure
         yield {
             "subscription": part.seen.id,
             "item": item.item_id,
             "price": item.price.price_id,
             "quantity": item.quantity,
-            "rules": [rule, *(own.rules if own is not None else ())],
-            **(_nothing(answer) if own is None else _worked(own, answer, known=known)),
+            "mrr": _mrr(own, part, answer),
+            "rules": [rule, *(() if own is None else own.rules)],
+            **_steps(own),
         }
 
 
-def _nothing(answer: Answer) -> dict[str, Any]:
-    """An item of a subscription that counts zero was not looked at."""
-    return {"mrr": {"minor": 0, "currency": answer.currency, "exact": "0"}}
+def _mrr(item: ItemWorking | None, part: Part, answer: Answer) -> dict[str, Any] | None:
+    """Of an item that is not in the working: its subscription counts zero."""
+    if part.unsure:
+        return None
+    mrr = Fraction(0) if item is None or item.mrr is None else item.mrr
+    return {"minor": to_minor(mrr), "currency": answer.currency, "exact": str(mrr)}
 
 
-def _worked(item: ItemWorking, answer: Answer, *, known: bool) -> dict[str, Any]:
-    mrr = (item.mrr or Fraction(0)) if known else None
+def _steps(item: ItemWorking | None) -> dict[str, Any]:
+    """The same keys of every item; null where a step was not needed."""
+    if item is None:
+        return dict.fromkeys(_STEPS) | {"tiers": [], "discounts": [], "missing": []}
     return {
-        "mrr": None
-        if mrr is None
-        else {"minor": to_minor(mrr), "currency": answer.currency, "exact": str(mrr)},
         "currency": item.currency,
         "list": _exact(item.list_amount),
         "tiers": [_tier(tier) for tier in item.tiers],

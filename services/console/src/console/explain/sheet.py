@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from plumbline_runtime.plain_text import printable
 
-WORDS_MAX: Final = 58
+WORDS_MAX: Final = 64
 """Longer words go to a second line, so that amounts stay in one column."""
 
 
