@@ -38,6 +38,11 @@ class PriceBook:
     discounts: Mapping[str, Discount] = field(default_factory=_none_known)
     tax_rates: Mapping[str, TaxRate] = field(default_factory=_none_known)
 
+    def whole(self, price: Price) -> Price:
+        """The price, or what is known of one whose holder only says that it was deleted."""
+        listed = self.prices.get(price.price_id) if price.deleted else None
+        return price if listed is None or listed.deleted else listed
+
     def option(self, price: Price, currency: str) -> Option | None:
         """What one unit costs in `currency` (lower case); None when the price has no such option.
 

@@ -37,7 +37,7 @@ def counts(subscription: Subscription, on: Reckoning) -> Counted:
     if status in ZERO:
         return Counted(False, f"subscription.{status}")
     if status != "active" and status not in OWING:
-        on.wrong("unknown_status", status)
+        on.wrong("unknown_status", on.subscription_id)
         return Counted(False, "subscription.error")
     if status in OWING:
         owing = _owing(status, on)

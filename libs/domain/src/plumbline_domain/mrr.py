@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from functools import lru_cache
 from typing import Final
 
 from plumbline_schemas.billing import Subscription, SubscriptionItem
-from plumbline_schemas.catalogue import Recurring
 
 from plumbline_domain.book import Option
 from plumbline_domain.counting import Counted, counts
 from plumbline_domain.discounts import Held, Line, apply_level, blocked
+from plumbline_domain.intervals import interval_factor
 from plumbline_domain.list_amounts import Listed, listed
 from plumbline_domain.money import ISO_4217, exponent
 from plumbline_domain.rates import Rate
@@ -32,13 +31,6 @@ from plumbline_domain.working import (
 )
 
 NOTHING: Final = Fraction(0)
-
-_MONTHS_PER: Final = {
-    "month": Fraction(1),
-    "year": Fraction(1, 12),
-    "week": Fraction(52, 12),
-    "day": Fraction(365, 12),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +64,6 @@ class _Item:
     missing: str | None = None
 
 
-def interval_factor(recurring: Recurring) -> Fraction | None:
-    """Billing periods per month, exact: month 1/n, year 1/(12n), week 52/(12n), day 365/(12n).
-
-    None for an interval that is not known.
-    """
-    return _factor(recurring.interval, recurring.interval_count)
-
-
-@lru_cache(maxsize=256)
-def _factor(interval: str, count: int) -> Fraction | None:
-    per_month = _MONTHS_PER.get(interval)
-    return None if per_month is None or count < 1 else per_month / count
-
-
 def subscription_mrr(
     subscription_id: str, subscription: Subscription, beside: Beside
 ) -> Contribution:
@@ -94,11 +72,11 @@ def subscription_mrr(
     Only what the number needs can make it incomplete: a subscription or item that counts zero
     needs nothing.
     """
-    on = Reckoning(beside)
+    on = Reckoning(subscription_id, beside)
     counted = counts(subscription, on)
     items: list[_Item] = []
     if counted.yes:
-        on.currency = _currency(subscription, subscription_id, on)
+        on.currency = _currency(subscription, on)
         if subscription.items_truncated:
             on.lacks(f"items:{subscription_id}")
         elif not subscription.items:
@@ -114,9 +92,7 @@ def subscription_mrr(
         missing,
         on.error,
         min(on.instants, default=None),
-        _working(subscription_id, subscription, counted, items, on)
-        if beside.show_working
-        else None,
+        _working(subscription, counted, items, on) if beside.show_working else None,
     )
 
 
@@ -128,21 +104,26 @@ def _sum(items: Sequence[_Item]) -> Fraction:
     return amount
 
 
-def _currency(subscription: Subscription, subscription_id: str, on: Reckoning) -> str:
+def _currency(subscription: Subscription, on: Reckoning) -> str:
     """The subscription's; older shapes leave it to the first price."""
     code = subscription.currency
     if code is None and subscription.items:
         code = subscription.items[0].price.currency
     code = (code or "").lower()
     if subscription.items and code not in ISO_4217:
-        on.wrong("unknown_currency", subscription_id)
+        on.wrong("unknown_currency", on.subscription_id)
     return code
 
 
 def _open(item: SubscriptionItem, on: Reckoning) -> _Item:
     """Its list amount; without a line it counts zero, or what it needs is missing."""
-    one = _Item(item)
+    price = on.beside.book.whole(item.price)
+    one = _Item(item if price is item.price else item.model_copy(update={"price": price}))
+    item = one.item
     on.later(item.trial_start, item.trial_end)
+    if price.deleted:
+        on.wrong("price_deleted", price.price_id)
+        return one
     one.rule, quantity = _counted_quantity(item, on)
     if quantity is None:
         return one
@@ -256,7 +237,6 @@ def _close(one: _Item, line: Line, subscription: Subscription, on: Reckoning) ->
 
 
 def _working(
-    subscription_id: str,
     subscription: Subscription,
     counted: Counted,
     items: Sequence[_Item],
@@ -266,7 +246,7 @@ def _working(
     if not on.beside.show_working:
         return None
     return SubscriptionWorking(
-        subscription_id,
+        on.subscription_id,
         subscription.status,
         policy.name,
         counted.rule,

@@ -32,6 +32,7 @@ class Beside:
 class Reckoning:
     """One subscription under way."""
 
+    subscription_id: str
     beside: Beside
     currency: str = ""
     """The subscription's, lower case."""
