@@ -61,8 +61,9 @@ def item_lines(worked: Worked) -> Iterator[Line]:
 
 def _tax_words(tax: Fraction, gross: Fraction | None) -> str:
     """The rate as it was applied, whether it was given or taken from an invoice."""
-    net = None if gross is None else gross - tax
-    return "all" if net is None or not net else f"{decimal_text(tax / net * 100, places=4)} %"
+    if gross is None or gross == tax:
+        return "all"
+    return f"{decimal_text(tax / (gross - tax) * 100, places=4)} %"
 
 
 def _none(worked: Worked) -> Line:
@@ -93,7 +94,8 @@ def _quantity_words(worked: Worked) -> str:
     working, price = worked.working, worked.item.price
     option = worked.book.option(price, working.currency)
     unit = None if option is None else option.unit_amount
-    if unit is None or worked.working.list_amount is None:
+    total = working.list_amount
+    if unit is None or total is None:
         return "as invoiced"
     each = amount(Fraction(unit), working.currency)
     quantity = 1 if working.quantity is None else working.quantity
@@ -101,7 +103,7 @@ def _quantity_words(worked: Worked) -> str:
         return f"{quantity:,} x {each}"
     size = price.transform_quantity.get("divide_by")
     way = price.transform_quantity.get("round")
-    blocks = working.list_amount / Fraction(unit) if unit else Fraction(0)
+    blocks = total / Fraction(unit) if unit else Fraction(0)
     return f"{quantity:,} in blocks of {size}, rounded {way}: {blocks} x {each}"
 
 

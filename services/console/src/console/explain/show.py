@@ -64,9 +64,10 @@ def _items(part: Part, working: SubscriptionWorking, answer: Answer) -> Iterator
     assert answer.account is not None, "it has subscriptions"
     bodies = {item.item_id: item for item in part.seen.body.items}
     for item in working.items:
-        worked = Worked(
-            bodies[item.item_id], item, answer.currency or "", answer.account.book, part.unsure
-        )
+        book = answer.account.book
+        body = bodies[item.item_id]
+        whole = body.model_copy(update={"price": book.whole(body.price)})
+        worked = Worked(whole, item, answer.currency or "", book, part.unsure)
         yield f"  {item_title(worked.item, worked.book)}"
         yield from laid_out(item_lines(worked), indent=4)
 

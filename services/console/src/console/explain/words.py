@@ -55,14 +55,14 @@ _SWITCHES: Final = {
     "customer_discounts": "customers' discounts",
     "metered": "metered usage",
     "first_invoice": "subscriptions whose first invoice is open",
-    "rate_day": "exchange rate of the day",
+    "rate_day": "exchange rate of",
 }
 _VALUES: Final = {
     "None": "no limit",
     "last_invoice": "as last invoiced",
     "when_paid": "counted when it is paid",
-    "at": "asked for",
-    "start": "the subscription started",
+    "at": "the day asked for",
+    "start": "the day it started",
 }
 
 
