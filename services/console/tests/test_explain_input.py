@@ -183,6 +183,11 @@ def test_a_broken_value_is_named_with_file_and_place(explain: Any, stripe: Any) 
     )
 
 
+def test_a_kind_that_is_no_word_is_no_object(explain: Any, stripe: Any) -> None:
+    odd = stripe.subscription(metadata={"object": "price", "id": "x"}, extra={"object": {"a": []}})
+    assert explain(odd).minor == 10000
+
+
 def test_live_and_test_objects_do_not_mix(explain: Any, stripe: Any) -> None:
     found = explain(stripe.subscription(), stripe.customer(livemode=False))
     assert (found.code, found.only["error"]["name"]) == (1, "mixed_livemode")
@@ -191,8 +196,13 @@ def test_live_and_test_objects_do_not_mix(explain: Any, stripe: Any) -> None:
 
 
 def test_embedded_objects_of_the_other_mode_do_not_mix_either(explain: Any, stripe: Any) -> None:
-    item = stripe.item(stripe.price(livemode=False))
-    assert explain(stripe.subscription(item)).only["error"]["name"] == "mixed_livemode"
+    subscription = stripe.subscription(customer=stripe.customer(livemode=False))
+    assert explain(subscription).only["error"]["name"] == "mixed_livemode"
+
+
+def test_a_coupon_of_the_other_mode_beside_it_is_refused(explain: Any, stripe: Any) -> None:
+    found = explain(stripe.subscription(), stripe.coupon(livemode=False))
+    assert found.only["error"]["name"] == "mixed_livemode"
 
 
 def test_test_mode_alone_is_explained(explain: Any, stripe: Any) -> None:

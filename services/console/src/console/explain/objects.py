@@ -71,7 +71,7 @@ def objects_of(documents: Sequence[Document]) -> Objects:
         found = list(_open(document.content, f"{document.file}: ", 0, pages, notes))
         top += found
     embedded = [inner for outer in top for inner in _inside(outer)]
-    _refuse_mixed(top + embedded)
+    _refuse_mixed([*top, *(one for one in embedded if one.kind in HOLDERS)])
     kept = [one for one in top if one.kind in KEPT]
     for one in kept:
         if one.id is None and one.kind != "discount":
@@ -160,7 +160,7 @@ def _parts(value: Any, where: str) -> Iterable[tuple[Any, str]]:
 
 
 def _refuse_mixed(found: Iterable[Found]) -> None:
-    """Test mode never mixes with live."""
+    """Test mode never mixes with live; a price or coupon inside another is of its holder's mode."""
     seen: dict[bool, str] = {}
     for one in found:
         mode = one.raw.get("livemode")
