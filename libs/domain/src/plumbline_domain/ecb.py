@@ -19,7 +19,18 @@ _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _NUMBER: Final = re.compile(r"\d{1,18}(\.\d{1,18})?")
 _NONE: Final = frozenset({"", "n/a", "-"})
 _MONTHS: Final = (
-    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 )
 
 

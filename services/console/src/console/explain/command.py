@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from plumbline_runtime.plain_text import printable
+
 from console.explain.account import Account, account_of
 from console.explain.answer import Answer, Question, ask, currencies, shared_currency
 from console.explain.document import document
@@ -36,7 +38,7 @@ def run_explain(asked: Asked) -> int:
         )
         answers = [_answer(file, question, currency) for file in asked.files]
     except UsageError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {printable(str(error))}\n")
         return 2
     show = _printer(asked)
     for answer in answers:

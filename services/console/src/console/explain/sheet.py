@@ -19,7 +19,7 @@ class Line(NamedTuple):
 
 
 def laid_out(lines: Iterable[Line], indent: int = 0) -> list[str]:
-    """Lines of text, amounts flush right; vendors' text carries no control codes."""
+    """Lines of text, amounts flush right; control codes are made visible before they count."""
     rows = [row for line in lines for row in _folded(_clean(line))]
     labels = max((len(row.label) for row in rows), default=0)
     words = max((len(row.words) for row in rows), default=0)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from plumbline_domain.subscriptions import ENDED
 from plumbline_domain.working import SubscriptionWorking
+from plumbline_runtime.plain_text import printable
 
 from console.explain.amounts import amount
 from console.explain.answer import Answer, Part
@@ -16,8 +17,9 @@ from console.explain.words import counts_zero, missing, switch_words, value_word
 
 
 def print_answer(answer: Answer, *, compare: bool) -> None:
-    """One account on standard output, an empty line after it."""
-    sys.stdout.write("\n".join(answer_text(answer, compare=compare)) + "\n\n")
+    """One account on standard output, an empty line after it; no control codes of strangers."""
+    lines = (printable(line) for line in answer_text(answer, compare=compare))
+    sys.stdout.write("\n".join(lines) + "\n\n")
 
 
 def answer_text(answer: Answer, *, compare: bool) -> Iterator[str]:
