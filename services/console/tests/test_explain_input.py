@@ -46,6 +46,11 @@ def test_of_several_events_about_one_object_the_newest_counts(explain: Any, stri
     assert found.minor == 30000
 
 
+def test_an_object_itself_counts_before_what_an_event_once_told(explain: Any, stripe: Any) -> None:
+    old = stripe.event(stripe.subscription(status="trialing"))
+    assert explain(old, stripe.subscription()).minor == 10000
+
+
 def test_two_files_that_contradict_each_other_are_refused(explain: Any, stripe: Any) -> None:
     found = explain(stripe.subscription(), stripe.subscription(status="canceled"))
     assert found.code == 1

@@ -108,7 +108,7 @@ def _chosen(
     read: Callable[[Found], Holder[BodyT]],
     differ: Callable[[BodyT | None, BodyT | None], bool],
 ) -> list[Holder[BodyT]]:
-    """Of several forms of one object: a file's before an embedded one, then the newest told."""
+    """Of several forms of one object: a file's before an embedded one, then the newest event's."""
     forms: dict[str, list[Found]] = defaultdict(list)
     for one in found:
         if one.kind == kind and one.id is not None:
@@ -127,9 +127,8 @@ def _best(
     differ: Callable[[BodyT | None, BodyT | None], bool],
 ) -> Holder[BodyT]:
     newest = max(form.found.told_at for form in forms)
-    told = [form for form in forms if form.found.told_at == newest]
     plain = [form for form in forms if not form.found.told_at]
-    rivals = plain + [form for form in told if form not in plain]
+    rivals = plain or [form for form in forms if form.found.told_at == newest]
     first = rivals[0]
     if not first.found.embedded:
         for other in rivals[1:]:
