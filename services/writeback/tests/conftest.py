@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 import pytest
 from plumbline_connectors.hubspot.properties import PropertyProblem
+from plumbline_runtime.attention import AttentionDesk
 from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.pins import Identity
 from plumbline_runtime.postgres import create_pool, prepare_connection
@@ -368,8 +369,7 @@ class World:
 
     async def attention(self) -> dict[tuple[str, str], str]:
         """(kind, subject) -> status."""
-        rows = await self.pool.fetch("select kind, subject, status from writeback.attention_view")
-        rows += await self.pool.fetch("select kind, subject, status from runtime.attention_view")
+        rows = await self.pool.fetch("select kind, subject, status from runtime.attention_view")
         return {(row["kind"], row["subject"]): row["status"] for row in rows}
 
     async def outcomes(self) -> list[dict[str, Any]]:
@@ -380,6 +380,7 @@ class World:
     async def publish(self) -> list[tuple[Topic, Message]]:
         """Publish what the outbox holds; returns everything published so far."""
         await Outbox(self.pool, self.notes, asyncio.Event()).publish()
+        await AttentionDesk(self.pool, self.notes, asyncio.Event()).publish()
         return self.notes.published
 
     def attention_published(self) -> list[Message]:

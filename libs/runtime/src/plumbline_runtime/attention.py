@@ -10,7 +10,7 @@ process; the process that sent it therefore publishes the item again once it is 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
@@ -46,7 +46,8 @@ _CLOSE: Final = """
 update runtime.attention set
     status = 'closed', changed_at = clock_timestamp(),
     version = greatest(version + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint)
-where workspace = $1 and kind = $2 and subject = $3 and status = 'open'
+where (workspace, kind, subject) in (select * from unnest($1::text[], $2::text[], $3::text[]))
+  and status = 'open'
 """
 _WAITING: Final = """
 select workspace, kind, subject, status, summary, details, opened_at, changed_at, version
@@ -80,9 +81,11 @@ class Publisher(Protocol):
         """Return when all replicas have all of them; raises PublishFailed."""
 
 
-class _Subject(NamedTuple):
+class Item(NamedTuple):
+    """What names an item."""
+
     workspace: str
-    kind: str
+    kind: AttentionKind
     subject: str
 
 
@@ -107,7 +110,16 @@ async def close_attention(
     conn: Connection, *, workspace: str, kind: AttentionKind, subject: str
 ) -> bool:
     """Close an item in the caller's transaction; False when none of that name was open."""
-    return bool(await conn.execute(_CLOSE, workspace, kind, subject) != "UPDATE 0")
+    return await close_items(conn, [Item(workspace, kind, subject)])
+
+
+async def close_items(conn: Connection, items: Iterable[Item]) -> bool:
+    """Close those that are open, in the caller's transaction; False when none was."""
+    ordered = sorted(set(items))
+    if not ordered:
+        return False
+    status = await conn.execute(_CLOSE, *map(list, zip(*ordered, strict=True)))
+    return bool(status != "UPDATE 0")
 
 
 class AttentionDesk:
@@ -118,7 +130,7 @@ class AttentionDesk:
         self._publisher = publisher
         self._stopping = stopping
         self._wake = asyncio.Event()
-        self._unsure: set[_Subject] = set()
+        self._unsure: set[Item] = set()
         self._quiet = False
 
     def wake(self) -> None:
@@ -158,11 +170,11 @@ class AttentionDesk:
         self._unsure -= rows.keys()
         return len(rows)
 
-    async def _unpublished(self, conn: Connection) -> dict[_Subject, Any]:
+    async def _unpublished(self, conn: Connection) -> dict[Item, Any]:
         rows = list(await conn.fetch(_WAITING, _PAGE))
         if self._unsure:
             rows += await conn.fetch(_AGAIN, *map(list, zip(*self._unsure, strict=True)))
-        return {_Subject(row["workspace"], row["kind"], row["subject"]): row for row in rows}
+        return {Item(row["workspace"], row["kind"], row["subject"]): row for row in rows}
 
     async def _pause(self) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._wake, self._stopping)]

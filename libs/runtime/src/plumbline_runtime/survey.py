@@ -48,9 +48,7 @@ _ATTENTION: Final = """
 select workspace, kind, count(*) as n
 from (select workspace, kind, subject from runtime.attention where status = 'open'
       union
-      select workspace, kind, subject from matcher.attention_view where status = 'open'
-      union
-      select workspace, kind, subject from writeback.attention_view where status = 'open') as item
+      select workspace, kind, subject from matcher.attention_view where status = 'open') as item
 group by workspace, kind
 """
 _BUDGETS: Final = """

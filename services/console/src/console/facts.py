@@ -98,14 +98,11 @@ class Facts:
         matches = await self._db.fetchval(
             "select count(*) from matcher.attention_view where status = 'open'"
         )
-        writes = await self._db.fetchval(
-            """select count(*) from writeback.attention_view
+        desk = await self._db.fetchval(
+            """select count(*) from runtime.attention_view
                where status = 'open' and kind not in ('plan_approval', 'conflict', 'mass_change')"""
         )
-        desk = await self._db.fetchval(
-            "select count(*) from runtime.attention_view where status = 'open'"
-        )
-        return int(held) + int(matches) + int(writes) + int(desk)
+        return int(held) + int(matches) + int(desk)
 
     async def _lag(self, group: str, topic: Topic) -> int:
         ends = await self._offsets(topic.name, end=True)

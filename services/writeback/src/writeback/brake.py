@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 import structlog
+from plumbline_runtime.attention import Item, close_items, open_attention
 
 from writeback.effects import HELD_BY_BRAKE, Effect
 from writeback.gate import WorkspaceFacts
-from writeback.outbox import Subject, close_attention, open_attention
 from writeback.store import Connection
 
 log = structlog.get_logger()
@@ -97,11 +97,11 @@ async def check(conn: Connection, workspace: str, connection: str) -> None:
         return
     await open_attention(
         conn,
-        _subject(workspace, connection),
-        f"{connection}: within an hour walks, reads or the configuration would turn more than "
-        f"{limit} records churned or without MRR, or the configuration would move more than {few}; "
-        f"they wait: look at `plumbline plan`, then `plumbline plan --apply`",
-        {"allowed": limit, "movable": few},
+        **_item(workspace, connection)._asdict(),
+        summary=f"{connection}: within an hour walks, reads or the configuration would turn more "
+        f"than {limit} records churned or without MRR, or the configuration would move more than "
+        f"{few}; they wait: look at `plumbline plan`, then `plumbline plan --apply`",
+        details={"allowed": limit, "movable": few},
     )
     log.warning(
         "mass_change_held", target=f"{workspace}/{connection}", records=row["records"],
@@ -146,7 +146,7 @@ async def release(conn: Connection, facts: WorkspaceFacts) -> None:
     await conn.execute("delete from writeback.doubted_writes where workspace = $1", facts.workspace)
     config = facts.config
     names = [] if config is None else [connection.name for connection in config.connections]
-    await close_attention(conn, [_subject(facts.workspace, name) for name in names])
+    await close_items(conn, [_item(facts.workspace, name) for name in names])
 
 
 async def let_go(conn: Connection, targets: Collection[tuple[str, str]]) -> None:
@@ -154,7 +154,7 @@ async def let_go(conn: Connection, targets: Collection[tuple[str, str]]) -> None
     closes."""
     for workspace, connection in sorted(targets):
         if not await conn.fetchval(_HOLDS, workspace, connection, HELD_BY_BRAKE):
-            await close_attention(conn, [_subject(workspace, connection)])
+            await close_items(conn, [_item(workspace, connection)])
 
 
 async def written(conn: Connection, effects: Iterable[Effect]) -> None:
@@ -179,5 +179,5 @@ async def written(conn: Connection, effects: Iterable[Effect]) -> None:
     )
 
 
-def _subject(workspace: str, connection: str) -> Subject:
-    return Subject(workspace, "mass_change", connection)
+def _item(workspace: str, connection: str) -> Item:
+    return Item(workspace, "mass_change", connection)

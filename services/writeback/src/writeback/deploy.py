@@ -7,13 +7,13 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
+from plumbline_runtime.attention import Item, close_items, open_attention
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.postgres import UNREACHABLE, transaction
 from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
 
 from writeback import queue, settle, store
 from writeback.crm import PropertyProblem
-from writeback.outbox import Subject, close_attention, open_attention
 from writeback.settings import WritebackSettings
 from writeback.turns import Throttle
 
@@ -205,7 +205,7 @@ class Deployment:
     ) -> None:
         unfit = {problem.property for problem in problems}
         fitting = [
-            Subject(self._workspace, "property_mismatch", f"{self._connection}/{kind}/{name}")
+            Item(self._workspace, "property_mismatch", f"{self._connection}/{kind}/{name}")
             for name in mapping.values()
             if name not in unfit
         ]
@@ -219,9 +219,9 @@ class Deployment:
                 )
                 details = {"reason": problem.reason, "found": problem.found,
                            "expected": problem.expected}  # fmt: skip
-                subject = Subject(self._workspace, "property_mismatch", name)
-                await open_attention(conn, subject, summary, details)
-            mended = await close_attention(conn, fitting)
+                item = Item(self._workspace, "property_mismatch", name)
+                await open_attention(conn, **item._asdict(), summary=summary, details=details)
+            mended = await close_items(conn, fitting)
             if mended:
                 facts = (await store.lock_workspaces(conn, {self._workspace}))[self._workspace]
                 await queue.look_again(conn, facts, self._connection, kind)

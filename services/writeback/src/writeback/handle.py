@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
+from plumbline_runtime.attention import Item, close_items, open_attention
 from plumbline_schemas.accounts import AccountState
 from plumbline_schemas.observations import (
     ConfigObservation,
@@ -13,7 +14,7 @@ from plumbline_schemas.observations import (
 from writeback import brake, store
 from writeback.effects import HELD_BY_BRAKE, Effect, RecordId
 from writeback.gate import OPEN, PLAN, WorkspaceFacts, gate_of
-from writeback.outbox import Subject, close_attention, close_record_attention, open_attention
+from writeback.outbox import close_record_attention
 from writeback.plan import Moment, crm_links, fold_account
 from writeback.sights import CrmObservation, fold_records, settled_by_sight
 from writeback.store import Connection
@@ -210,9 +211,9 @@ async def _recompute(
 
 
 async def _tell_plan(conn: Connection, facts: WorkspaceFacts) -> None:
-    subject = Subject(facts.workspace, "plan_approval", "first_write")
+    item = Item(facts.workspace, "plan_approval", "first_write")
     if facts.gate == PLAN:
         summary = "The first writes to the CRM wait for approval: plumbline plan --apply"
-        await open_attention(conn, subject, summary, {})
+        await open_attention(conn, **item._asdict(), summary=summary)
     else:
-        await close_attention(conn, [subject])
+        await close_items(conn, [item])

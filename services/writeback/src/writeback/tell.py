@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from plumbline_domain.ownership import FieldConflict
+from plumbline_runtime.attention import Item, open_attention
 from plumbline_schemas.attention import AttentionKind
 from plumbline_schemas.ids import AccountId
 from plumbline_schemas.outcomes import OutcomeResult, WritebackOutcome
@@ -13,7 +14,7 @@ from writeback.effect_log import trace_of_effect
 from writeback.effects import Effect
 from writeback.job import Job, Planned
 from writeback.metrics import EFFECTS
-from writeback.outbox import Subject, close_record_attention, open_attention, save_outcomes
+from writeback.outbox import close_record_attention, save_outcomes
 from writeback.store import Connection
 
 
@@ -43,9 +44,10 @@ async def queued(conn: Connection, plans: Sequence[Planned]) -> None:
             names = ", ".join(one.property for one in standing)
             await open_attention(
                 conn,
-                _subject(plan.effect, "conflict"),
-                f"{plan.effect.id.key}: {names} was changed in the CRM and waits for a decision",
-                {
+                **_item(plan.effect, "conflict")._asdict(),
+                summary=f"{plan.effect.id.key}: {names} was changed in the CRM "
+                "and waits for a decision",
+                details={
                     "account": plan.effect.account_id,
                     "properties": {
                         one.property: {"observed": one.observed, "desired": one.desired}
@@ -62,9 +64,9 @@ async def gone(conn: Connection, effect: Effect) -> None:
         return
     await open_attention(
         conn,
-        _subject(effect, "failed_effect"),
-        f"{effect.id.key} is linked but not in the CRM: archived, deleted or merged",
-        {"account": effect.account_id, "state": "skipped"},
+        **_item(effect, "failed_effect")._asdict(),
+        summary=f"{effect.id.key} is linked but not in the CRM: archived, deleted or merged",
+        details={"account": effect.account_id, "state": "skipped"},
     )
 
 
@@ -72,14 +74,14 @@ async def failed(conn: Connection, effect: Effect) -> None:
     """Open an item for a record that the CRM refuses."""
     await open_attention(
         conn,
-        _subject(effect, "failed_effect"),
-        f"{effect.id.key} can't be written: {effect.last_error}",
-        {"account": effect.account_id, "error": effect.last_error, "state": "failed"},
+        **_item(effect, "failed_effect")._asdict(),
+        summary=f"{effect.id.key} can't be written: {effect.last_error}",
+        details={"account": effect.account_id, "error": effect.last_error, "state": "failed"},
     )
 
 
-def _subject(effect: Effect, kind: AttentionKind) -> Subject:
-    return Subject(effect.workspace, kind, effect.id.key)
+def _item(effect: Effect, kind: AttentionKind) -> Item:
+    return Item(effect.workspace, kind, effect.id.key)
 
 
 def written(sent: Effect, at: datetime) -> WritebackOutcome:
