@@ -28,18 +28,22 @@ def main() -> int:
     parser.add_argument(
         "--shard", type=shard, default=(1, 1), metavar="K/M", help="every M-th case, from the K-th"
     )
+    parser.add_argument("--without-i6", action="store_true", help="no redelivery, no rebuild")
     given = parser.parse_args()
     chosen = [cases[name] for name in given.case] if given.case else list(cases.values())
     part, parts = given.shard
     chosen = chosen[part - 1 :: parts]
     if not chosen:
         parser.error(f"no case is left for shard {part} of {parts}")
-    print(f"{len(chosen)} cases; I6 is judged once for each, with its last run", flush=True)
+    last = "not judged" if given.without_i6 else "judged once for each, with its last run"
+    print(f"{len(chosen)} cases; I6 is {last}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="plumbline-chaos-") as folder:
         place = given.keep or Path(folder)
         shutil.rmtree(place / "home", ignore_errors=True)
-        outcomes = asyncio.run(run_all(place, chosen, given.n, given.first))
+        outcomes = asyncio.run(
+            run_all(place, chosen, given.n, given.first, replay=not given.without_i6)
+        )
     return report(outcomes, time.monotonic() - began)
 
 
@@ -51,17 +55,21 @@ def shard(text: str) -> tuple[int, int]:
     return part, parts
 
 
-async def run_all(folder: Path, cases: list[Case], times: int, first: int = 1) -> list[Outcome]:
-    """All runs on one deployment; the last run of a case is replayed (I6)."""
+async def run_all(
+    folder: Path, cases: list[Case], times: int, first: int = 1, *, replay: bool = True
+) -> list[Outcome]:
+    """All runs on one deployment; with `replay` the last run of a case is replayed (I6)."""
     outcomes = []
     async with open_stage(folder) as stage:
         for case in cases:
             for number in range(first, first + times):
-                outcome = await play(stage, case, number, replay=number == first + times - 1)
+                again = replay and number == first + times - 1
+                outcome = await play(stage, case, number, replay=again)
                 outcomes.append(outcome)
                 tell(outcome)
-        outcomes.append(await replay_everything(stage))
-        tell(outcomes[-1])
+        if replay:
+            outcomes.append(await replay_everything(stage))
+            tell(outcomes[-1])
     return outcomes
 
 
