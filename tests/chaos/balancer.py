@@ -1,7 +1,7 @@
 """A load balancer: turn by turn, and to the next when an instance is away, says 503 or is cut off.
 
 Passing on what may have been taken is safe: a delivery that comes twice changes nothing (I1, I6).
-What a stopping process had not yet accepted from its socket's queue, the kernel resets.
+A stopping server closes connections of which it has read no request yet: no answer comes.
 """
 
 from collections import Counter
