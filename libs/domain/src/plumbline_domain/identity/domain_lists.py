@@ -67,3 +67,19 @@ NOT_DOMAINS: Final = frozenset(
     ]
 )
 """Social and link-tree pages say where a company can be read about, not who it is."""
+
+RELAYS: Final = frozenset(
+    [
+        "privaterelay.appleid.com",
+        "relay.firefox.com",
+        "mozmail.com",
+        "duck.com",
+        "simplelogin.com",
+        "simplelogin.co",
+        "anonaddy.com",
+        "anonaddy.me",
+        "addy.io",
+        "appleid.com",
+    ]
+)
+"""Their addresses stand for others (the services' own help pages)."""

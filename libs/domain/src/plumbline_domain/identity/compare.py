@@ -1,0 +1,134 @@
+"""How much alike two names are, and how telling that is."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from rapidfuzz.distance import OSA
+from rapidfuzz.fuzz import ratio
+
+from plumbline_domain.identity.keys import initials
+from plumbline_domain.identity.names import NameForm
+from plumbline_domain.identity.word_lists import COMPANY_WORDS
+
+Level = Literal[
+    "same", "reordered", "misspelt", "shortened", "extended", "label", "initials", "overlap",
+    "different",
+]  # fmt: skip
+"""From most to least telling. shortened: the customer leaves words out; extended: it adds some."""
+
+LEVELS: Final[tuple[Level, ...]] = (
+    "same", "reordered", "misspelt", "shortened", "extended", "label", "initials", "overlap",
+    "different",
+)  # fmt: skip
+RANK: Final = {level: place for place, level in enumerate(LEVELS)}
+
+FITS: Final[frozenset[Level]] = frozenset(LEVELS[:7])
+"""Levels at which one party can call itself by both names."""
+
+_FULL: Final = 10.0
+_GENERIC: Final = 2.0
+_TELLING: Final = 6.0
+
+WordCount = Callable[[str], int]
+"""How many records have a word in their name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameMatch:
+    """The best comparison of two parties' names."""
+
+    level: Level
+    information: float
+    """Rarity of what agrees, in nats: about 10 for a word of one record, 2 for `logistics`."""
+    ours: NameForm
+    theirs: NameForm
+
+
+def information(word: str, count: int) -> float:
+    """What agreement on a word tells: less the more records have it, little for a trade."""
+    known = max(0.5, _FULL - 1.3 * math.log(max(count, 1)))
+    if word in COMPANY_WORDS or len(word) == 1 or word.isdigit():
+        return min(known, _GENERIC)
+    return known
+
+
+def compare_names(
+    ours: tuple[NameForm, ...], theirs: tuple[NameForm, ...], labels: tuple[str, ...], count: WordCount
+) -> NameMatch | None:
+    """The closest of all comparisons; None when either side has no name. `labels` are theirs."""
+    best: NameMatch | None = None
+    for a in ours:
+        for b in theirs:
+            level, told = _compare(a, b, count)
+            if level in ("overlap", "different") and a.squash in labels:
+                level, told = "label", sum(information(w, count(w)) for w in a.core)
+            found = NameMatch(level, told, a, b)
+            if best is None or _order(found) < _order(best):
+                best = found
+    return best
+
+
+def _order(found: NameMatch) -> tuple[int, float]:
+    return RANK[found.level], -found.information
+
+
+def _compare(a: NameForm, b: NameForm, count: WordCount) -> tuple[Level, float]:
+    if a.core == b.core or a.squash == b.squash or a.whole == b.whole:
+        return "same", sum(information(w, count(w)) for w in a.core)
+    missing = list(b.core)
+    told, lost, misspelt = 0.0, 0.0, False
+    for word in a.core:
+        if word in missing:
+            missing.remove(word)
+            told += information(word, count(word))
+            continue
+        close = next((other for other in missing if _typo(word, other)), None)
+        if close is None:
+            lost += information(word, count(word))
+        else:
+            missing.remove(close)
+            misspelt = True
+            told += information(word, max(count(word), 1))
+    return _level(a, b, told, lost, missing, misspelt)
+
+
+def _level(
+    a: NameForm, b: NameForm, told: float, lost: float, missing: list[str], misspelt: bool
+) -> tuple[Level, float]:
+    if not missing and not lost:
+        return ("misspelt" if misspelt else "reordered"), told
+    if min(len(a.squash), len(b.squash)) >= 5 and ratio(a.squash, b.squash) >= 90:
+        return "misspelt", told + lost
+    if told and not lost:
+        return "shortened", told
+    if told and not missing:
+        return "extended", told
+    if len(a.squash) >= 5 and (b.squash.startswith(a.squash) or b.whole.startswith(a.whole)):
+        return "shortened", told + lost
+    if len(b.squash) >= 5 and a.squash.startswith(b.squash):
+        return "extended", max(told, _TELLING)
+    if _initials(a, b) or _initials(b, a):
+        return "initials", _TELLING
+    if told > lost and told >= _TELLING:
+        return "overlap", told - lost
+    return "different", told
+
+
+def _typo(a: str, b: str) -> bool:
+    if len(a) < 4 or len(b) < 4 or abs(len(a) - len(b)) > 1:
+        return False
+    allowed = 1 if min(len(a), len(b)) < 9 else 2
+    return bool(OSA.distance(a, b, score_cutoff=allowed) <= allowed)
+
+
+def _initials(short: NameForm, long: NameForm) -> bool:
+    if len(short.core) != 1 or not 2 <= len(short.squash) <= 6:
+        return False
+    return short.squash in (initials(long.core), "".join(w[0] for w in long.raw.lower().split()))
+
+
+def telling(match: NameMatch) -> bool:
+    """Whether what agrees is more than a trade or a crowded word."""
+    return match.information >= _TELLING

@@ -1,0 +1,204 @@
+"""What speaks for and against a pair: named pieces, each with what was seen (identity.md 7)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rapidfuzz.distance import OSA
+
+from plumbline_domain.identity.compare import FITS, NameMatch, compare_names, telling
+from plumbline_domain.identity.index import NOBODY, Posting
+from plumbline_domain.identity.keys import bare_local, key_of
+from plumbline_domain.identity.portrait import Portrait
+from plumbline_domain.identity.profile import Profile, label_of
+from plumbline_domain.identity.word_lists import FORM_GROUPS
+
+
+class Piece(NamedTuple):
+    """One piece of evidence: its code stands in the table of weights."""
+
+    code: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known around the pair: counts of keys and the portrait of the customer's domain."""
+
+    records: Mapping[int, Posting]
+    portrait: Portrait
+
+    def count(self, word: str) -> int:
+        """Records with `word` in their name."""
+        return self.records.get(key_of("word", word), NOBODY).count
+
+    def squash_count(self, squash: str) -> int:
+        """Records with this name or label."""
+        return self.records.get(key_of("squash", squash), NOBODY).count
+
+
+def pieces(customer: Profile, record: Profile, scene: Scene) -> tuple[list[Piece], NameMatch | None]:
+    """All pieces for a pair, in a fixed order. A missing value is no piece."""
+    match = compare_names(customer.names, record.names, record.labels, scene.count)
+    found = [
+        piece
+        for piece in (
+            _domain(customer, record, scene, match),
+            _contact(customer, record),
+            _name(customer, record, scene, match),
+            _form(match),
+            _phone(customer, record, scene),
+            _city(customer, record),
+            _country(customer, record),
+        )
+        if piece is not None
+    ]
+    return found, match
+
+
+def _domain(
+    customer: Profile, record: Profile, scene: Scene, match: NameMatch | None
+) -> Piece | None:
+    fits = match is not None and match.level in FITS
+    hub = scene.portrait.hub and not fits
+    mails = {address.whole: address for address in record.addresses}
+    for address in customer.addresses:
+        if address.whole in mails and not hub:
+            code = "email.personal" if address.kind == "personal" else "email.contact"
+            return Piece(code, address.whole, address.whole)
+    for domain in customer.domains:
+        if domain in record.domains or domain in record.contact_domains:
+            if hub:
+                return Piece("domain.hub", domain, domain)
+            if domain not in record.domains:
+                return Piece("domain.contact", domain, domain)
+            return Piece(f"domain.owners{min(scene.portrait.owners, 3)}", domain, domain)
+    return _label(customer, record, scene) or _elsewhere(customer, record, scene)
+
+
+def _label(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
+    if not customer.domains:
+        return _local(customer, record)
+    mine = label_of(customer.domains[0])
+    theirs = [label_of(domain) for domain in (*record.domains, *record.contact_domains)]
+    taken = scene.portrait.owners > 0
+    prefix = "label.taken" if taken else "label"
+    if len(mine) >= 3 and mine in theirs:
+        crowd = "" if scene.squash_count(mine) <= 3 else "_shared"
+        return Piece(f"{prefix}.same{crowd}", customer.domains[0], _with_label(record, mine))
+    for label in customer.labels:
+        if len(label) >= 4 and any(label in (f.squash, f.whole) for f in record.names):
+            crowd = "" if scene.squash_count(label) <= 2 else "_shared"
+            return Piece(f"{prefix}.name{crowd}", customer.domains[0], record.names[0].raw)
+    for label in customer.labels:
+        if len(label) >= 4 and label in record.labels:
+            return Piece(f"{prefix}.affix", customer.domains[0], _with_label(record, label))
+    if len(mine) >= 6:
+        for other in (*theirs, *(f.squash for f in record.names)):
+            allowed = 1 if len(mine) < 9 else 2
+            if abs(len(other) - len(mine)) <= allowed and (
+                OSA.distance(mine, other, score_cutoff=allowed) <= allowed
+            ):
+                return Piece(f"{prefix}.close", customer.domains[0], other)
+        for form in record.names:
+            if len(form.squash) >= 5 and (
+                mine.startswith(form.squash) or form.squash.startswith(mine)
+            ):
+                return Piece(f"{prefix}.part", customer.domains[0], form.raw)
+    return None
+
+
+def _with_label(record: Profile, label: str) -> str:
+    every = (*record.domains, *record.contact_domains)
+    return next((domain for domain in every if label_of(domain) == label), label)
+
+
+def _local(customer: Profile, record: Profile) -> Piece | None:
+    for address in customer.addresses:
+        local = bare_local(address.local)
+        for form in record.names:
+            short = form.squash[:12]
+            if len(short) >= 6 and (short in local or form.whole[:12] in local):
+                return Piece("local.name", address.whole, form.raw)
+        for label in record.labels[:1]:
+            if len(label) >= 6 and label in local:
+                return Piece("local.name", address.whole, label)
+    return None
+
+
+def _elsewhere(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
+    if not customer.domains or not record.domains:
+        return None
+    if scene.portrait.hub:
+        return None
+    code = "domain.elsewhere" if scene.portrait.owners else "domain.other"
+    return Piece(code, customer.domains[0], record.domains[0])
+
+
+def _contact(customer: Profile, record: Profile) -> Piece | None:
+    mine = {bare_local(a.local) for a in customer.addresses if not a.role and len(a.local) >= 5}
+    if customer.person is not None:
+        mine.add(customer.person.squash)
+    domains = {address.domain for address in customer.addresses}
+    for address in record.addresses:
+        if address.role or bare_local(address.local) not in mine:
+            continue
+        if address.domain in domains:
+            continue
+        return Piece("contact.same", bare_local(address.local), address.whole)
+    return None
+
+
+def _name(
+    customer: Profile, record: Profile, scene: Scene, match: NameMatch | None
+) -> Piece | None:
+    if match is None:
+        return None
+    a, b, level = match.ours, match.theirs, match.level
+    if level == "same":
+        crowd = scene.squash_count(a.squash)
+        size = "1" if crowd <= 1 else "2" if crowd <= 3 else "many"
+        generic = "" if telling(match) else "_plain"
+        return Piece(f"name.same{size}{generic}", a.raw, b.raw)
+    if level == "different":
+        if any(len(label) >= 4 and label.startswith(a.squash[:4]) for label in record.labels[:1]):
+            return Piece("name.near_label", a.raw, b.raw)
+        return Piece("name.clash" if a.kind == "company" else "name.other", a.raw, b.raw)
+    if level in ("initials", "label"):
+        return Piece(f"name.{level}", a.raw, b.raw)
+    return Piece(f"name.{level}{'' if telling(match) else '_plain'}", a.raw, b.raw)
+
+
+def _form(match: NameMatch | None) -> Piece | None:
+    if match is None or match.level not in FITS:
+        return None
+    ours, theirs = match.ours.form, match.theirs.form
+    if not ours or not theirs:
+        return None
+    if ours == theirs:
+        return Piece("form.same", ours, theirs)
+    alike = FORM_GROUPS.get(ours, ours) == FORM_GROUPS.get(theirs, theirs)
+    return None if alike else Piece("form.other", ours, theirs)
+
+
+def _phone(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
+    if not customer.phone or not record.phone or customer.phone != record.phone:
+        return None
+    shared = scene.records.get(key_of("phone", customer.phone), NOBODY).count > 2
+    return Piece("phone.shared" if shared else "phone.same", customer.phone, record.phone)
+
+
+def _city(customer: Profile, record: Profile) -> Piece | None:
+    if not customer.cities or not record.cities:
+        return None
+    if set(customer.cities) & set(record.cities):
+        return Piece("city.same", customer.cities[0], record.cities[0])
+    return Piece("city.other", customer.cities[0], record.cities[0])
+
+
+def _country(customer: Profile, record: Profile) -> Piece | None:
+    if not customer.country or not record.country:
+        return None
+    code = "country.same" if customer.country == record.country else "country.other"
+    return Piece(code, customer.country, record.country)
