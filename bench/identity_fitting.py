@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-RIDGE = 2.0
-ROUNDS = 60
+RIDGE = 0.5
+ROUNDS = 150
 
 POSITIVE = ("email.", "domain.owners", "domain.contact", "label.", "local.", "contact.", "phone.")
 NEGATIVE = ("domain.elsewhere", "domain.other", "domain.hub", "name.clash", "city.other")
@@ -65,7 +65,7 @@ def _step(
         (_, right), count = groups[row]
         p = 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, sums[row]))))
         gradient += count * ((1.0 if right else 0.0) - p)
-        curve += count * max(p * (1.0 - p), 0.01)
+        curve += count * max(p * (1.0 - p), 0.002)
     fresh = weight + max(-1.0, min(1.0, gradient / curve))
     fresh = max(between[0], min(between[1], fresh))
     for row in rows:

@@ -10,17 +10,18 @@ from rapidfuzz.fuzz import ratio
 
 from plumbline_domain.identity.keys import initials
 from plumbline_domain.identity.names import NameForm
-from plumbline_domain.identity.word_lists import COMPANY_WORDS
+from plumbline_domain.identity.word_lists import COMPANY_WORDS, PLACES
 
 Level = Literal[
-    "same", "reordered", "misspelt", "shortened", "extended", "label", "initials", "overlap",
-    "different",
+    "same", "reordered", "misspelt", "shortened", "extended", "label", "initials", "branch",
+    "overlap", "different",
 ]  # fmt: skip
-"""From most to least telling. shortened: the customer leaves words out; extended: it adds some."""
+"""From most to least telling. shortened: the customer leaves words out; extended: it adds some;
+branch: they differ by a country or region."""
 
 LEVELS: Final[tuple[Level, ...]] = (
-    "same", "reordered", "misspelt", "shortened", "extended", "label", "initials", "overlap",
-    "different",
+    "same", "reordered", "misspelt", "shortened", "extended", "label", "initials", "branch",
+    "overlap", "different",
 )  # fmt: skip
 RANK: Final = {level: place for place, level in enumerate(LEVELS)}
 
@@ -79,6 +80,10 @@ def _compare(a: NameForm, b: NameForm, count: WordCount) -> tuple[Level, float]:
         return "same", sum(information(w, count(w)) for w in a.core)
     missing = list(b.core)
     told, lost, misspelt = 0.0, 0.0, False
+    if PLACES.isdisjoint(a.core) != PLACES.isdisjoint(b.core):
+        branch = _branch(a, b)
+        if branch:
+            return "branch", sum(information(w, count(w)) for w in branch)
     for word in a.core:
         if word in missing:
             missing.remove(word)
@@ -92,6 +97,13 @@ def _compare(a: NameForm, b: NameForm, count: WordCount) -> tuple[Level, float]:
             misspelt = True
             told += information(word, max(count(word), 1))
     return _level(a, b, told, lost, missing, misspelt)
+
+
+def _branch(a: NameForm, b: NameForm) -> tuple[str, ...]:
+    """The common name when two names differ by places only."""
+    ours = tuple(word for word in a.core if word not in PLACES)
+    theirs = tuple(word for word in b.core if word not in PLACES)
+    return ours if ours and ours == theirs else ()
 
 
 def _level(

@@ -218,14 +218,17 @@ def _objections(
     return tuple(found)
 
 
+_CORROBORATE: Final = frozenset(
+    {"phone.same", "label.same", "label.name", "label.close", "label.affix", "contact.same"}
+)
+
+
 def corroborated(candidate: Candidate) -> bool:
     """Whether anything but the name speaks for it: domain, label, mail, phone, or name + town."""
     codes = {piece.code for piece in candidate.evidence}
     if any(code.startswith(("email.", "domain.owners", "domain.contact")) for code in codes):
         return True
-    if "phone.same" in codes or "contact.same" in codes or "local.name" in codes:
-        return True
-    if any(code.startswith("label.") and not code.startswith("label.taken") for code in codes):
+    if not codes.isdisjoint(_CORROBORATE):
         return True
     return "city.same" in codes and any(code.startswith("name.same") for code in codes)
 

@@ -45,6 +45,7 @@ def pieces(customer: Profile, record: Profile, scene: Scene) -> tuple[list[Piece
         piece
         for piece in (
             _domain(customer, record, scene, match),
+            _silent(customer, record),
             _contact(customer, record),
             _name(customer, record, scene, match),
             _form(match),
@@ -77,6 +78,15 @@ def _domain(
     return _label(customer, record, scene) or _elsewhere(customer, record, scene)
 
 
+def _silent(customer: Profile, record: Profile) -> Piece | None:
+    """The domain is all there is: the customer names a person or nobody."""
+    if customer.names or not customer.domains:
+        return None
+    domain = customer.domains[0]
+    known = domain in record.domains or domain in record.contact_domains
+    return Piece("domain.silent", domain, domain) if known else None
+
+
 def _label(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
     if not customer.domains:
         return _local(customer, record)
@@ -89,7 +99,8 @@ def _label(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
         return Piece(f"{prefix}.same{crowd}", customer.domains[0], _with_label(record, mine))
     for label in customer.labels:
         if len(label) >= 4 and any(label in (f.squash, f.whole) for f in record.names):
-            crowd = "" if scene.squash_count(label) <= 2 else "_shared"
+            crowd = "_other" if record.domains or record.contact_domains else ""
+            crowd = crowd if scene.squash_count(label) <= 2 else "_shared"
             return Piece(f"{prefix}.name{crowd}", customer.domains[0], record.names[0].raw)
     for label in customer.labels:
         if len(label) >= 4 and label in record.labels:
@@ -162,8 +173,6 @@ def _name(
         generic = "" if telling(match) else "_plain"
         return Piece(f"name.same{size}{generic}", a.raw, b.raw)
     if level == "different":
-        if any(len(label) >= 4 and label.startswith(a.squash[:4]) for label in record.labels[:1]):
-            return Piece("name.near_label", a.raw, b.raw)
         return Piece("name.clash" if a.kind == "company" else "name.other", a.raw, b.raw)
     if level in ("initials", "label"):
         return Piece(f"name.{level}", a.raw, b.raw)

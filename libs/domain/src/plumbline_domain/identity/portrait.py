@@ -9,7 +9,7 @@ from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, key_of
 from plumbline_domain.identity.names import NameForm
 from plumbline_domain.identity.profile import Profile
-from plumbline_domain.identity.word_lists import HUB_WORDS
+from plumbline_domain.identity.word_lists import HUB_WORDS, WIDE_WORDS
 
 STRANGERS_UNOWNED: Final = 4
 """Distinct names on a domain that no record owns: from here on it is a hub (identity.md 7)."""
@@ -129,7 +129,11 @@ def same_company(a: Profile, b: Profile) -> bool:
 def _alike(a: Profile, b: Profile) -> bool:
     """One name is not the other plus a further word (`Noble Iron`, `Noble Iron Logistics`)."""
     match = compare_names(a.names, b.names, (), _one)
-    return match is not None and match.level in ("same", "reordered", "misspelt")
+    if match is None:
+        return False
+    if match.level in ("same", "reordered", "misspelt"):
+        return True
+    return set(match.ours.core) ^ set(match.theirs.core) <= WIDE_WORDS
 
 
 def distinct(records: Sequence[Profile]) -> int:

@@ -1,5 +1,6 @@
 """One side of a pair, normalised: what a customer and a record become before they are compared."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -142,6 +143,9 @@ def customer_profile(
     )
     names, person, hosts = _names((party.company, party.name))
     labels = _labels((*domains, *hosts))
+    found = next((form for form in names if _is_sender(form, addresses, labels)), None)
+    if found is not None and found.raw != clean(party.company):
+        names, person = tuple(form for form in names if form is not found), person or found
     kinds = {address.kind for address in addresses}
     return Profile(
         party.id, names, person, addresses, domains, (), labels,
@@ -177,6 +181,24 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
         tuple(filter(None, map(_text, party.stripe_ids))),
         None if party.parent_id == party.id else _text(party.parent_id), party.merged_ids,
     )  # fmt: skip
+
+
+def _is_sender(
+    form: NameForm, addresses: tuple[Address, ...], labels: tuple[str, ...]
+) -> bool:
+    """Whether a name of two to four words is that of the person whose address it is."""
+    if form.kind != "unclear" or not 2 <= len(form.core) <= 4 or form.squash in labels:
+        return False
+    if any(label in form.squash or form.squash in label for label in labels if len(label) > 3):
+        return False
+    for address in addresses:
+        if address.role:
+            continue
+        parts = {part for part in re.split(r"[._\-0-9]+", address.local) if len(part) >= 3}
+        ends = form.core[0][0] + form.core[-1], form.core[0] + form.core[-1][0]
+        if parts & {*form.core, *ends, form.squash}:
+            return True
+    return False
 
 
 def _names(

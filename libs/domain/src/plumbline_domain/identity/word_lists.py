@@ -6,7 +6,7 @@ from cleanco.termdata import terms_by_country, terms_by_type
 
 _ORDINARY: Final = frozenset(
     "and private unlimited as da pt ay ok ks kt kb et ij ep ent coop sp gp sem sep ei fa ud ec ev "
-    "ee oe ba bl sd ad hf kf mb pp ps ik psu psi pse etat sal ans dat vat mv".split()
+    "ee oe ba bl sd ad hf kf mb pp ps ik psu psi pse etat sal ans dat vat mv uk nl ca at ae eu sc pc cic hd".split()
 )
 """Legal forms that are also words or initials; kept in names, where they tell companies apart."""
 
@@ -15,7 +15,7 @@ _MORE_FORMS: Final = (
     "ohg, kg, ag, se, as, ab, oy, oyj, asa, aps, a s, sas, sasu, sarl, sa, srl, spa, sl, slu, "
     "bv, nv, vof, cv, inc, incorporated, corp, corporation, co, company, companies, llc, llp, lp, "
     "ltd, limited, plc, pllc, pty, pty ltd, pte, pte ltd, pvt, pvt ltd, private limited, sdn bhd, "
-    "bhd, tbk, pt, kk, yk, gk, kabushiki kaisha, co ltd, hd, nyrt, zrt, kft, bt, doo, dd, ad, "
+    "bhd, tbk, pt, kk, yk, gk, kabushiki kaisha, co ltd, nyrt, zrt, kft, bt, doo, dd, "
     "jsc, pjsc, ojsc, cjsc, pao, oao, ooo, zao, sro, spol, sp z o o, sp zoo, spk, sia, uab, eood, "
     "ood, ead, sca, scs, snc, scrl, bvba, sprl, aktiengesellschaft, gesellschaft mbh, mbh, "
     "sociedad anonima, societe anonyme, aktiebolag, aktieselskab, sa de cv, sab de cv, s a de c v, "
@@ -48,6 +48,23 @@ FORM_GROUPS: Final = {
     }.items()
     for word in listed.split()
 }
+
+WIDE_WORDS: Final = frozenset("group groupe gruppe grupo gruppo holding holdings".split())
+"""Words that a company's own staff add or leave out."""
+
+PLACES: Final = frozenset(
+    "uk usa us america american north south east west europe european eu asia asian pacific apac "
+    "emea latam africa middle east nordic nordics nordics iberia benelux dach baltic baltics "
+    "england scotland wales ireland britain canada mexico brasil brazil argentina chile colombia "
+    "peru france germany deutschland austria osterreich switzerland schweiz suisse italy italia "
+    "spain espana portugal netherlands nederland belgium belgique belgie luxembourg denmark "
+    "danmark sweden sverige norway norge finland suomi poland polska czech cesko slovakia hungary "
+    "magyarorszag romania bulgaria greece turkey turkiye russia ukraine serbia croatia slovenia "
+    "israel uae dubai emirates saudi arabia qatar egypt morocco nigeria kenya india pakistan "
+    "bangladesh china japan korea taiwan singapore malaysia indonesia thailand vietnam philippines "
+    "hongkong australia zealand international".split()
+)
+"""Countries and regions: `Leoni UK` is no spelling of `Leoni`, it may be its subsidiary."""
 
 STOP_WORDS: Final = frozenset("and the of for de la le les der die das und et y e a an".split())
 """Words that tell nothing apart; not part of a name's core unless nothing else is there."""
