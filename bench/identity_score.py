@@ -9,9 +9,7 @@ from bench.identity_book import Row
 def score(truth: Sequence[Row], predictions: Sequence[Row]) -> dict[str, Any]:
     """Counts and shares; a customer without a prediction counts as `none`."""
     by_id = {row["stripe_id"]: row for row in predictions}
-    n = dict.fromkeys(
-        ("has", "auto", "ok", "review", "useful", "link", "link_ok", "traps"), 0
-    )
+    n = dict.fromkeys(("has", "auto", "ok", "review", "useful", "link", "link_ok", "traps"), 0)
     for row in truth:
         found = by_id.get(row["stripe_id"])
         right = {i for key in ("crm_ids", "also_ok_crm_ids") for i in row[key].split("|") if i}

@@ -31,9 +31,11 @@ FITS: Final[frozenset[Level]] = frozenset(LEVELS[:7])
 _FULL: Final = 10.0
 _GENERIC: Final = 2.0
 _TELLING: Final = 6.0
+_ALIKE: Final = 60.0
+"""Below this similarity (of 100) two names share no misspelt word worth looking for."""
 
-WordCount = Callable[[str], int]
-"""How many records have a word in their name."""
+Telling = Callable[[str], float]
+"""What agreement on a word tells, in nats (`information` of the word and its count)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,18 @@ def information(word: str, count: int) -> float:
 
 
 def compare_names(
-    ours: tuple[NameForm, ...], theirs: tuple[NameForm, ...], labels: tuple[str, ...], count: WordCount
+    ours: tuple[NameForm, ...],
+    theirs: tuple[NameForm, ...],
+    labels: tuple[str, ...],
+    tells: Telling,
 ) -> NameMatch | None:
     """The closest of all comparisons; None when either side has no name. `labels` are theirs."""
     best: NameMatch | None = None
     for a in ours:
         for b in theirs:
-            level, told = _compare(a, b, count)
+            level, told = _compare(a, b, tells)
             if level in ("overlap", "different") and a.squash in labels:
-                level, told = "label", sum(information(w, count(w)) for w in a.core)
+                level, told = "label", sum(map(tells, a.core))
             found = NameMatch(level, told, a, b)
             if best is None or _order(found) < _order(best):
                 best = found
@@ -75,27 +80,28 @@ def _order(found: NameMatch) -> tuple[int, float]:
     return RANK[found.level], -found.information
 
 
-def _compare(a: NameForm, b: NameForm, count: WordCount) -> tuple[Level, float]:
+def _compare(a: NameForm, b: NameForm, tells: Telling) -> tuple[Level, float]:
     if a.core == b.core or a.squash == b.squash or a.whole == b.whole:
-        return "same", sum(information(w, count(w)) for w in a.core)
+        return "same", sum(map(tells, a.core))
     missing = list(b.core)
     told, lost, misspelt = 0.0, 0.0, False
     if PLACES.isdisjoint(a.core) != PLACES.isdisjoint(b.core):
         branch = _branch(a, b)
         if branch:
-            return "branch", sum(information(w, count(w)) for w in branch)
+            return "branch", sum(map(tells, branch))
+    alike = ratio(a.squash, b.squash) >= _ALIKE
     for word in a.core:
         if word in missing:
             missing.remove(word)
-            told += information(word, count(word))
+            told += tells(word)
             continue
-        close = next((other for other in missing if _typo(word, other)), None)
+        close = next((other for other in missing if _typo(word, other)), None) if alike else None
         if close is None:
-            lost += information(word, count(word))
+            lost += tells(word)
         else:
             missing.remove(close)
             misspelt = True
-            told += information(word, max(count(word), 1))
+            told += tells(word)
     return _level(a, b, told, lost, missing, misspelt)
 
 

@@ -18,7 +18,7 @@ Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
 SHOWN: Final = 3
 """Candidates a reviewer sees."""
 
-SCORED: Final = 25
+SCORED: Final = 14
 """Candidates that are compared in full; the others share less with the customer."""
 
 _KIND_VALUE: Final = {
@@ -168,19 +168,23 @@ def _by_evidence(
         return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
     best = plausible[0]
     winner = around.record_profiles[best.record_id]
+    near = best.probability - weights.gap
     rival = next(
         (
             c
             for c in scored[1:]
-            if not same_company(winner, around.record_profiles[c.record_id])
+            if c.probability > near
+            and not same_company(winner, around.record_profiles[c.record_id])
         ),
         None,
     )
     reasons = _objections(customer, best, rival, portrait, weights)
-    shown = _shown(scored, around)
     if reasons:
+        shown = _shown(plausible, around)
         return Decision(customer.id, "review", None, None, shown, reasons, portrait)
-    return Decision(customer.id, "auto", best.record_id, "evidence", shown, (), portrait)
+    return Decision(
+        customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
+    )
 
 
 def _shown(scored: list[Candidate], around: Neighbourhood) -> tuple[Candidate, ...]:
@@ -204,7 +208,7 @@ def _objections(
     found = []
     if best.probability < weights.auto_at:
         found.append("the evidence is not strong enough")
-    if rival is not None and best.probability - rival.probability < weights.gap:
+    if rival is not None:
         found.append("another record fits about as well")
     if not corroborated(best):
         found.append("nothing but the name speaks for it")

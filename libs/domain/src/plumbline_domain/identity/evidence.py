@@ -1,12 +1,12 @@
 """What speaks for and against a pair: named pieces, each with what was seen (identity.md 7)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
-from plumbline_domain.identity.compare import FITS, NameMatch, compare_names, telling
+from plumbline_domain.identity.compare import FITS, NameMatch, compare_names, information, telling
 from plumbline_domain.identity.index import NOBODY, Posting
 from plumbline_domain.identity.keys import bare_local, key_of
 from plumbline_domain.identity.portrait import Portrait
@@ -28,19 +28,26 @@ class Scene:
 
     records: Mapping[int, Posting]
     portrait: Portrait
+    _told: dict[str, float] = field(default_factory=dict)
 
-    def count(self, word: str) -> int:
-        """Records with `word` in their name."""
-        return self.records.get(key_of("word", word), NOBODY).count
+    def tells(self, word: str) -> float:
+        """What agreement on `word` tells."""
+        known = self._told.get(word)
+        if known is None:
+            count = self.records.get(key_of("word", word), NOBODY).count
+            known = self._told[word] = information(word, count)
+        return known
 
     def squash_count(self, squash: str) -> int:
         """Records with this name or label."""
         return self.records.get(key_of("squash", squash), NOBODY).count
 
 
-def pieces(customer: Profile, record: Profile, scene: Scene) -> tuple[list[Piece], NameMatch | None]:
+def pieces(
+    customer: Profile, record: Profile, scene: Scene
+) -> tuple[list[Piece], NameMatch | None]:
     """All pieces for a pair, in a fixed order. A missing value is no piece."""
-    match = compare_names(customer.names, record.names, record.labels, scene.count)
+    match = compare_names(customer.names, record.names, record.labels, scene.tells)
     found = [
         piece
         for piece in (
@@ -173,6 +180,9 @@ def _name(
         generic = "" if telling(match) else "_plain"
         return Piece(f"name.same{size}{generic}", a.raw, b.raw)
     if level == "different":
+        known = {address.whole for address in record.addresses}
+        if a.kind == "unclear" and any(x.whole in known for x in customer.addresses):
+            return Piece("name.aside", a.raw, b.raw)
         return Piece("name.clash" if a.kind == "company" else "name.other", a.raw, b.raw)
     if level in ("initials", "label"):
         return Piece(f"name.{level}", a.raw, b.raw)

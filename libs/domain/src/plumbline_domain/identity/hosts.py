@@ -12,6 +12,7 @@ from publicsuffixlist import PublicSuffixList
 from plumbline_domain.identity.domain_lists import SHARED_SUFFIXES
 
 _PUBLIC_SUFFIXES: Final = PublicSuffixList(accept_unknown=True)
+_SHARED_ENDINGS: Final = tuple(f".{suffix}" for suffix in sorted(SHARED_SUFFIXES))
 _LABEL: Final = re.compile(r"^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$")
 
 
@@ -51,8 +52,8 @@ def registrable_domain(host: str) -> str | None:
         return None
     if not all(len(label) <= 63 and _LABEL.match(label) for label in labels):
         return None
-    for suffix in SHARED_SUFFIXES:
-        if ascii_host.endswith(f".{suffix}"):
+    if ascii_host.endswith(_SHARED_ENDINGS):
+        for suffix in (s for s in SHARED_SUFFIXES if ascii_host.endswith(f".{s}")):
             owner = ascii_host.removesuffix(f".{suffix}").rpartition(".")[2]
             return None if owner == "www" else f"{owner}.{suffix}"
     found: str | None = _PUBLIC_SUFFIXES.privatesuffix(ascii_host)
@@ -60,6 +61,8 @@ def registrable_domain(host: str) -> str | None:
 
 
 def _is_address(host: str) -> bool:
+    if ":" not in host and not host[-1].isdigit():
+        return False
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -109,7 +109,9 @@ class MemoryIndex:
         """See KeyIndex."""
         held = self._keys[side]
         return {
-            key: Posting(len(ids), tuple(ids[: FAN_OUT + 1])) for key in keys if (ids := held.get(key))
+            key: Posting(len(ids), tuple(ids[: FAN_OUT + 1]))
+            for key in keys
+            if (ids := held.get(key))
         }
 
     def profiles(self, side: Side, ids: Sequence[str]) -> Mapping[str, Profile]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from plumbline_domain.identity.compare import FITS, compare_names
+from plumbline_domain.identity.compare import FITS, compare_names, information
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, key_of
 from plumbline_domain.identity.names import NameForm
@@ -37,13 +37,13 @@ class Portrait:
 NO_DOMAIN: Final = Portrait()
 
 
-def _one(_word: str) -> int:
-    return 1
+def _alone(word: str) -> float:
+    return information(word, 1)
 
 
 def names_fit(a: tuple[NameForm, ...], b: tuple[NameForm, ...], labels: tuple[str, ...]) -> bool:
     """Whether two parties can be one by their names alone."""
-    match = compare_names(a, b, labels, _one)
+    match = compare_names(a, b, labels, _alone)
     return match is not None and match.level in FITS
 
 
@@ -128,7 +128,7 @@ def same_company(a: Profile, b: Profile) -> bool:
 
 def _alike(a: Profile, b: Profile) -> bool:
     """One name is not the other plus a further word (`Noble Iron`, `Noble Iron Logistics`)."""
-    match = compare_names(a.names, b.names, (), _one)
+    match = compare_names(a.names, b.names, (), _alone)
     if match is None:
         return False
     if match.level in ("same", "reordered", "misspelt"):
@@ -139,7 +139,7 @@ def _alike(a: Profile, b: Profile) -> bool:
 def distinct(records: Sequence[Profile]) -> int:
     """How many companies `records` are, duplicates counted once."""
     kept: list[Profile] = []
-    for record in records[: FAN_OUT]:
+    for record in records[:FAN_OUT]:
         if not any(same_company(record, other) for other in kept):
             kept.append(record)
     return len(kept)

@@ -120,9 +120,7 @@ def bare_labels(label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _addresses(
-    texts: tuple[str, ...], overrides: Mapping[str, DomainClass]
-) -> tuple[Address, ...]:
+def _addresses(texts: tuple[str, ...], overrides: Mapping[str, DomainClass]) -> tuple[Address, ...]:
     found: dict[str, Address] = {}
     for text in texts[:MAX_CONTACTS]:
         read = read_address(text)
@@ -133,14 +131,10 @@ def _addresses(
     return tuple(found.values())
 
 
-def customer_profile(
-    party: Party, overrides: Mapping[str, DomainClass] = NO_OVERRIDES
-) -> Profile:
+def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERRIDES) -> Profile:
     """Normalise a billing customer."""
     addresses = _addresses(party.emails, overrides)
-    domains = tuple(
-        dict.fromkeys(a.domain for a in addresses if a.kind in ("company", "hub"))
-    )
+    domains = tuple(dict.fromkeys(a.domain for a in addresses if a.kind in ("company", "hub")))
     names, person, hosts = _names((party.company, party.name))
     labels = _labels((*domains, *hosts))
     found = next((form for form in names if _is_sender(form, addresses, labels)), None)
@@ -183,9 +177,7 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
     )  # fmt: skip
 
 
-def _is_sender(
-    form: NameForm, addresses: tuple[Address, ...], labels: tuple[str, ...]
-) -> bool:
+def _is_sender(form: NameForm, addresses: tuple[Address, ...], labels: tuple[str, ...]) -> bool:
     """Whether a name of two to four words is that of the person whose address it is."""
     if form.kind != "unclear" or not 2 <= len(form.core) <= 4 or form.squash in labels:
         return False

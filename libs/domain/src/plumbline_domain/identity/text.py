@@ -19,7 +19,9 @@ _DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}[a-z]?\b\.?|\b[a-z](?:/[a-z])+\b"
 _JOINERS: Final = str.maketrans({"'": "", "’": "", "`": "", "´": "", "&": " and ", "+": " and "})
 
 
-_CJK_FORMS: Final = re.compile(r"(株式会社|有限会社|合同会社|股份有限公司|有限公司|公司|주식회사|유한회사|㈜)")
+_CJK_FORMS: Final = re.compile(
+    r"(株式会社|有限会社|合同会社|股份有限公司|有限公司|公司|주식회사|유한회사|㈜)"
+)
 
 
 def clean(text: str | None) -> str:
