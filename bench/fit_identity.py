@@ -1,4 +1,4 @@
-"""`python bench/fit_identity.py --book DIR ... [--out FILE] [--cross N]`: weights from labelled books.
+"""`python bench/fit_identity.py --book DIR ... [--out FILE] [--cross N]`: fit the weights.
 
 --cross N fits on one half of the companies and reports on the other, both ways, for N seeds.
 """
@@ -14,7 +14,6 @@ from typing import Any
 if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from plumbline_domain.identity.decide import decide
 from plumbline_domain.identity.index import gather
 from plumbline_domain.identity.weights import Weights
 

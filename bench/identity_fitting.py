@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+FREE = (-math.inf, math.inf)
 RIDGE = 0.5
 ROUNDS = 150
 
@@ -36,10 +37,12 @@ def fit(pairs: Iterable[Pair]) -> tuple[float, dict[str, float]]:
     bias, weights = 0.0, dict.fromkeys(sorted(columns), 0.0)
     every = range(len(groups))
     for _ in range(ROUNDS):
-        moved = _step(groups, sums, every, bias, 0.0, (-math.inf, math.inf))
+        moved = _step(groups, sums, every, bias, ridge=0.0, between=FREE)
         bias = moved
         for code in weights:
-            weights[code] = _step(groups, sums, columns[code], weights[code], RIDGE, bounds(code))
+            weights[code] = _step(
+                groups, sums, columns[code], weights[code], ridge=RIDGE, between=bounds(code)
+            )
     return bias, weights
 
 
@@ -57,6 +60,7 @@ def _step(
     sums: list[float],
     rows: Sequence[int],
     weight: float,
+    *,
     ridge: float,
     between: tuple[float, float],
 ) -> float:

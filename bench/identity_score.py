@@ -1,4 +1,4 @@
-"""Figures of a set of predictions: the definitions of the shared scorer, for use inside the bench."""
+"""Figures of a set of predictions, by the definitions of the shared scorer."""
 
 from collections.abc import Sequence
 from typing import Any

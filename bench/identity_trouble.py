@@ -1,4 +1,4 @@
-"""`python bench/identity_trouble.py --out DIR [--seed N]`: a labelled book full of payers for others.
+"""`python bench/identity_trouble.py --out DIR [--seed N]`: a book of payers for others.
 
 Agencies and bookkeepers with a CRM record of their own, bookkeepers' domains that no record owns,
 holdings whose subsidiaries mail from the parent's domain, among plain companies. Every word is
@@ -15,14 +15,20 @@ from pathlib import Path
 if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-STARTS = (
-    "bran col dor fen gal hul jor kel lom mur nav orl pel quin rud sol tam ulv wex yar zin".split()
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of a text."""
+    return tuple(text.split())
+
+
+STARTS = listed(
+    "bran col dor fen gal hul jor kel lom mur nav orl pel quin rud sol tam ulv wex yar zin "
 )
-MIDDLES = "a e i o u ar en il or un".split()
-ENDS = "beck cott dale fold gard holm kamp lund mark nesse rick stad tov vale wick zen".split()
-TRADES = "Bakery Roofing Dental Robotics Logistics Design Software Clinic Textiles Foods".split()
+MIDDLES = listed("a e i o u ar en il or un")
+ENDS = listed("beck cott dale fold gard holm kamp lund mark nesse rick stad tov vale wick zen ")
+TRADES = listed("Bakery Roofing Dental Robotics Logistics Design Software Clinic Textiles Foods ")
+FIRST = listed("Ilka Bram Odile Tjark Runa Mirek Zofia Ansel Petra Goran Laura James")
 FORMS = ("", "", " Ltd", " GmbH", " Inc", " LLC", " S.r.l.")
-FIRST = "Ilka Bram Odile Tjark Runa Mirek Zofia Ansel Petra Goran Laura James".split()
 AGENCIES = ("Media", "Studio", "Digital", "Works", "Partners", "Collective")
 KEEPERS = ("Bookkeeping", "Accountants", "Steuerberatung", "Tax Services", "Back Office")
 

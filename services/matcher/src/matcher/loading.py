@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 import orjson
-from plumbline_domain.identity import MatchKey
+from plumbline_domain.identity.exact import MatchKey
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 

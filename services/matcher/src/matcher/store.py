@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import orjson
 from plumbline_domain.account import FOLD_VERSION
-from plumbline_domain.identity import NORM_VERSION
+from plumbline_domain.identity.exact import NORM_VERSION
 from plumbline_runtime.records import Fenced
 
 from matcher.rows import WorkspaceRow

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from rapidfuzz.distance import OSA
 from rapidfuzz.fuzz import ratio
@@ -47,6 +47,15 @@ class NameMatch:
     """Rarity of what agrees, in nats: about 10 for a word of one record, 2 for `logistics`."""
     ours: NameForm
     theirs: NameForm
+
+
+class _Words(NamedTuple):
+    """What agrees (nats), what of ours finds nothing (nats), and what of theirs is left."""
+
+    told: float
+    lost: float
+    misspelt: bool
+    missing: list[str]
 
 
 def information(word: str, count: int) -> float:
@@ -102,7 +111,7 @@ def _compare(a: NameForm, b: NameForm, tells: Telling) -> tuple[Level, float]:
             missing.remove(close)
             misspelt = True
             told += tells(word)
-    return _level(a, b, told, lost, missing, misspelt)
+    return _level(a, b, _Words(told, lost, misspelt, missing))
 
 
 def _branch(a: NameForm, b: NameForm) -> tuple[str, ...]:
@@ -112,26 +121,36 @@ def _branch(a: NameForm, b: NameForm) -> tuple[str, ...]:
     return ours if ours and ours == theirs else ()
 
 
-def _level(
-    a: NameForm, b: NameForm, told: float, lost: float, missing: list[str], misspelt: bool
-) -> tuple[Level, float]:
+def _level(a: NameForm, b: NameForm, words: _Words) -> tuple[Level, float]:
+    told, lost, missing = words.told, words.lost, words.missing
+    level: Level = "different"
     if not missing and not lost:
-        return ("misspelt" if misspelt else "reordered"), told
-    if min(len(a.squash), len(b.squash)) >= 5 and ratio(a.squash, b.squash) >= 90:
-        return "misspelt", told + lost
-    if told and not lost:
-        return "shortened", told
-    if told and not missing:
-        return "extended", told
+        level = "misspelt" if words.misspelt else "reordered"
+    elif min(len(a.squash), len(b.squash)) >= 5 and (
+        ratio(a.squash, b.squash, score_cutoff=90) >= 90
+    ):
+        level, told = "misspelt", told + lost
+    elif told and not lost:
+        level = "shortened"
+    elif told and not missing:
+        level = "extended"
+    else:
+        return _by_letters(a, b, words)
+    return level, told
+
+
+def _by_letters(a: NameForm, b: NameForm, words: _Words) -> tuple[Level, float]:
+    level: Level = "different"
+    told = words.told
     if len(a.squash) >= 5 and (b.squash.startswith(a.squash) or b.whole.startswith(a.whole)):
-        return "shortened", told + lost
-    if len(b.squash) >= 5 and a.squash.startswith(b.squash):
-        return "extended", max(told, _TELLING)
-    if _initials(a, b) or _initials(b, a):
-        return "initials", _TELLING
-    if told > lost and told >= _TELLING:
-        return "overlap", told - lost
-    return "different", told
+        level, told = "shortened", words.told + words.lost
+    elif len(b.squash) >= 5 and a.squash.startswith(b.squash):
+        level, told = "extended", max(words.told, _TELLING)
+    elif _initials(a, b) or _initials(b, a):
+        level, told = "initials", _TELLING
+    elif words.told > words.lost and words.told >= _TELLING:
+        level, told = "overlap", words.told - words.lost
+    return level, told
 
 
 def _typo(a: str, b: str) -> bool:

@@ -8,7 +8,7 @@ from plumbline_domain.identity.compare import FITS, NameMatch
 from plumbline_domain.identity.evidence import Piece, Scene, pieces
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of
-from plumbline_domain.identity.portrait import Portrait, paint, same_company
+from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights, probability
 
@@ -20,6 +20,9 @@ SHOWN: Final = 3
 
 SCORED: Final = 14
 """Candidates that are compared in full; the others share less with the customer."""
+
+WORTH_SHOWING: Final = 0.01
+"""Probability from which a further candidate of a review is shown."""
 
 _KIND_VALUE: Final = {
     "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
@@ -59,7 +62,7 @@ class Decision:
     method: Method | None = None
     candidates: tuple[Candidate, ...] = ()
     reasons: tuple[str, ...] = ()
-    portrait: Portrait = Portrait()
+    portrait: Portrait = NO_DOMAIN
 
 
 def decide(
@@ -165,6 +168,10 @@ def _by_evidence(
 ) -> Decision:
     plausible = [c for c in scored if c.probability >= weights.review_at]
     if not plausible:
+        torn = _torn(scored)
+        if torn:
+            reason = "the domain is one record's, the name another's"
+            return Decision(customer.id, "review", None, None, torn, (reason,), portrait)
         return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
     best = plausible[0]
     winner = around.record_profiles[best.record_id]
@@ -180,10 +187,26 @@ def _by_evidence(
     )
     reasons = _objections(customer, best, rival, portrait, weights)
     if reasons:
-        shown = _shown(plausible, around)
+        shown = _shown([c for c in scored if c.probability >= WORTH_SHOWING], around)
         return Decision(customer.id, "review", None, None, shown, reasons, portrait)
     return Decision(
         customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
+    )
+
+
+def _torn(scored: list[Candidate]) -> tuple[Candidate, ...]:
+    """(whose name it is, whose domain it is) when they are two records; none alone is plausible."""
+    named = next((c for c in scored if _has(c, ("name.same1", "name.same2"))), None)
+    based = next((c for c in scored if _has(c, ("domain.owners", "domain.contact"))), None)
+    if named is None or based is None or named is based:
+        return ()
+    return named, based
+
+
+def _has(candidate: Candidate, codes: tuple[str, ...]) -> bool:
+    return any(
+        piece.code.startswith(codes) and not piece.code.endswith("_plain")
+        for piece in candidate.evidence
     )
 
 

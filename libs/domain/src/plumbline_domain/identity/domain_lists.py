@@ -1,85 +1,29 @@
-"""Domains the public lists get wrong or leave out; a workspace may override (identity.md 7)."""
+"""Domains the public lists get wrong or leave out (data/domains.toml, with sources)."""
 
+import tomllib
+from importlib.resources import files
 from typing import Final
 
-PERSONAL_ADDED: Final = frozenset(
-    [
-        "hey.com",
-        "pm.me",
-        "protonmail.ch",
-        "duck.com",
-        "icloud.com",
-        "me.com",
-        "mac.com",
-        "privaterelay.appleid.com",
-        "fastmail.com",
-        "tutanota.com",
-        "tuta.io",
-        "skiff.com",
-        "mailbox.org",
-        "posteo.de",
-        "gmx.de",
-        "gmx.net",
-        "web.de",
-        "t-online.de",
-        "comcast.net",
-        "verizon.net",
-        "btinternet.com",
-        "sbcglobal.net",
-        "googlemail.com",
-    ]
+_TABLE: Final[dict[str, str]] = tomllib.loads(
+    (files("plumbline_domain.identity") / "data" / "domains.toml").read_text("utf-8")
 )
+
+
+def _domains(section: str) -> frozenset[str]:
+    return frozenset(_TABLE[section].split())
+
+
+PERSONAL_ADDED: Final = _domains("personal_added")
 """Mailboxes anyone can have: of persons, of internet providers, and relays that hide them."""
 
-PERSONAL_REMOVED: Final = frozenset({"telstra.com", "freenet.de", "comcast.com"})
+PERSONAL_REMOVED: Final = _domains("personal_removed")
 """Companies whose own staff mails from there; their subscribers mostly mail from elsewhere."""
 
-SHARED_SUFFIXES: Final = frozenset(
-    [
-        "wordpress.com",
-        "hubspotpagebuilder.com",
-        "hs-sites.com",
-        "wixsite.com",
-        "squarespace.com",
-        "webflow.io",
-        "notion.site",
-        "carrd.co",
-        "godaddysites.com",
-        "weebly.com",
-        "blogspot.com",
-        "myshopify.com",
-        "github.io",
-    ]
-)
+SHARED_SUFFIXES: Final = _domains("shared_suffixes")
 """Hosts whose customers live on subdomains, beyond the public suffix list's private section."""
 
-NOT_DOMAINS: Final = frozenset(
-    [
-        "linkedin.com",
-        "facebook.com",
-        "instagram.com",
-        "twitter.com",
-        "x.com",
-        "linktr.ee",
-        "youtube.com",
-        "tiktok.com",
-        "crunchbase.com",
-    ]
-)
+NOT_DOMAINS: Final = _domains("not_domains")
 """Social and link-tree pages say where a company can be read about, not who it is."""
 
-RELAYS: Final = frozenset(
-    [
-        "privaterelay.appleid.com",
-        "relay.firefox.com",
-        "mozmail.com",
-        "duck.com",
-        "simplelogin.com",
-        "simplelogin.co",
-        "anonaddy.com",
-        "anonaddy.me",
-        "addy.io",
-        "appleid.com",
-    ]
-)
-"""Their addresses stand for others (the services' own help pages)."""
+RELAYS: Final = _domains("relays")
+"""Addresses there stand for others."""

@@ -97,33 +97,44 @@ def _silent(customer: Profile, record: Profile) -> Piece | None:
 def _label(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
     if not customer.domains:
         return _local(customer, record)
-    mine = label_of(customer.domains[0])
-    theirs = [label_of(domain) for domain in (*record.domains, *record.contact_domains)]
-    taken = scene.portrait.owners > 0
-    prefix = "label.taken" if taken else "label"
-    if len(mine) >= 3 and mine in theirs:
+    prefix = "label.taken" if scene.portrait.owners else "label"
+    found = _equal_label(customer, record, scene) or _near_label(customer, record)
+    return found._replace(code=f"{prefix}.{found.code}") if found else None
+
+
+def _equal_label(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
+    domain = customer.domains[0]
+    mine = label_of(domain)
+    known = (*record.domains, *record.contact_domains)
+    if len(mine) >= 3 and mine in map(label_of, known):
         crowd = "" if scene.squash_count(mine) <= 3 else "_shared"
-        return Piece(f"{prefix}.same{crowd}", customer.domains[0], _with_label(record, mine))
-    for label in customer.labels:
-        if len(label) >= 4 and any(label in (f.squash, f.whole) for f in record.names):
-            crowd = "_other" if record.domains or record.contact_domains else ""
+        return Piece(f"same{crowd}", domain, _with_label(record, mine))
+    labels = [label for label in customer.labels if len(label) >= 4]
+    for label in labels:
+        if any(label in (form.squash, form.whole) for form in record.names):
+            crowd = "_other" if known else ""
             crowd = crowd if scene.squash_count(label) <= 2 else "_shared"
-            return Piece(f"{prefix}.name{crowd}", customer.domains[0], record.names[0].raw)
-    for label in customer.labels:
-        if len(label) >= 4 and label in record.labels:
-            return Piece(f"{prefix}.affix", customer.domains[0], _with_label(record, label))
-    if len(mine) >= 6:
-        for other in (*theirs, *(f.squash for f in record.names)):
-            allowed = 1 if len(mine) < 9 else 2
-            if abs(len(other) - len(mine)) <= allowed and (
-                OSA.distance(mine, other, score_cutoff=allowed) <= allowed
-            ):
-                return Piece(f"{prefix}.close", customer.domains[0], other)
-        for form in record.names:
-            if len(form.squash) >= 5 and (
-                mine.startswith(form.squash) or form.squash.startswith(mine)
-            ):
-                return Piece(f"{prefix}.part", customer.domains[0], form.raw)
+            return Piece(f"name{crowd}", domain, record.names[0].raw)
+    shared = next((label for label in labels if label in record.labels), None)
+    return None if shared is None else Piece("affix", domain, _with_label(record, shared))
+
+
+def _near_label(customer: Profile, record: Profile) -> Piece | None:
+    domain = customer.domains[0]
+    mine = label_of(domain)
+    if len(mine) < 6:
+        return None
+    allowed = 1 if len(mine) < 9 else 2
+    theirs = [label_of(other) for other in (*record.domains, *record.contact_domains)]
+    theirs += [form.squash for form in record.names]
+    for other in theirs:
+        if abs(len(other) - len(mine)) <= allowed and (
+            OSA.distance(mine, other, score_cutoff=allowed) <= allowed
+        ):
+            return Piece("close", domain, other)
+    for form in record.names:
+        if len(form.squash) >= 5 and (mine.startswith(form.squash) or form.squash.startswith(mine)):
+            return Piece("part", domain, form.raw)
     return None
 
 

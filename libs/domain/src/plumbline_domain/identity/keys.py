@@ -18,7 +18,7 @@ KeyKind = Literal[
 other half; `local` is a person's local part, which moves with the person to another mailbox."""
 
 FAN_OUT: Final = 40
-"""A key on more records than this finds nothing by itself; its count still weighs (identity.md 7)."""
+"""A key on more records finds nothing by itself; its count still weighs (identity.md 7)."""
 
 ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain"})
 
@@ -34,7 +34,9 @@ def key_of(kind: KeyKind, value: str) -> int:
 
 def record_keys(profile: Profile) -> dict[int, KeyKind]:
     """What a record is found by; ids of records merged into it still find it."""
-    found = dict.fromkeys((key_of("id", i) for i in (profile.id, *profile.merged_ids)), "id")
+    found: dict[int, KeyKind] = {
+        key_of("id", held): "id" for held in (profile.id, *profile.merged_ids)
+    }
     for kind, value in _values(profile):
         found[key_of(kind, value)] = kind
     for domain in profile.contact_domains:
@@ -57,25 +59,36 @@ def _values(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
         yield "stripe", stripe_id
     for number in profile.tax_ids:
         yield "tax", number
-    for address in profile.addresses:
-        yield "email", address.whole
-        if not address.role and len(address.local) >= 5:
-            yield "local", bare_local(address.local)
     for domain in profile.domains:
         yield "domain", domain
     if profile.phone:
         yield "phone", profile.phone
+    yield from _address_keys(profile)
+    for form in profile.names:
+        yield from _word_keys(form)
+    yield from _squash_keys(profile)
+
+
+def _address_keys(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
+    for address in profile.addresses:
+        yield "email", address.whole
+        if address.role:
+            continue
+        local = bare_local(address.local)
+        if len(address.local) >= 5:
+            yield "local", local
+        if address.kind == "personal":
+            yield "squash", local
+    if profile.person is not None:
+        yield "local", profile.person.squash
+        yield "squash", profile.person.squash
+
+
+def _squash_keys(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
     squashes = dict.fromkeys(profile.labels)
     for form in profile.names:
         squashes[form.squash] = None
         squashes[form.whole] = None
-        yield from _word_keys(form)
-    if profile.person is not None:
-        squashes[profile.person.squash] = None
-        yield "local", profile.person.squash
-    for address in profile.addresses:
-        if address.kind == "personal" and not address.role:
-            squashes[bare_local(address.local)] = None
     for squash in squashes:
         yield "squash", squash
     edged = [label_of(domain) for domain in profile.domains]

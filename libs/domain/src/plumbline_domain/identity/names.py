@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from plumbline_domain.identity.given_names import GIVEN_NAMES
 from plumbline_domain.identity.text import clean, words
 from plumbline_domain.identity.word_lists import (
     COMPANY_WORDS,
+    GIVEN_NAMES,
     JUNK_NAMES,
     LEGAL_FORMS,
     LONGEST_FORM,
@@ -19,12 +19,14 @@ NameKind = Literal["company", "person", "unclear", "junk"]
 
 _BRACKETS: Final = re.compile(r"[(\[（【]([^)\]）】]*)[)\]）】]?")  # noqa: RUF001 - as written
 _PAYS_FOR: Final = re.compile(
-    r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.|d/b/a|dba|t/a|trading as|"
-    r"formerly|ex)\b\s*",
+    r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.|d/b/a|dba|t/a|"
+    r"trading as|formerly|ex)\b\s*",
     re.IGNORECASE,
 )
 _TAIL: Final = re.compile(r"(?:\s[-–—|/]\s|,\s|\s@\s)")  # noqa: RUF001 - dashes as written
-_HOST: Final = re.compile(r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.I)
+_HOST: Final = re.compile(
+    r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.IGNORECASE
+)
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 

@@ -111,13 +111,9 @@ def label_of(domain: str) -> str:
 def bare_labels(label: str) -> tuple[str, ...]:
     """`label`, then without one affix that companies add to a name they could not register."""
     found = [label]
-    for start in _AFFIXES:
-        if label.startswith(start) and len(label) - len(start) >= 4:
-            found.append(label[len(start) :])
-    for end in _ENDINGS:
-        if label.endswith(end) and len(label) - len(end) >= 4:
-            found.append(label[: -len(end)])
-    return tuple(dict.fromkeys(found))
+    found += [label.removeprefix(start) for start in _AFFIXES if label.startswith(start)]
+    found += [label.removesuffix(end) for end in _ENDINGS if label.endswith(end)]
+    return tuple(dict.fromkeys(bare for bare in found if bare == label or len(bare) >= 4))
 
 
 def _addresses(texts: tuple[str, ...], overrides: Mapping[str, DomainClass]) -> tuple[Address, ...]:

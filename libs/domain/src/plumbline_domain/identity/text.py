@@ -16,7 +16,9 @@ MAX_TEXT: Final = 300
 _WORD: Final = re.compile(r"[a-z0-9]+")
 _SPACED: Final = re.compile(r"\s+")
 _DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}[a-z]?\b\.?|\b[a-z](?:/[a-z])+\b")
-_JOINERS: Final = str.maketrans({"'": "", "’": "", "`": "", "´": "", "&": " and ", "+": " and "})
+_JOINERS: Final = str.maketrans(
+    {"'": "", "\u2019": "", "`": "", "\u00b4": "", "&": " and ", "+": " and "}
+)
 
 
 _CJK_FORMS: Final = re.compile(
