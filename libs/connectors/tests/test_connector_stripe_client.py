@@ -35,8 +35,8 @@ async def test_what_is_not_there_is_none(vendor: Any) -> None:
     assert (await client.read("invoice", "in_1")).obj is None
     with pytest.raises(Permanent, match="no Stripe id"):
         await client.read("invoice", "in_1/../../events")
-    with pytest.raises(ValueError, match="charge"):
-        await client.read("charge", "ch_1")
+    with pytest.raises(ValueError, match="dispute"):
+        await client.read("dispute", "dp_1")
     await client.aclose()
     assert len(vendor.calls) == 1
 

@@ -401,8 +401,8 @@ def test_an_invoice_payment_asks_for_its_invoice() -> None:
 @pytest.mark.parametrize(
     ("obj", "kind", "reason"),
     [
-        ({"id": "ch_1", "object": "charge"}, "charge.refunded", "unhandled_type"),
-        ({"id": "di_1", "object": "discount"}, "customer.discount.created", "unhandled_type"),
+        ({"id": "ch_1", "object": "charge"}, "charge.refunded", "no_customer"),
+        ({"id": "dp_1", "object": "dispute"}, "charge.dispute.created", "unhandled_type"),
         ({"id": "x", "object": "never.heard.of"}, "never.heard", "unhandled_type"),
         ({"id": "x"}, "never.heard", "unhandled_type"),
         ({**INVOICE, "id": None}, "invoice.upcoming", "preview"),
@@ -433,7 +433,7 @@ def test_thin_events_ask_for_reads() -> None:
 @pytest.mark.parametrize(
     ("obj", "kind", "where"),
     [
-        (COMMON, "customer.subscription.updated", "data.object.items"),
+        (COMMON | {"items": 7}, "customer.subscription.updated", "data.object.items"),
         (
             {**COMMON, "items": items({**ITEM, "price": "price_1"})},
             "customer.subscription.updated",

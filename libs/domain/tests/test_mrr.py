@@ -8,7 +8,9 @@ import pytest
 from plumbline_domain.account import fold_account
 from plumbline_domain.money import exponent, major_units, to_minor
 from plumbline_domain.mrr import subscription_mrr
+from plumbline_domain.reckoning import Beside
 from plumbline_domain.sighting import Catalogue
+from plumbline_domain.working import BillingError
 from plumbline_schemas.money import Money
 
 NO_CATALOGUE = Catalogue({}, {})
@@ -16,7 +18,7 @@ NO_CATALOGUE = Catalogue({}, {})
 
 def contribution(make: Any, **changes: Any):
     seen = make.subscription(**changes)
-    return subscription_mrr(seen.id, seen.body, currency="eur", at=make.at)
+    return subscription_mrr(seen.id, seen.body, Beside("eur", make.at))
 
 
 @pytest.mark.parametrize(
@@ -112,18 +114,14 @@ def test_61_not_started_yet(make: Any) -> None:
     ("changes", "missing"),
     [
         ({"items": [{"billing_scheme": "tiered", "unit_amount": None}]}, "tiers:price_1"),
-        ({"items": [{"transform_quantity": {"divide_by": 10}}]}, "transform_quantity:price_1"),
         ({"items": [{"unit_amount": None}]}, "amount:price_1"),
-        ({"items": [{"unit_amount": "-1"}]}, "negative:price_1"),
-        ({"items": [{"interval": "fortnight"}]}, "interval:price_1"),
         ({"items": [{"discounts": ["di_1"]}]}, "discount:di_1"),
-        ({"items": [{"tax_behavior": "inclusive"}]}, "tax:si_1"),
         ({"items": [{"currency": "usd"}]}, "currency_option:price_1:EUR"),
         ({"currency": "usd", "items": [{"currency": "usd"}]}, "rate:USD"),
         ({"discounts": ["di_2"]}, "discount:di_2"),
         ({"tax_rates_inclusive": True}, "tax:si_1"),
+        ({"automatic_tax": True, "items": [{"tax_behavior": "inclusive"}]}, "tax:si_1"),
         ({"items_truncated": True}, "items:sub_1"),
-        ({"status": "dormant"}, "status:sub_1:dormant"),
     ],
 )
 def test_what_is_missing_is_named(make: Any, changes: dict[str, Any], missing: str) -> None:
@@ -131,6 +129,28 @@ def test_what_is_missing_is_named(make: Any, changes: dict[str, Any], missing: s
         changes = {**changes, "items": [make.item(**priced) for priced in changes["items"]]}
     found = contribution(make, **changes)
     assert found.missing == (missing,)
+    assert found.amount == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "where"),
+    [
+        ({"items": [{"transform_quantity": {"divide_by": 10}}]}, "transform_quantity", "price_1"),
+        ({"items": [{"unit_amount": "-1"}]}, "negative_amount", "price_1"),
+        ({"items": [{"interval": "fortnight"}]}, "unknown_interval", "price_1"),
+        ({"items": [{"quantity": -1}]}, "negative_quantity", "si_1"),
+        ({"items": []}, "no_items", "sub_1"),
+        ({"currency": "xyz"}, "unknown_currency", "sub_1"),
+        ({"status": "dormant"}, "unknown_status", "sub_1"),
+    ],
+)
+def test_what_cannot_be_right_is_a_named_error(
+    make: Any, changes: dict[str, Any], name: str, where: str
+) -> None:
+    if "items" in changes:
+        changes = {**changes, "items": [make.item(**priced) for priced in changes["items"]]}
+    found = contribution(make, **changes)
+    assert found.error == BillingError(name, where)
     assert found.amount == 0
 
 

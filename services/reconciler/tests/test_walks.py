@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 from reconciler.walks import STRIPE_KINDS, advance, begin, marker, tick
 
+_SHOWN = ("product", "price", "customer", "subscription", "invoice")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def test_a_walk_goes_page_by_page_and_kind_by_kind_to_the_end() -> None:
-    walk = begin("acme", "stripe", STRIPE_KINDS)
+    kinds = [one for one in STRIPE_KINDS if one in _SHOWN]
+    walk = begin("acme", "stripe", kinds)
     seen = []
     cursors = {"customer": ["cus_100", "cus_200", None]}
     while not walk.completed:

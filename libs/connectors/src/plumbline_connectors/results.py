@@ -12,6 +12,8 @@ class Page(NamedTuple):
     """Give it to the next call; None at the end of the list."""
     began_at: datetime
     """When the read started by the vendor's clock, whole seconds (design 5)."""
+    refused: str | None = None
+    """What the vendor said when it did not give this list at all; there are no rows then."""
 
 
 class ReadResult(NamedTuple):

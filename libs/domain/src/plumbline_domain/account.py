@@ -20,6 +20,7 @@ from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING, subscription_mrr
 from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import plan
+from plumbline_domain.reckoning import Beside
 from plumbline_domain.sighting import (
     Catalogue,
     Customer,
@@ -169,11 +170,12 @@ def _mrr(
     missing: set[str] = set()
     for member in members:
         for seen in member.subscriptions:
-            part = subscription_mrr(seen.id, seen.body, currency=currency, at=at)
+            beside = Beside(currency.lower(), at, customer=member.body)
+            part = subscription_mrr(seen.id, seen.body, beside)
             total = part.amount if total is NOTHING else total + part.amount
             missing.update(part.missing)
-            if part.amount and member.body is not None:
-                missing.update(f"discount:{one}" for one in member.body.discounts)
+            if part.error is not None:
+                missing.add(f"{part.error.name}:{part.error.where}")
     if missing:
         return Valued(None, "mrr.incomplete", by, keep=True), missing
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing

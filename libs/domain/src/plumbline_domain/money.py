@@ -26,6 +26,25 @@ ZERO_DECIMAL: Final = frozenset(
 )
 THREE_DECIMAL: Final = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
+ISO_4217: Final = frozenset(
+    code
+    for line in (
+        "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd",
+        "bif bmd bnd bob brl bsd btn bwp byn bzd cad cdf chf clp cny",
+        "cop crc cup cve czk djf dkk dop dzd egp ern etb eur fjd fkp",
+        "gbp gel ghs gip gmd gnf gtq gyd hkd hnl hrk htg huf idr ils",
+        "inr iqd irr isk jmd jod jpy kes kgs khr kmf kpw krw kwd kyd",
+        "kzt lak lbp lkr lrd lsl lyd mad mdl mga mkd mmk mnt mop mru",
+        "mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen",
+        "pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sdg sek",
+        "sgd shp sle sll sos srd ssp std stn svc syp szl thb tjs tmt",
+        "tnd top try ttd twd tzs uah ugx usd uyu uzs ved ves vnd vuv",
+        "wst xaf xcd xcg xof xpf yer zar zmw zwg",
+    )
+    for code in line.split()
+)
+"""Codes an amount may be in; those that were replaced of late are still in older invoices."""
+
 
 def exponent(currency: str) -> int:
     """Decimal places between the major unit and Stripe's minor unit.

@@ -107,6 +107,8 @@ class Price(Body):
     """None for a one-time price."""
     tax_behavior: str | None = None
     active: bool = True
+    deleted: bool = False
+    """The vendor left nothing but the id: `currency` is empty, and nothing else is said."""
 
 
 class Product(Body):

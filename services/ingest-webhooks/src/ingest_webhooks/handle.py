@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from plumbline_connectors.decoding import Undecodable
 from plumbline_connectors.hubspot.notifications import Notification, parse_notifications
 from plumbline_connectors.hubspot.translate import HubSpotContext, same_value
+from plumbline_connectors.stripe.paths import READABLE
 from plumbline_connectors.stripe.translate import (
     ReadWanted,
     StripeContext,
@@ -23,7 +24,7 @@ from plumbline_connectors.stripe.translate import (
 from plumbline_runtime.records import Record
 from plumbline_schemas.fields import FIELDS
 from plumbline_schemas.ids import split_key
-from plumbline_schemas.observations import BILLING_KINDS, CRM_KINDS, AnyObservation
+from plumbline_schemas.observations import CRM_KINDS, AnyObservation
 
 from ingest_webhooks.deliveries import HeadersMissing, Origin, plain_id, read_origin
 from ingest_webhooks.store import ReadWish
@@ -165,7 +166,7 @@ def _decide_facts(facts: Facts, plan: Plan) -> None:
 
 def _wish_of(wanted: ReadWanted, received_at: datetime) -> ReadWish | None:
     key = split_key(wanted.key)
-    if key.kind not in BILLING_KINDS or plain_id(key.vendor_id) is None:
+    if key.kind not in READABLE or plain_id(key.vendor_id) is None:
         return None
     return ReadWish(*key, wanted.reason, "webhook", received_at, received_at)
 

@@ -35,10 +35,11 @@ from reconciler.walks import STRIPE_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that could not become an observation."""
+    """A row that could not become an observation, or a list that the vendor did not give."""
 
     kind: str
-    vendor_id: str
+    vendor_id: str | None
+    """None: the whole list."""
     reason: str
 
 
@@ -63,7 +64,7 @@ class Book(Protocol):
 
 
 class StripeBook:
-    """Products, prices, customers, subscriptions, invoices of one Stripe account."""
+    """The catalogue, the customers and what they were billed, of one Stripe account."""
 
     kinds: Sequence[str] = STRIPE_KINDS
 
@@ -77,6 +78,8 @@ class StripeBook:
         received_at = datetime.now(UTC)
         observations: list[AnyObservation] = []
         problems: list[Problem] = []
+        if page.refused is not None:
+            problems.append(Problem(kind, None, page.refused))
         for row in page.rows:
             try:
                 observation = translate_object(

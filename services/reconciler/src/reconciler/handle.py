@@ -139,7 +139,10 @@ class Walker:
         failpoints.hit("walker.after_publish")
         await self._positions.save(moved)
         for problem in page.problems:
-            self._log.error("walk_row_untranslatable", kind=problem.kind, reason=problem.reason)
+            if problem.vendor_id is None:
+                self._log.warning("walk_list_refused", kind=problem.kind, reason=problem.reason)
+            else:
+                self._log.error("walk_row_untranslatable", kind=problem.kind, reason=problem.reason)
         if moved.kind != walk.kind or moved.completed:
             self._log.info("walk_kind_done", kind=walk.kind, rows=moved.rows.get(walk.kind, 0))
         if moved.completed:

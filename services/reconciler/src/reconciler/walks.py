@@ -11,7 +11,18 @@ from plumbline_schemas.observations import TickObservation, WalkObservation
 
 Scope = Literal["initial"]
 
-STRIPE_KINDS: Final = ("product", "price", "customer", "subscription", "invoice")
+STRIPE_KINDS: Final = (
+    "product",
+    "price",
+    "coupon",
+    "tax_rate",
+    "customer",
+    "payment_method",
+    "subscription",
+    "invoice",
+    "charge",
+    "credit_note",
+)
 """Catalogue first, then holders: what a fold needs is mostly there when it is needed."""
 
 

@@ -1,9 +1,9 @@
-"""Stripe's customers, subscriptions and invoices in our words, whatever version rendered them.
+"""Stripe's customers and subscriptions in our words, whatever version rendered them.
 
-Handled shapes: acacia and older (periods and plan on the subscription, `invoice.subscription`,
-single `discount`), basil and clover (periods on items, `parent.subscription_details`, `discounts`),
-dahlia and endive (`status_details`) (vendors 1.6). Unknown statuses and intervals pass as they are:
-the domain decides. Text is as `decoding` leaves it: without U+0000.
+Handled shapes: acacia and older (periods and plan on the subscription, single `discount`), basil
+and clover (periods on items, `discounts`), dahlia and endive (`status_details`) (vendors 1.6).
+Unknown statuses and intervals, a subscription without items, negative amounts pass as they are: the
+domain names what is wrong. Text is as `decoding` leaves it: without U+0000.
 """
 
 from datetime import datetime
@@ -11,14 +11,15 @@ from typing import Final, NamedTuple
 
 from plumbline_schemas.billing import (
     BillingCustomer,
-    Invoice,
     PauseCollection,
     Subscription,
     SubscriptionItem,
 )
 
+from plumbline_connectors.stripe.discounts import discounts_of
 from plumbline_connectors.stripe.prices import plan_as_price, price_of_item
-from plumbline_connectors.stripe.reading import Fields
+from plumbline_connectors.stripe.reading import Fields, lower
+from plumbline_connectors.stripe.taxes import tax_rates_of
 
 _FAILED_PAYMENT: Final = frozenset({"first_payment_failure", "final_payment_failure"})
 
@@ -37,16 +38,20 @@ class _Period(NamedTuple):
 
 def customer_body(obj: Fields, keys: MetadataKeys) -> BillingCustomer:
     """A customer. Without a `name`, the newer `business_name` or `individual_name` stands in."""
-    metadata = obj.child("metadata") or Fields({}, f"{obj.where}.metadata")
+    metadata = obj.beneath("metadata")
+    settings = obj.beneath("invoice_settings")
+    discounts = discounts_of(obj)
     return BillingCustomer(
         email=obj.text("email"),
         name=obj.text("name") or obj.text("business_name") or obj.text("individual_name"),
         phone=obj.text("phone"),
         created=obj.time("created"),
-        currency=_lower(obj.text("currency")),
+        currency=lower(obj.text("currency")),
         crm_id=metadata.text(keys.crm_id),
         company=metadata.text(keys.company),
-        discounts=_discounts(obj),
+        discounts=discounts.ids,
+        discount_objects=discounts.embedded,
+        default_payment_method=settings.ref("default_payment_method") or obj.ref("default_source"),
     )
 
 
@@ -55,9 +60,11 @@ def subscription_body(obj: Fields) -> Subscription:
     pause = obj.child("pause_collection")
     items = obj.child("items")
     automatic_tax = obj.child("automatic_tax")
+    discounts = discounts_of(obj)
+    rates = tax_rates_of(obj, "default_tax_rates")
     return Subscription(
         status=obj.required_text("status"),
-        currency=_lower(obj.text("currency")),
+        currency=lower(obj.text("currency")),
         created=obj.time("created"),
         start_date=obj.time("start_date"),
         ended_at=obj.time("ended_at"),
@@ -71,36 +78,14 @@ def subscription_body(obj: Fields) -> Subscription:
         paused_by_payment_failure=_paused_by_payment_failure(obj),
         items=_items(obj, items),
         items_truncated=items is not None and items.flag("has_more"),
-        discounts=_discounts(obj),
-        tax_rates_inclusive=_any_inclusive(obj, "default_tax_rates"),
+        discounts=discounts.ids,
+        discount_objects=discounts.embedded,
+        default_tax_rates=rates,
+        tax_rates_inclusive=any(rate.inclusive for rate in rates),
         automatic_tax=None if automatic_tax is None else automatic_tax.flag("enabled"),
         latest_invoice=obj.ref("latest_invoice"),
-    )
-
-
-def invoice_body(obj: Fields) -> Invoice:
-    """An invoice."""
-    moved = obj.child("status_transitions") or Fields({}, f"{obj.where}.status_transitions")
-    return Invoice(
-        status=obj.text("status"),
-        subscription=_subscription_of(obj),
-        currency=_lower(obj.text("currency")),
-        created=obj.time("created"),
-        amount_due=obj.amount("amount_due"),
-        amount_paid=obj.amount("amount_paid"),
-        amount_remaining=obj.amount("amount_remaining"),
-        total=obj.amount("total"),
-        attempted=obj.flag("attempted"),
-        attempt_count=obj.amount("attempt_count"),
-        collection_method=obj.text("collection_method"),
-        due_date=obj.time("due_date"),
-        next_payment_attempt=obj.time("next_payment_attempt"),
-        billing_reason=obj.text("billing_reason"),
-        finalized_at=moved.time("finalized_at"),
-        paid_at=moved.time("paid_at"),
-        marked_uncollectible_at=moved.time("marked_uncollectible_at"),
-        voided_at=moved.time("voided_at"),
-        uncollectible_reason=_uncollectible_reason(obj),
+        default_payment_method=obj.ref("default_payment_method") or obj.ref("default_source"),
+        schedule=obj.ref("schedule"),
     )
 
 
@@ -114,7 +99,7 @@ def _items(subscription: Fields, items: Fields | None) -> tuple[SubscriptionItem
         return tuple(_item(item, shared) for item in found if not item.flag("deleted"))
     plan = subscription.child("plan")
     if plan is None:
-        raise subscription.unusable("items", "a list of items")
+        return ()
     return (
         SubscriptionItem(
             item_id=subscription.required_text("id"),
@@ -128,7 +113,9 @@ def _items(subscription: Fields, items: Fields | None) -> tuple[SubscriptionItem
 
 
 def _item(item: Fields, shared: _Period) -> SubscriptionItem:
-    trial = item.child("current_trial") or Fields({}, f"{item.where}.current_trial")
+    trial = item.beneath("current_trial")
+    discounts = discounts_of(item)
+    rates = tax_rates_of(item, "tax_rates")
     return SubscriptionItem(
         item_id=item.required_text("id"),
         created=item.time("created"),
@@ -138,8 +125,10 @@ def _item(item: Fields, shared: _Period) -> SubscriptionItem:
         current_period_end=item.time("current_period_end") or shared.end,
         trial_start=trial.time("start_date"),
         trial_end=trial.time("end_date"),
-        discounts=_discounts(item),
-        tax_rates_inclusive=_any_inclusive(item, "tax_rates"),
+        discounts=discounts.ids,
+        discount_objects=discounts.embedded,
+        tax_rates=rates,
+        tax_rates_inclusive=any(rate.inclusive for rate in rates),
     )
 
 
@@ -160,35 +149,3 @@ def _paused_by_payment_failure(obj: Fields) -> bool:
     cause = paused.child("subscription")
     named = {paused.text("type"), None if cause is None else cause.text("type")}
     return not named.isdisjoint(_FAILED_PAYMENT)
-
-
-def _discounts(obj: Fields) -> tuple[str, ...]:
-    """Ids of `discounts`, or of the single `discount` of older versions."""
-    several = obj.refs("discounts")
-    if several:
-        return several
-    single = obj.ref("discount")
-    return () if single is None else (single,)
-
-
-def _any_inclusive(obj: Fields, name: str) -> bool:
-    return any(rate.flag("inclusive") for rate in obj.children(name))
-
-
-def _subscription_of(invoice: Fields) -> str | None:
-    direct = invoice.ref("subscription")
-    if direct is not None:
-        return direct
-    parent = invoice.child("parent")
-    details = None if parent is None else parent.child("subscription_details")
-    return None if details is None else details.ref("subscription")
-
-
-def _uncollectible_reason(invoice: Fields) -> str | None:
-    details = invoice.child("status_details")
-    uncollectible = None if details is None else details.child("uncollectible")
-    return None if uncollectible is None else uncollectible.text("reason")
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
 
@@ -17,19 +18,18 @@ from plumbline_connectors.http import (
     judge_generic,
 )
 from plumbline_connectors.results import Page, ReadResult, VendorAccount
+from plumbline_connectors.stripe.completing import complete, complete_lines
+from plumbline_connectors.stripe.errands import ERRANDS
+from plumbline_connectors.stripe.paths import PATHS, SENT_ON, Path, expansions
+from plumbline_connectors.stripe.reading import Fields
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version our reads are rendered at; deliveries come at their endpoint's own (vendors 1.6)."""
 
-PATHS: Final[Mapping[str, str]] = {
-    "product": "/v1/products",
-    "price": "/v1/prices",
-    "customer": "/v1/customers",
-    "subscription": "/v1/subscriptions",
-    "invoice": "/v1/invoices",
-}
-_ITEMS: Final = "/v1/subscription_items"
 _MAX_PAGE: Final = 100
+_COMPLETED: Final = frozenset({"subscription", "coupon"})
+"""Of a list: its other coupons are not read with their products."""
+_FREE_IDS: Final = PATHS["coupon"].path
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 _KEY_MODE: Final = re.compile(r"(?:sk|rk)_(live|test)_")
 _NOT_OFFERED: Final = frozenset({400, 403, 404, 405, 501})
@@ -68,7 +68,7 @@ def mode_of_key(api_key: str) -> Mode | None:
 
 
 class StripeClient:
-    """Reads of the kinds in `PATHS`. Nothing is retried here.
+    """Reads of the kinds in `paths.READABLE`. Nothing is retried here.
 
     Every call raises Retryable (429, lock time-out, 5xx, no connection), Unauthorized (401, 403) or
     Permanent.
@@ -103,29 +103,42 @@ class StripeClient:
         return self._http.adopt(other._http)  # noqa: SLF001 - of the same class
 
     async def read(self, kind: str, vendor_id: str) -> ReadResult:
-        """One object whole, with every item of a subscription; a 404 is None."""
-        if not _ID.fullmatch(vendor_id):
-            raise Permanent(f"no Stripe id: {vendor_id[:40]!r}", where=self._http.where)
-        answer = await self._get(f"{_path(kind)}/{vendor_id}", accept=frozenset({404}))
+        """One object whole, with every item and line; a 404 is None.
+
+        Of a kind that only leads to another (`paths.SENT_ON`) the other is read and given.
+        """
+        if kind in SENT_ON:
+            return await self._read_holder(kind, vendor_id)
+        answer = await self._one(_path(kind).path, vendor_id, expansions(kind, listed=False))
         if answer.status == 404:
             return ReadResult(None, answer.vendor_began_at)
         obj = _object(answer)
-        if kind == "subscription":
-            await self._complete_items(obj)
+        await complete(kind, obj, self._rows)
+        if kind == "invoice":
+            await complete_lines(obj, self._rows)
         return ReadResult(obj, answer.vendor_began_at)
 
     async def page(self, kind: str, *, starting_after: str | None, limit: int = 100) -> Page:
-        """One page of a list, newest first; canceled subscriptions are in it, with every item."""
-        params = [("limit", str(min(limit, _MAX_PAGE)))]
+        """One page of a list, newest first; canceled subscriptions are in it, with every item.
+
+        An optional list that the key may not read, or the server does not have, is empty and
+        `refused` says so.
+        """
+        path = _path(kind)
+        params = [("limit", str(min(limit, _MAX_PAGE))), *expansions(kind, listed=True)]
         if starting_after is not None:
             params.append(("starting_after", starting_after))
         if kind == "subscription":
             params.append(("status", "all"))
-        answer = await self._get(_path(kind), params)
+        # Refused on a later page it is the cursor's fault.
+        accept = _NOT_OFFERED if path.optional and starting_after is None else frozenset()
+        answer = await self._get(path.path, params, accept=accept)
+        if answer.status in accept:
+            return Page([], None, answer.vendor_began_at, refused=error_message(answer))
         rows, more = _list(answer)
-        if kind == "subscription":
-            for row in rows:
-                await self._complete_items(row)
+        for row in rows:
+            if kind in _COMPLETED:
+                await complete(kind, row, self._rows)
         return Page(rows, str(rows[-1]["id"]) if more and rows else None, answer.vendor_began_at)
 
     async def now(self) -> datetime:
@@ -145,22 +158,24 @@ class StripeClient:
         headers = {"stripe-version": self.api_version}
         return await self._http.request("GET", path, params=params, headers=headers, accept=accept)
 
-    async def _complete_items(self, subscription: dict[str, Any]) -> None:
-        """Put the rest of the items in place when the embedded page is not all of them."""
-        items = subscription.get("items")
-        if not isinstance(items, dict) or items.get("has_more") is not True:
-            return
-        found: list[dict[str, Any]] = []
-        more = True
-        while more:
-            params = [("subscription", str(subscription.get("id"))), ("limit", str(_MAX_PAGE))]
-            if found:
-                params.append(("starting_after", str(found[-1]["id"])))
-            rows, more = _list(await self._get(_ITEMS, params))
-            found.extend(rows)
-            more = more and bool(rows)
-        items["data"] = found
-        items["has_more"] = False
+    async def _read_holder(self, kind: str, vendor_id: str) -> ReadResult:
+        answer = await self._one(SENT_ON[kind], vendor_id)
+        named = Fields({}, kind) if answer.status == 404 else Fields(_object(answer), kind)
+        holder = ERRANDS[kind].holder(named)
+        if holder is None:
+            return ReadResult(None, answer.vendor_began_at)
+        return await self.read(*holder)
+
+    async def _one(self, path: str, vendor_id: str, params: Params = ()) -> Answer:
+        # A coupon's id is whatever its author typed; all the others are plain.
+        if not vendor_id.strip(".") or not (_ID.fullmatch(vendor_id) or path == _FREE_IDS):
+            raise Permanent(f"no Stripe id: {vendor_id[:40]!r}", where=self._http.where)
+        return await self._get(
+            f"{path}/{quote(vendor_id, safe='')}", params, accept=frozenset({404})
+        )
+
+    async def _rows(self, path: str, params: Params) -> tuple[list[dict[str, Any]], bool]:
+        return _list(await self._get(path, params))
 
 
 def _mode_of(obj: Mapping[str, Any]) -> Mode | None:
@@ -182,7 +197,7 @@ def judge_stripe(answer: Answer) -> VendorError:
     return judge_generic(answer)
 
 
-def _path(kind: str) -> str:
+def _path(kind: str) -> Path:
     try:
         return PATHS[kind]
     except KeyError:

@@ -1,5 +1,6 @@
 """The head of a Stripe event: what the edge needs to route a delivery, without the whole of it."""
 
+import re
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +49,7 @@ class _Data(msgspec.Struct):
 class _Related(msgspec.Struct):
     id: Any = None
     type: Any = None
+    url: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -61,6 +63,7 @@ class _Event(msgspec.Struct):
     related_object: _Related | None = None
 
 
+_DISCOUNT_URL: Final = re.compile(r"/v1/(customer|subscription)s/([^/?]+)/discount")
 _DECODER: Final = msgspec.json.Decoder(_Event)
 
 
@@ -121,12 +124,19 @@ def _decode(body: bytes) -> _Event:
 
 def _about(event: _Event) -> tuple[str | None, str | None, str | None]:
     if event.related_object is not None:
-        return _text(event.related_object.type), _text(event.related_object.id), None
+        return *_related(event.related_object), None
     if event.data is None or event.data.object is None:
         return None, None, None
     about = event.data.object
     customer = about.customer.get("id") if isinstance(about.customer, dict) else about.customer
     return _text(about.object), _text(about.id), _text(customer)
+
+
+def _related(related: _Related) -> tuple[str | None, str | None]:
+    """Kind and id. A discount has no address of its own: it is named by its holder's."""
+    kind, object_id = _text(related.type), _text(related.id)
+    holder = _DISCOUNT_URL.fullmatch(_text(related.url) or "") if kind == "discount" else None
+    return (kind, object_id) if holder is None else (holder[1], holder[2])
 
 
 def _text(value: Any) -> str | None:

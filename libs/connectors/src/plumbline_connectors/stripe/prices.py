@@ -1,9 +1,9 @@
 """Prices, and the plans that stand in their place in older shapes (vendors 1.6, 1.11)."""
 
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from plumbline_schemas.catalogue import Price, Product, Recurring
+from plumbline_schemas.catalogue import CurrencyOption, Price, Product, Recurring, Tier
 
 from plumbline_connectors.stripe.reading import Fields
 
@@ -16,13 +16,15 @@ def product_body(obj: Fields) -> Product:
 
 
 def price_body(obj: Fields) -> Price:
-    """A price, alone or inside an item."""
+    """A price, alone or inside an item. Of a deleted one nothing but its id may be left."""
+    if _is_stub(obj):
+        return _deleted(obj)
     recurring = obj.child("recurring")
-    return _price(
-        obj,
+    return Price(
+        **_common(obj, transform="transform_quantity"),
         lookup_key=obj.text("lookup_key"),
-        unit_amount=_first(obj.decimal("unit_amount_decimal"), obj.decimal("unit_amount")),
-        transform=obj.child("transform_quantity"),
+        unit_amount=_unit_amount(obj),
+        currency_options=_currency_options(obj),
         recurring=None if recurring is None else _recurring(recurring),
         tax_behavior=obj.text("tax_behavior"),
     )
@@ -30,41 +32,91 @@ def price_body(obj: Fields) -> Price:
 
 def plan_as_price(obj: Fields) -> Price:
     """A legacy plan: the same thing in older words, with the same id as its price."""
-    return _price(
-        obj,
-        lookup_key=None,
-        unit_amount=_first(obj.decimal("amount_decimal"), obj.decimal("amount")),
-        transform=obj.child("transform_usage"),
-        recurring=_recurring(obj),
-        tax_behavior=None,
-    )
-
-
-def _price(
-    obj: Fields,
-    *,
-    lookup_key: str | None,
-    unit_amount: Decimal | None,
-    transform: Fields | None,
-    recurring: Recurring | None,
-    tax_behavior: str | None,
-) -> Price:
-    product = obj.child("product")
+    if _is_stub(obj):
+        return _deleted(obj)
     return Price(
-        price_id=obj.required_text("id"),
-        product=obj.ref("product"),
-        product_name=None if product is None else product.text("name"),
-        lookup_key=lookup_key,
-        nickname=obj.text("nickname"),
-        currency=obj.required_text("currency").lower(),
-        unit_amount=unit_amount,
-        billing_scheme=obj.text("billing_scheme") or _PER_UNIT,
-        tiers_mode=obj.text("tiers_mode"),
-        transform_quantity=None if transform is None else _transform(transform),
-        recurring=recurring,
-        tax_behavior=tax_behavior,
-        active=obj.flag("active", default=True),
+        **_common(obj, transform="transform_usage"),
+        unit_amount=either(obj.decimal("amount_decimal"), obj.decimal("amount")),
+        recurring=_recurring(obj),
     )
+
+
+def either(exact: Decimal | None, whole: Decimal | None) -> Decimal | None:
+    """`*_decimal` says more than its whole-number twin, which is null for parts of a cent."""
+    return whole if exact is None else exact
+
+
+def price_of_item(item: Fields) -> Price:
+    """The price of a subscription item, or its plan where that is all there is."""
+    price = item.child("price")
+    if price is not None and not _is_stub(price):
+        return price_body(price)
+    plan = item.child("plan")
+    if plan is not None and not _is_stub(plan):
+        return plan_as_price(plan)
+    left = price or plan
+    if left is None:
+        raise item.unusable("price", "an embedded price or plan")
+    return _deleted(left)
+
+
+def _is_stub(obj: Fields) -> bool:
+    return obj.raw.get("deleted") is True and obj.text("currency") is None
+
+
+def _deleted(stub: Fields) -> Price:
+    return Price(price_id=stub.required_text("id"), currency="", active=False, deleted=True)
+
+
+def _common(obj: Fields, *, transform: str) -> dict[str, Any]:
+    """What prices and plans say in the same words."""
+    product = obj.child("product")
+    divided = obj.child(transform)
+    active = obj.flag("active", default=True)
+    return {
+        "price_id": obj.required_text("id"),
+        "product": obj.ref("product"),
+        "product_name": None if product is None else product.text("name"),
+        "nickname": obj.text("nickname"),
+        "currency": obj.required_text("currency").lower(),
+        "billing_scheme": obj.text("billing_scheme") or _PER_UNIT,
+        "tiers_mode": obj.text("tiers_mode"),
+        "tiers": _tiers(obj),
+        "transform_quantity": None if divided is None else _transform(divided),
+        "active": active,
+    }
+
+
+def _unit_amount(obj: Fields) -> Decimal | None:
+    return either(obj.decimal("unit_amount_decimal"), obj.decimal("unit_amount"))
+
+
+def _tiers(obj: Fields) -> tuple[Tier, ...] | None:
+    """None when they are not sent, which is the rule: only who asks gets them."""
+    if obj.raw.get("tiers") is None:
+        return None
+    return tuple(
+        Tier(
+            up_to=tier.integer("up_to"),
+            unit_amount=_unit_amount(tier),
+            flat_amount=either(tier.decimal("flat_amount_decimal"), tier.decimal("flat_amount")),
+        )
+        for tier in obj.children("tiers")
+    )
+
+
+def _currency_options(obj: Fields) -> dict[str, CurrencyOption] | None:
+    options = obj.options("currency_options")
+    if options is None:
+        return None
+    return {
+        currency.lower(): CurrencyOption(
+            unit_amount=_unit_amount(option),
+            tiers=_tiers(option),
+            tax_behavior=option.text("tax_behavior"),
+        )
+        for currency, option in options.items()
+    }
 
 
 def _recurring(obj: Fields) -> Recurring:
@@ -78,22 +130,6 @@ def _recurring(obj: Fields) -> Recurring:
 
 def _transform(obj: Fields) -> dict[str, str | int]:
     divide_by = obj.integer("divide_by")
-    if divide_by is None:
-        raise obj.unusable("divide_by", "a whole number")
+    if divide_by is None or divide_by <= 0:
+        raise obj.unusable("divide_by", "a whole number above 0")
     return {"divide_by": divide_by, "round": obj.required_text("round")}
-
-
-def _first(exact: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    """`*_decimal` says more than its whole-number twin, which is null for parts of a cent."""
-    return whole if exact is None else exact
-
-
-def price_of_item(item: Fields) -> Price:
-    """The price of a subscription item, or its plan where that is all there is."""
-    price = item.child("price")
-    if price is not None:
-        return price_body(price)
-    plan = item.child("plan")
-    if plan is not None:
-        return plan_as_price(plan)
-    raise item.unusable("price", "an embedded price or plan")

@@ -1,32 +1,20 @@
 """Stripe events and objects become observations (vendors 1.2-1.6, design 4-5)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from plumbline_schemas.billing import Invoice, Subscription
 from plumbline_schemas.catalogue import Body
 from plumbline_schemas.ids import ExternalKey, external_key
-from plumbline_schemas.observations import (
-    AnyObservation,
-    CustomerObservation,
-    InvoiceObservation,
-    Origin,
-    PriceObservation,
-    ProductObservation,
-    Seen,
-    SubscriptionObservation,
-)
+from plumbline_schemas.observations import AnyObservation, Origin, Seen
 
 from plumbline_connectors.decoding import Undecodable, decode_json
-from plumbline_connectors.stripe.bodies import (
-    MetadataKeys,
-    customer_body,
-    invoice_body,
-    subscription_body,
-)
+from plumbline_connectors.stripe.bodies import MetadataKeys
+from plumbline_connectors.stripe.errands import ERRANDS, Errand
 from plumbline_connectors.stripe.head import THIN, EventHead, head_of
-from plumbline_connectors.stripe.prices import price_body, product_body
+from plumbline_connectors.stripe.kinds import KINDS, Kind, customer_of, is_deletion
+from plumbline_connectors.stripe.paths import SENT_ON
 from plumbline_connectors.stripe.reading import Fields, Untranslatable
 
 __all__ = [
@@ -40,7 +28,6 @@ __all__ = [
 ]
 
 _ROOT: Final = "data.object"
-_CUSTOMERS_OWN: Final = frozenset({"subscription", "invoice"})
 _PREVIEW_TYPE: Final = "invoice.upcoming"
 _PREVIEW_ID: Final = "upcoming_in_"
 
@@ -85,27 +72,13 @@ class EventFacts(NamedTuple):
     previous_attributes: Mapping[str, Any] | None = None
 
 
-class _Kind(NamedTuple):
-    observation: Callable[..., AnyObservation]
-    body: Callable[[Fields, MetadataKeys], Body]
-
-
-_KINDS: Final[Mapping[str, _Kind]] = {
-    "customer": _Kind(CustomerObservation, customer_body),
-    "subscription": _Kind(SubscriptionObservation, lambda obj, _: subscription_body(obj)),
-    "invoice": _Kind(InvoiceObservation, lambda obj, _: invoice_body(obj)),
-    "product": _Kind(ProductObservation, lambda obj, _: product_body(obj)),
-    "price": _Kind(PriceObservation, lambda obj, _: price_body(obj)),
-}
-
-
 def translate_event(body: bytes, context: StripeContext, *, received_at: datetime) -> Translated:
     """Say what a delivered event holds: observations, objects to read, or why nothing.
 
     `vendor_time_ms` is the event's `created` (design 5). Whatever version rendered the object, it
-    is tried; text loses U+0000 (see `decoding`), numbers stay exact. A `*.deleted` event of a
-    customer, product, price or (draft) invoice is a final deletion; of a subscription it is its
-    last state.
+    is tried; text loses U+0000 (see `decoding`), numbers stay exact. A `*.deleted` event is a final
+    deletion, and so is a payment method detached; of a subscription it is its last state. An object
+    that Plumbline does not keep asks for a read of the one it leads to (`errands`).
 
     Raises:
         Untranslatable: with the dead letter's reason (`not_json`, `too_deep`, `not_an_event`,
@@ -136,7 +109,8 @@ def translate_object(
     received_at: datetime,
     event: EventFacts | None = None,
 ) -> AnyObservation | None:
-    """Say what one object holds; None for a kind that Plumbline doesn't keep.
+    """Say what one object holds; None for a kind that Plumbline doesn't keep, and for a
+    charge or payment method of no customer.
 
     Args:
         obj: the object as `decoding.decode_json` read it.
@@ -154,25 +128,29 @@ def translate_object(
             an event) it is of the other mode.
     """
     fields = Fields(obj, _ROOT)
-    kind = fields.text("object")
-    if kind is None or kind not in _KINDS:
+    kind = KINDS.get(fields.text("object") or "")
+    if kind is None:
         return None
     if event is None and obj.get("livemode") is (not context.livemode):
         raise _wrong_mode(context, not context.livemode, where=f"{_ROOT}.livemode")
     keys = MetadataKeys(context.crm_id_key, context.company_key)
     stub = fields.flag("deleted")
-    body = None if stub else _KINDS[kind].body(fields, keys)
-    return _KINDS[kind].observation(
+    gone = stub or (event is not None and is_deletion(event.type))
+    body = None if stub else kind.body(fields, keys)
+    customer = None if stub else customer_of(kind, fields, event and event.previous_attributes)
+    if customer is None and kind.orphans and not gone:
+        return None
+    return kind.observation(
         workspace=context.workspace,
         connection=context.connection,
         id=fields.required_text("id"),
-        parent_key=None if stub else _parent(kind, fields, context),
+        parent_key=None if customer is None else context.key("customer", customer),
         vendor_time_ms=vendor_time_ms,
         seen=seen,
         origin=origin,
         received_at=received_at,
         livemode=context.livemode,
-        deleted=stub or (event is not None and event.type == f"{kind}.deleted"),
+        deleted=gone,
         body=body,
         **({} if event is None else _facts(event, kind, obj, body, keys)),
     )
@@ -180,7 +158,7 @@ def translate_object(
 
 def _facts(
     event: EventFacts,
-    kind: str,
+    kind: Kind,
     obj: Mapping[str, Any],
     body: Body | None,
     keys: MetadataKeys,
@@ -203,8 +181,9 @@ def _snapshot(
     obj = data.get("object") if isinstance(data, Mapping) else None
     if not isinstance(data, Mapping) or not isinstance(obj, Mapping):
         raise Untranslatable("expected an object", where=_ROOT, reason="not_an_event")
-    if head.object_kind == "invoice_payment":
-        return _invoice_payment(Fields(obj, _ROOT), head, context)
+    errand = ERRANDS.get(head.object_kind or "")
+    if errand is not None:
+        return _sent_on(errand, Fields(obj, _ROOT), head, context)
     if head.type == _PREVIEW_TYPE or (head.object_id or "").startswith(_PREVIEW_ID):
         return Translated(skipped="preview")
     observation = translate_object(
@@ -217,7 +196,8 @@ def _snapshot(
         event=EventFacts(head.id, head.type, head.api_version, data.get("previous_attributes")),
     )
     if observation is None:
-        return Translated(skipped="unhandled_type")
+        known = head.object_kind in KINDS
+        return Translated(skipped="no_customer" if known else "unhandled_type")
     lacking = _lacking(observation, obj)
     if lacking is not None:
         return Translated((observation,), (ReadWanted(observation.key, lacking),))
@@ -237,33 +217,25 @@ def _lacking(observation: AnyObservation, raw: Mapping[str, Any]) -> str | None:
     return "status_details_missing" if unsaid and "status_details" not in raw else None
 
 
-def _invoice_payment(obj: Fields, head: EventHead, context: StripeContext) -> Translated:
-    """It names its invoice, not the customer; the invoice as it is now says all (design 4)."""
-    invoice = obj.ref("invoice")
-    if invoice is None:
-        return Translated(skipped="no_invoice")
-    return Translated(reads=(ReadWanted(context.key("invoice", invoice), head.type),))
+def _sent_on(errand: Errand, obj: Fields, head: EventHead, context: StripeContext) -> Translated:
+    """What is read in the object's place says, as it is now, all that the object could."""
+    holder = errand.holder(obj)
+    if holder is None:
+        return Translated(skipped=errand.nowhere)
+    return Translated(reads=(ReadWanted(context.key(*holder), head.type),))
 
 
 def _thin(head: EventHead, context: StripeContext) -> Translated:
     """A thin event names its object and holds nothing of it (vendors 1.5)."""
-    kind, vendor_id = head.object_kind, head.object_id
-    if kind is None or kind not in _KINDS or vendor_id is None:
+    kind, vendor_id = head.object_kind or "", head.object_id
+    name = KINDS[kind].name if kind in KINDS else kind if kind in SENT_ON else None
+    if name is None or vendor_id is None:
         return Translated(skipped="unhandled_type")
-    return Translated(reads=(ReadWanted(context.key(kind, vendor_id), head.type),))
-
-
-def _parent(kind: str, obj: Fields, context: StripeContext) -> ExternalKey | None:
-    if kind not in _CUSTOMERS_OWN:
-        return None
-    customer = obj.ref("customer")
-    if customer is None:
-        raise obj.unusable("customer", "the customer's id")
-    return context.key("customer", customer)
+    return Translated(reads=(ReadWanted(context.key(name, vendor_id), head.type),))
 
 
 def _previous(
-    kind: str,
+    kind: Kind,
     obj: Mapping[str, Any],
     previous: Mapping[str, Any],
     body: Body,
@@ -274,7 +246,7 @@ def _previous(
     None when the former object can't be said in our words; it only helps to resolve ties.
     """
     try:
-        former = _KINDS[kind].body(Fields(_overlaid(obj, previous), _ROOT), keys)
+        former = kind.body(Fields(_overlaid(obj, previous), _ROOT), keys)
     except Untranslatable:
         return None
     fields = type(former).model_fields

@@ -1,0 +1,228 @@
+"""Which discounts are in effect, and what they leave (billing.md, MRR and its fine print).
+
+Item discounts first, then the subscription's, then the customer's where the subscription has none
+in effect. Within a level every percent before any amount; the next level starts from what the level
+before left. Percents multiply. An amount is taken once per billing period, not once per item.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import partial
+from typing import Final
+
+from plumbline_schemas.catalogue import Coupon, Discount
+
+from plumbline_domain.book import PriceBook
+from plumbline_domain.reckoning import Reckoning
+from plumbline_domain.working import DiscountLine, Level
+
+_HUNDRED: Final = 100
+DURATIONS: Final = frozenset({"forever", "repeating", "once"})
+
+
+@dataclass(slots=True)
+class Line:
+    """An item while it is being reckoned: what is left of its list amount."""
+
+    item_id: str
+    product: str | None
+    per_month: Fraction
+    left: Fraction
+    notes: list[DiscountLine] | None = None
+    """The working; None while nobody asks for it."""
+
+    def note(self, note: Callable[[], DiscountLine]) -> None:
+        """Say in the working what a discount did."""
+        if self.notes is not None:
+            self.notes.append(note())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The discounts of one holder: ids in the vendor's order, and those that it embeds."""
+
+    level: Level
+    ids: tuple[str, ...]
+    objects: tuple[Discount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A discount at an instant; `coupon` only when it counts, else `rule` says why not."""
+
+    discount_id: str
+    rule: str
+    terms: Coupon | None = None
+    coupon: Coupon | None = None
+    missing: str | None = None
+
+
+def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
+    """Take a level's discounts from what is left of `lines`.
+
+    True when one of them is in effect, or could be: then the next level's are blocked.
+    """
+    standings = [
+        _standing(one, held, on)
+        for one in dict.fromkeys((*held.ids, *(each.discount_id for each in held.objects)))
+    ]
+    counting = [one for one in standings if one.coupon is not None or one.missing is not None]
+    open_lines = [line for line in lines if line.left]
+    for one in standings:
+        if one not in counting:
+            _note(open_lines, held.level, one, one.rule)
+    if open_lines:
+        on.missing.update(one.missing for one in counting if one.missing is not None)
+    known = [one for one in counting if one.coupon is not None]
+    for one in known:
+        if one.coupon is not None and one.coupon.percent_off is not None:
+            _take_percent(one, one.coupon, held.level, open_lines)
+    for one in known:
+        if one.coupon is not None and one.coupon.percent_off is None:
+            _take_amount(one, one.coupon, held.level, open_lines, on)
+    return bool(counting)
+
+
+def _standing(discount_id: str, held: Held, on: Reckoning) -> _Standing:
+    book, at = on.beside.book, on.beside.at
+    discount = book.discount(discount_id, {one.discount_id: one for one in held.objects})
+    if discount is None:
+        return _Standing(discount_id, "discount.unknown", missing=f"discount:{discount_id}")
+    on.later(discount.start, discount.end)
+    terms = book.terms(discount)
+    rule = _out_of_effect(discount, at)
+    if rule is None and terms is None:
+        return _Standing(discount_id, "discount.unknown", missing=_needed(discount))
+    if rule is None and terms is not None:
+        rule = _ignored(terms, on)
+    if rule is not None:
+        return _Standing(discount_id, rule, terms)
+    coupon = book.coupon(discount)
+    missing = None if coupon is not None else _needed(discount)
+    return _Standing(discount_id, "discount.counted", terms, coupon, missing)
+
+
+def _out_of_effect(discount: Discount, at: datetime) -> str | None:
+    """A discount with an `end` ends there whatever its duration."""
+    if discount.end is not None and discount.end <= at:
+        return "discount.ended"
+    if discount.start is not None and discount.start > at:
+        return "discount.not_started"
+    return None
+
+
+def _needed(discount: Discount) -> str:
+    if discount.coupon is None:
+        return f"discount:{discount.discount_id}"
+    return f"coupon:{discount.coupon}"
+
+
+def _ignored(terms: Coupon, on: Reckoning) -> str | None:
+    policy = on.beside.policy
+    if terms.duration == "once" and policy.once == "zero":
+        return "discount.once"
+    if terms.duration == "repeating" and policy.repeating == "zero":
+        return "discount.repeating"
+    wrong = _unsound(terms)
+    if wrong is None:
+        return None
+    on.wrong(wrong, terms.coupon_id)
+    return "discount.error"
+
+
+def _unsound(terms: Coupon) -> str | None:
+    percent, amount = terms.percent_off, terms.amount_off
+    if percent is not None and amount is not None:
+        return "coupon_percent_and_amount"
+    value = amount if percent is None else percent
+    if value is None:
+        return "coupon_without_value"
+    if terms.duration is not None and terms.duration not in DURATIONS:
+        return "unknown_duration"
+    if value < 0:
+        return "negative_amount"
+    return "coupon_percent_above_100" if percent is not None and percent > _HUNDRED else None
+
+
+def _reached(coupon: Coupon, lines: Iterable[Line]) -> list[Line]:
+    products = coupon.applies_to
+    return [line for line in lines if not products or line.product in products]
+
+
+def _take_percent(one: _Standing, coupon: Coupon, level: Level, lines: Sequence[Line]) -> None:
+    reached = _reached(coupon, lines)
+    keep = 1 - Fraction(coupon.percent_off or 0) / _HUNDRED
+    for line in reached:
+        before, line.left = line.left, line.left * keep
+        line.note(partial(_line, one, level, "discount.percent", before, line.left))
+    _note([line for line in lines if line not in reached], level, one, "discount.other_product")
+
+
+def _take_amount(
+    one: _Standing, coupon: Coupon, level: Level, lines: Sequence[Line], on: Reckoning
+) -> None:
+    """Once per billing period: shared over the lines in proportion to what is left of each.
+
+    Of lines that bill at different intervals only those with the shortest period, because every
+    invoice holds them.
+    """
+    within = _reached(coupon, lines)
+    reached = [line for line in within if line.left]
+    _note([line for line in lines if line not in within], level, one, "discount.other_product")
+    if not reached:
+        return
+    off = _amount_in(coupon, on.currency)
+    if off is None:
+        on.lacks(f"coupon:{coupon.coupon_id}")
+        return
+    often = max(line.per_month for line in reached)
+    sharing = [line for line in reached if line.per_month == often]
+    _note([line for line in reached if line not in sharing], level, one, "discount.longer_period")
+    total = sum((line.left for line in sharing), Fraction(0))
+    keep = 1 - min(off, total) / total
+    for line in sharing:
+        before, line.left = line.left, line.left * keep
+        line.note(partial(_line, one, level, "discount.amount", before, line.left))
+
+
+def _amount_in(coupon: Coupon, currency: str) -> Fraction | None:
+    if (coupon.currency or "").lower() == currency:
+        return Fraction(coupon.amount_off or 0)
+    option = (coupon.currency_options or {}).get(currency)
+    return None if option is None else Fraction(option)
+
+
+def blocked(held: Held, lines: Sequence[Line], book: PriceBook) -> None:
+    """Note that a level's discounts do not count because the level before has some."""
+    embedded = {one.discount_id: one for one in held.objects}
+    for discount_id in dict.fromkeys((*held.ids, *embedded)):
+        discount = book.discount(discount_id, embedded)
+        terms = None if discount is None else book.terms(discount)
+        _note(lines, held.level, _Standing(discount_id, "", terms), "discount.blocked")
+
+
+def _note(lines: Iterable[Line], level: Level, one: _Standing, rule: str) -> None:
+    for line in lines:
+        line.note(partial(_line, one, level, rule))
+
+
+def _line(
+    one: _Standing,
+    level: Level,
+    rule: str,
+    before: Fraction | None = None,
+    after: Fraction | None = None,
+) -> DiscountLine:
+    terms = one.coupon or one.terms
+    return DiscountLine(
+        discount_id=one.discount_id,
+        level=level,
+        coupon=None if terms is None else terms.coupon_id,
+        percent_off=None if terms is None else terms.percent_off,
+        amount_off=None if terms is None else terms.amount_off,
+        rule=rule,
+        before=before,
+        after=after,
+    )
