@@ -30,6 +30,7 @@ FITS: Final[frozenset[Level]] = frozenset(LEVELS[:7])
 
 _FULL: Final = 10.0
 _GENERIC: Final = 2.0
+_CROWD: Final = 2.0
 _TELLING: Final = 6.0
 _ALIKE: Final = 60.0
 """Below this similarity (of 100) two names share no misspelt word worth looking for."""
@@ -60,7 +61,7 @@ class _Words(NamedTuple):
 
 def information(word: str, count: int) -> float:
     """What agreement on a word tells: less the more records have it, little for a trade."""
-    known = max(0.5, _FULL - 1.3 * math.log(max(count, 1)))
+    known = max(0.5, _FULL - _CROWD * math.log(max(count, 1)))
     if word in COMPANY_WORDS or len(word) == 1 or word.isdigit():
         return min(known, _GENERIC)
     return known

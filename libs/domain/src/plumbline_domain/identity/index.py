@@ -5,9 +5,9 @@ batch and stream, memory and database decide bit for bit alike.
 """
 
 from bisect import insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of, record_keys
 from plumbline_domain.identity.profile import Profile
@@ -17,13 +17,31 @@ Side = Literal["customer", "record"]
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """Who holds a key: how many, and which, lowest ids first; at most FAN_OUT + 1 of them."""
+    """Who holds a key: the lowest ids first, at most FAN_OUT + 1 of them."""
 
-    count: int
     ids: tuple[str, ...]
 
+    @property
+    def count(self) -> int:
+        """How many hold it; FAN_OUT + 1 means that many or more."""
+        return len(self.ids)
 
-NOBODY: Final = Posting(0, ())
+
+class LookUp(NamedTuple):
+    """A question: who on `side` holds these keys? Answer: `Mapping[int, Posting]`."""
+
+    side: Side
+    keys: Sequence[int]
+
+
+class Fetch(NamedTuple):
+    """A question: the profiles of these ids. Answer: `Mapping[str, Profile]` of the known ones."""
+
+    side: Side
+    ids: Sequence[str]
+
+
+NOBODY: Final = Posting(())
 
 
 class KeyIndex(Protocol):
@@ -50,23 +68,51 @@ class Neighbourhood:
     customer_profiles: Mapping[str, Profile]
 
 
-def gather(index: KeyIndex, customers: Sequence[Profile]) -> Neighbourhood:
-    """Fetch the neighbourhood of `customers` with a fixed number of questions, however many."""
+def asking(customers: Sequence[Profile]) -> Generator[LookUp | Fetch, Any, Neighbourhood]:
+    """What must be asked to decide about `customers`: four questions, however many they are.
+
+    Whoever drives it sends each answer back and gets the neighbourhood as the return value; so
+    memory and database, batch and stream share this one path.
+    """
     keys = sorted({key for customer in customers for key in customer_keys(customer)})
     domains = sorted({key_of("domain", d) for customer in customers for d in customer.domains})
-    mates = index.look_up("customer", domains)
+    mates = yield LookUp("customer", domains)
     mate_ids = sorted({i for posting in mates.values() if posting.count > 1 for i in posting.ids})
-    customer_profiles = index.profiles("customer", mate_ids)
+    customer_profiles = yield Fetch("customer", mate_ids)
     names = {
         key_of("squash", form.squash)
         for profile in customer_profiles.values()
         for form in profile.names
     }
-    records = index.look_up("record", sorted({*keys, *names}))
+    records = yield LookUp("record", sorted({*keys, *names}))
     wanted = {i for posting in records.values() if posting.count <= FAN_OUT for i in posting.ids}
     wanted |= {i for key in domains if key in records for i in records[key].ids}
-    profiles = index.profiles("record", sorted(wanted))
+    profiles = yield Fetch("record", sorted(wanted))
     return Neighbourhood(records, mates, profiles, customer_profiles)
+
+
+def gather(index: KeyIndex, customers: Sequence[Profile]) -> Neighbourhood:
+    """Drive `asking` with an index that answers at once."""
+    questions = asking(customers)
+    question = next(questions)
+    while True:
+        answer: Mapping[Any, Any]
+        if isinstance(question, LookUp):
+            answer = index.look_up(question.side, question.keys)
+        else:
+            answer = index.profiles(question.side, question.ids)
+        try:
+            question = questions.send(answer)
+        except StopIteration as done:
+            found: Neighbourhood = done.value
+            return found
+
+
+def waiting_keys(record: Profile) -> list[int]:
+    """Keys by which a new or changed record finds customers that may now decide otherwise."""
+    return sorted(
+        key for key, kind in record_keys(record).items() if kind not in ("word", "initials")
+    )
 
 
 @dataclass
@@ -108,11 +154,7 @@ class MemoryIndex:
     def look_up(self, side: Side, keys: Sequence[int]) -> Mapping[int, Posting]:
         """See KeyIndex."""
         held = self._keys[side]
-        return {
-            key: Posting(len(ids), tuple(ids[: FAN_OUT + 1]))
-            for key in keys
-            if (ids := held.get(key))
-        }
+        return {key: Posting(tuple(ids[: FAN_OUT + 1])) for key in keys if (ids := held.get(key))}
 
     def profiles(self, side: Side, ids: Sequence[str]) -> Mapping[str, Profile]:
         """See KeyIndex."""
