@@ -79,7 +79,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--book", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--stream", action="store_true", help="play the book's events.csv")
     asked = parser.parse_args()
+    if asked.stream:
+        from bench.identity_stream import run  # noqa: PLC0415 - it imports this module
+
+        run(asked.book, asked.out)
+        return
     book = read_book(asked.book)
     began = time.process_time()
     index, customers = build(book)

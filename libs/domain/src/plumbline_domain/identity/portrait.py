@@ -60,7 +60,6 @@ def paint(customer: Profile, around: Neighbourhood) -> Portrait:
     ]
     said = any(a.kind == "hub" and a.domain == domain for a in customer.addresses)
     strangers, known = _strangers(customer, domain, owners, around)
-    mates = around.mates.get(key_of("domain", domain), NOBODY).count
     payer = any(word in HUB_WORDS for owner in owners for form in owner.names for word in form.core)
     hub = (
         said
@@ -68,7 +67,6 @@ def paint(customer: Profile, around: Neighbourhood) -> Portrait:
         or (bool(owners) and len(strangers) >= STRANGERS_OWNED)
         or known >= STRANGERS_KNOWN
         or (payer and len(strangers) >= 1)
-        or mates > FAN_OUT
     )
     return Portrait(domain, distinct(owners), tuple(strangers), hub)
 
