@@ -66,7 +66,7 @@ def candidates(customer: Any, around: Any) -> list[tuple[tuple[str, ...], str]]:
     from plumbline_domain.identity.evidence import Scene  # noqa: PLC0415
     from plumbline_domain.identity.portrait import paint  # noqa: PLC0415
 
-    scene = Scene(around.records, paint(customer, around))
+    scene = Scene(around.records, paint(customer, around), around.record_profiles)
     found = []
     for record_id in _shortlist(customer, around, ())[:NEAR]:
         weighed = weigh(customer, around.record_profiles[record_id], scene, BARE)

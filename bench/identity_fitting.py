@@ -9,10 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 FREE = (-math.inf, math.inf)
-RIDGE = 0.5
+RIDGE = 0.2
 ROUNDS = 150
 
-POSITIVE = ("email.", "domain.owners", "domain.contact", "label.", "local.", "contact.", "phone.")
+POSITIVE = (
+    "email.",
+    "domain.owners",
+    "domain.named",
+    "domain.contact",
+    "label.",
+    "local.",
+    "contact.",
+    "phone.",
+)
 NEGATIVE = ("domain.elsewhere", "domain.other", "domain.hub", "name.clash", "city.other")
 NEGATIVE += ("country.other", "form.other")
 

@@ -28,6 +28,9 @@ RANK: Final = {level: place for place, level in enumerate(LEVELS)}
 FITS: Final[frozenset[Level]] = frozenset(LEVELS[:7])
 """Levels at which one party can call itself by both names."""
 
+CALLED: Final[frozenset[Level]] = frozenset(LEVELS[:3])
+"""Levels at which the names are the same, spelling and order apart."""
+
 _FULL: Final = 10.0
 _GENERIC: Final = 2.0
 _CROWD: Final = 2.0

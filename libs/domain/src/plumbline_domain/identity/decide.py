@@ -78,7 +78,7 @@ def decide(
     `identifiers_only`: while a book is still being read, nothing else links (design 6).
     """
     portrait = paint(customer, around)
-    scene = Scene(around.records, portrait)
+    scene = Scene(around.records, portrait, around.record_profiles)
     named = _identified(customer, around, cannot)
     if identifiers_only and named is None:
         return Decision(customer.id, "none", reasons=("the books are not complete yet",))
@@ -197,7 +197,9 @@ def _by_evidence(
 def _torn(scored: list[Candidate]) -> tuple[Candidate, ...]:
     """(whose name it is, whose domain it is) when they are two records; none alone is plausible."""
     named = next((c for c in scored if _has(c, ("name.same1", "name.same2"))), None)
-    based = next((c for c in scored if _has(c, ("domain.owners", "domain.contact"))), None)
+    based = next(
+        (c for c in scored if _has(c, ("domain.owners", "domain.named", "domain.contact"))), None
+    )
     if named is None or based is None or named is based:
         return ()
     return named, based
@@ -253,7 +255,10 @@ _CORROBORATE: Final = frozenset(
 def corroborated(candidate: Candidate) -> bool:
     """Whether anything but the name speaks for it: domain, label, mail, phone, or name + town."""
     codes = {piece.code for piece in candidate.evidence}
-    if any(code.startswith(("email.", "domain.owners", "domain.contact")) for code in codes):
+    if any(
+        code.startswith(("email.", "domain.owners", "domain.named", "domain.contact"))
+        for code in codes
+    ):
         return True
     if not codes.isdisjoint(_CORROBORATE):
         return True

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rapidfuzz.distance import OSA
 
-from plumbline_domain.identity.compare import FITS, NameMatch, compare_names, information, telling
+from plumbline_domain.identity.compare import (
+    CALLED,
+    FITS,
+    NameMatch,
+    compare_names,
+    information,
+    telling,
+)
 from plumbline_domain.identity.index import NOBODY, Posting
 from plumbline_domain.identity.keys import bare_local, key_of
-from plumbline_domain.identity.portrait import Portrait
+from plumbline_domain.identity.portrait import Portrait, distinct
 from plumbline_domain.identity.profile import Profile, label_of
 from plumbline_domain.identity.word_lists import FORM_GROUPS
+
+
+MANY: Final = 6
+"""Records with one name, from which nobody looks any more which are the same company twice."""
 
 
 class Piece(NamedTuple):
@@ -28,7 +39,9 @@ class Scene:
 
     records: Mapping[int, Posting]
     portrait: Portrait
+    record_profiles: Mapping[str, Profile]
     _told: dict[str, float] = field(default_factory=dict)
+    _crowds: dict[str, int] = field(default_factory=dict)
 
     def tells(self, word: str) -> float:
         """What agreement on `word` tells."""
@@ -36,6 +49,16 @@ class Scene:
         if known is None:
             count = self.records.get(key_of("word", word), NOBODY).count
             known = self._told[word] = information(word, count)
+        return known
+
+    def crowd(self, squash: str) -> int:
+        """Distinct companies with this name or label; a few are counted apart, many are many."""
+        known = self._crowds.get(squash)
+        if known is None:
+            ids = self.records.get(key_of("squash", squash), NOBODY).ids
+            held = [self.record_profiles[i] for i in ids if i in self.record_profiles]
+            known = len(ids) if len(ids) > MANY else distinct(held)
+            self._crowds[squash] = known
         return known
 
     def squash_count(self, squash: str) -> int:
@@ -81,6 +104,8 @@ def _domain(
                 return Piece("domain.hub", domain, domain)
             if domain not in record.domains:
                 return Piece("domain.contact", domain, domain)
+            if scene.portrait.owners > 1 and match is not None and match.level in CALLED:
+                return Piece("domain.named", domain, domain)
             return Piece(f"domain.owners{min(scene.portrait.owners, 3)}", domain, domain)
     return _label(customer, record, scene) or _elsewhere(customer, record, scene)
 
@@ -186,7 +211,7 @@ def _name(
         return None
     a, b, level = match.ours, match.theirs, match.level
     if level == "same":
-        crowd = scene.squash_count(a.squash)
+        crowd = scene.crowd(a.squash)
         size = "1" if crowd <= 1 else "2" if crowd <= 3 else "many"
         generic = "" if telling(match) else "_plain"
         return Piece(f"name.same{size}{generic}", a.raw, b.raw)
@@ -224,7 +249,9 @@ def _city(customer: Profile, record: Profile) -> Piece | None:
         return None
     if set(customer.cities) & set(record.cities):
         return Piece("city.same", customer.cities[0], record.cities[0])
-    return Piece("city.other", customer.cities[0], record.cities[0])
+    if not customer.city:
+        return None
+    return Piece("city.other", customer.city, record.cities[0])
 
 
 def _country(customer: Profile, record: Profile) -> Piece | None:

@@ -14,6 +14,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "domain.owners1": "the e-mail domain {ours} is the record's",
     "domain.owners2": "the e-mail domain {ours} is the record's and one other company's",
     "domain.owners3": "the e-mail domain {ours} is the record's and several others'",
+    "domain.named": "of several companies at {ours}, the record has the customer's name",
     "domain.contact": "contacts of the record write from {ours}",
     "domain.silent": "the customer names no company, only its domain speaks",
     "domain.hub": "{ours} pays for several companies, so its domain tells nothing",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from plumbline_domain.identity.compare import FITS, compare_names, information
+from plumbline_domain.identity.compare import CALLED, FITS, compare_names, information
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, key_of
 from plumbline_domain.identity.names import NameForm
@@ -129,7 +129,7 @@ def _alike(a: Profile, b: Profile) -> bool:
     match = compare_names(a.names, b.names, (), _alone)
     if match is None:
         return False
-    if match.level in ("same", "reordered", "misspelt"):
+    if match.level in CALLED:
         return True
     return set(match.ours.core) ^ set(match.theirs.core) <= WIDE_WORDS
 

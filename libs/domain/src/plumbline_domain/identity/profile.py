@@ -74,7 +74,9 @@ class Profile:
     contact_domains: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     """Labels of the domains, most specific first, hyphens closed up; affixes also cut off."""
+    city: str = ""
     cities: tuple[str, ...] = ()
+    """The town, then texts of the names that may be one (in brackets, behind a dash)."""
     country: str = ""
     phone: str | None = None
     tax_ids: tuple[str, ...] = ()
@@ -139,7 +141,7 @@ def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVE
     kinds = {address.kind for address in addresses}
     return Profile(
         party.id, names, person, addresses, domains, (), labels,
-        _cities(party.city, names), (party.country or "").strip().upper(),
+        "".join(words(clean(party.city))), _cities(party.city, names), (party.country or "").strip().upper(),
         phone_tail(party.phone, party.country), _tax_ids(party), _text(party.crm_id),
         suspicious=bool(kinds & {"own", "disposable"}),
     )  # fmt: skip
@@ -166,7 +168,7 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
         names = (*names, person)
     return Profile(
         party.id, names, None, addresses, domains, contacts, _labels((*domains, *contacts, *hosts)),
-        _cities(party.city, ()), (party.country or "").strip().upper(),
+        "".join(words(clean(party.city))), _cities(party.city, ()), (party.country or "").strip().upper(),
         phone_tail(party.phone, party.country), _tax_ids(party), None,
         tuple(filter(None, map(_text, party.stripe_ids))),
         None if party.parent_id == party.id else _text(party.parent_id), party.merged_ids,
