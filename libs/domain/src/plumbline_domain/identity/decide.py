@@ -237,6 +237,8 @@ def _objections(
         found.append("another record fits about as well")
     if not corroborated(best):
         found.append("nothing but the name speaks for it")
+    elif _only_alike(best):
+        found.append("the domain is only like the record's")
     if customer.suspicious:
         found.append("the address is the workspace's own or a throw-away one")
     fits = best.match is not None and best.match.level in FITS
@@ -247,18 +249,31 @@ def _objections(
     return tuple(found)
 
 
+_OWN_DOMAIN: Final = ("email.", "domain.owners", "domain.named", "domain.contact")
+_APART: Final = frozenset({"phone.same", "contact.same"})
+_PLACED: Final = frozenset({"country.same", "city.same"})
 _CORROBORATE: Final = frozenset(
     {"phone.same", "label.same", "label.name", "label.close", "label.affix", "contact.same"}
 )
 
 
+def _only_alike(candidate: Candidate) -> bool:
+    """Label and name agree, the domain does not, and nothing else says that it is the same one.
+
+    Two companies of one name own the same label under two endings often enough.
+    """
+    codes = {piece.code for piece in candidate.evidence}
+    if any(code.startswith(_OWN_DOMAIN) for code in codes) or not codes.isdisjoint(_APART):
+        return False
+    if "form.other" in codes:
+        return True
+    return not codes.isdisjoint({"label.same", "label.affix"}) and codes.isdisjoint(_PLACED)
+
+
 def corroborated(candidate: Candidate) -> bool:
     """Whether anything but the name speaks for it: domain, label, mail, phone, or name + town."""
     codes = {piece.code for piece in candidate.evidence}
-    if any(
-        code.startswith(("email.", "domain.owners", "domain.named", "domain.contact"))
-        for code in codes
-    ):
+    if any(code.startswith(_OWN_DOMAIN) for code in codes):
         return True
     if not codes.isdisjoint(_CORROBORATE):
         return True

@@ -20,7 +20,6 @@ from plumbline_domain.identity.portrait import Portrait, distinct
 from plumbline_domain.identity.profile import Profile, label_of
 from plumbline_domain.identity.word_lists import FORM_GROUPS
 
-
 MANY: Final = 6
 """Records with one name, from which nobody looks any more which are the same company twice."""
 

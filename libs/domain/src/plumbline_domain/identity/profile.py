@@ -141,7 +141,7 @@ def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVE
     kinds = {address.kind for address in addresses}
     return Profile(
         party.id, names, person, addresses, domains, (), labels,
-        "".join(words(clean(party.city))), _cities(party.city, names), (party.country or "").strip().upper(),
+        _closed(party.city), _cities(party.city, names), _code(party.country),
         phone_tail(party.phone, party.country), _tax_ids(party), _text(party.crm_id),
         suspicious=bool(kinds & {"own", "disposable"}),
     )  # fmt: skip
@@ -168,7 +168,7 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
         names = (*names, person)
     return Profile(
         party.id, names, None, addresses, domains, contacts, _labels((*domains, *contacts, *hosts)),
-        "".join(words(clean(party.city))), _cities(party.city, ()), (party.country or "").strip().upper(),
+        _closed(party.city), _cities(party.city, ()), _code(party.country),
         phone_tail(party.phone, party.country), _tax_ids(party), None,
         tuple(filter(None, map(_text, party.stripe_ids))),
         None if party.parent_id == party.id else _text(party.parent_id), party.merged_ids,
@@ -220,9 +220,17 @@ def _labels(domains: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _cities(city: str | None, names: tuple[NameForm, ...]) -> tuple[str, ...]:
-    own = "".join(words(clean(city)))
-    hints = ("".join(words(hint)) for form in names for hint in form.hints)
+    own = _closed(city)
+    hints = (_closed(hint) for form in names for hint in form.hints)
     return tuple(dict.fromkeys(text for text in (own, *hints) if text))
+
+
+def _closed(text: str | None) -> str:
+    return "".join(words(clean(text)))
+
+
+def _code(country: str | None) -> str:
+    return (country or "").strip().upper()
 
 
 def _tax_ids(party: Party) -> tuple[str, ...]:
