@@ -95,6 +95,26 @@ def _print_status(found: Status) -> None:
             for row in found.connections
         ],
     )
+    if found.rates:
+        _print_rates(found)
+
+
+def _print_rates(found: Status) -> None:
+    table(
+        "Exchange rates",
+        ["workspace", "source", "table", "newest day", "state", "detail"],
+        [
+            (
+                row.workspace,
+                row.source,
+                f"one a {row.every}",
+                row.newest_day or "none",
+                f"{row.state} since {row.since}" if row.since else row.state,
+                row.detail,
+            )
+            for row in found.rates
+        ],
+    )
 
 
 def run_show(config: Path | None, account: str, *, as_json: bool) -> int:
