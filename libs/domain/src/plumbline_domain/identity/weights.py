@@ -18,7 +18,7 @@ class Weights(BaseModel):
     version: str
     bias: int
     pieces: Mapping[str, int]
-    auto_at: float = 0.95
+    auto_at: float = 0.93
     """Probability from which a pair is linked, gates permitting."""
     review_at: float = 0.4
     gap: float = 0.3
