@@ -93,21 +93,17 @@ def root(rng: random.Random) -> str:
 
 def bare_name(rng: random.Random) -> str:
     """A company's name without legal form."""
-    luck = rng.random()
-    if luck < 0.3:
-        return f"{root(rng)} {rng.choice(TRADES)}"
-    if luck < 0.45:
-        return root(rng) + rng.choice(ROOTS)
-    if luck < 0.6:
-        return f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)} {rng.choice(TRADES)}"
-    if luck < 0.75:
-        return f"{rng.choice(LASTS)} & {rng.choice(LASTS)} {rng.choice(TRADES)}"
-    if luck < 0.85:
-        return f"{rng.choice(LASTS)} {rng.choice(TRADES)}"
-    if luck < 0.92:
-        letters = "".join(rng.choices("ABCDEFGHKLMNPRSTVZ", k=3))
-        return f"{letters} {rng.choice(TRADES)}"
-    return f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)}"
+    letters = "".join(rng.choices("ABCDEFGHKLMNPRSTVZ", k=3))
+    shapes = (
+        (30, f"{root(rng)} {rng.choice(TRADES)}"),
+        (15, root(rng) + rng.choice(ROOTS)),
+        (15, f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)} {rng.choice(TRADES)}"),
+        (15, f"{rng.choice(LASTS)} & {rng.choice(LASTS)} {rng.choice(TRADES)}"),
+        (10, f"{rng.choice(LASTS)} {rng.choice(TRADES)}"),
+        (7, f"{letters} {rng.choice(TRADES)}"),
+        (8, f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)}"),
+    )
+    return rng.choices([text for _, text in shapes], [weight for weight, _ in shapes])[0]
 
 
 def invented(rng: random.Random, taken: set[str], *, name: str = "") -> Company:
@@ -121,7 +117,8 @@ def invented(rng: random.Random, taken: set[str], *, name: str = "") -> Company:
             bare, label, country = rng.choice(SCRIPTS)
         style = rng.random()
         if style < 0.12:
-            label = "".join(word[0] for word in bare.lower().split()) + rng.choice(ROOTS)
+            heads = "".join(word[0] for word in bare.lower().split())
+            label = closed(heads) + rng.choice(ROOTS)
         elif style < 0.22:
             label = closed(bare.split()[0]) or label
         domain = f"{label}.{rng.choice((ending, ending, 'com', 'io', 'eu'))}"

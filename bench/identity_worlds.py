@@ -1,9 +1,10 @@
-"""`python bench/identity_worlds.py --out DIR [--seed N] [--companies FILE]`: a second labelled book.
+"""`python bench/identity_worlds.py --out DIR [--seed N] [--companies FILE]`: a second book.
 
-Written apart from the development book, so that what was tuned on one shows on the other: invented
+Labelled, and written apart from the development book, so that overfitting shows: invented
 companies (or real ones from FILE), namesakes, branches, agencies and bookkeepers with two to eight
 clients, domains of payers without a record, personal mailboxes, typing errors, duplicates,
-freelancers who are contacts of several companies, providers no list knows. Layout: the shared books'.
+freelancers who are contacts of several companies, providers no list knows. The layout is that of
+the shared books.
 """
 
 import argparse
@@ -60,8 +61,10 @@ class World:
         crm_id = str(40_000_000 + len(self.records))
         if not twin:
             for _ in range(rng.choice((0, 1, 1, 2, 3, 4))):
-                host = company.domain if rng.random() < 0.9 else rng.choice(FREE)
-                company.contacts.append(f"{mailbox(rng, person(rng))}@{host}")
+                local = mailbox(rng, person(rng))
+                own = f"{local}@{company.domain}"
+                free = f"{local}{rng.randint(100, 9999)}@{rng.choice(FREE)}"
+                company.contacts.append(own if rng.random() < 0.9 else free)
         name = written(rng, company, "crm") if twin or rng.random() < 0.3 else company.name
         luck = rng.random()
         host = company.domain if luck < 0.7 else f"https://www.{company.domain}/"
@@ -80,8 +83,8 @@ class World:
         return crm_id
 
     def customer(
-        self, company: Company | None, email: str, name: str, expect: str, mail_op: str,
-        name_op: str = "", *, trap: str = "", also: str = "",
+        self, company: Company | None, email: str, name: str, expect: str, *, mail_op: str,
+        name_op: str = "", trap: str = "", also: str = "",
     ) -> None:  # fmt: skip
         """Add a billing customer with its truth."""
         rng = self.rng
@@ -146,7 +149,7 @@ def address(world: World, company: Company, kind: str, who: tuple[str, str]) -> 
     if kind in ("personal", "changed"):
         luck = rng.random()
         own = closed(company.name)[:14] if luck < 0.25 else mailbox(rng, who)
-        return f"{own}{rng.choice(('', '', '7', '88'))}@{rng.choice(FREE)}"
+        return f"{own}{rng.choice(('', rng.randint(10, 9999)))}@{rng.choice(FREE)}"
     return f"{local}@{hosts.get(kind, company.domain)}"
 
 
@@ -171,7 +174,8 @@ def plain_customer(world: World, company: Company) -> None:
         mail_op = "domain"
     if mail_op == "other" and not company.others:
         mail_op = "domain"
-    world.customer(company, email, name, expectation(mail_op, name_op), mail_op, name_op)
+    world.customer(company, email, name, expectation(mail_op, name_op),
+                   mail_op=mail_op, name_op=name_op)  # fmt: skip
 
 
 def payer(world: World, *, keeper: bool, owned: bool) -> None:
@@ -182,7 +186,8 @@ def payer(world: World, *, keeper: bool, owned: bool) -> None:
     if owned:
         world.record(own)
         if rng.random() < 0.5:
-            world.customer(own, f"{rng.choice(ROLES)}@{own.domain}", own.name, "link", "payer")
+            world.customer(own, f"{rng.choice(ROLES)}@{own.domain}", own.name, "link",
+                           mail_op="payer")  # fmt: skip
     trap = own.record_ids[0] if owned else ""
     staff = [mailbox(rng, person(rng)) for _ in range(2)]
     for client in rng.sample(world.known, rng.randint(2, 8)):
@@ -196,7 +201,8 @@ def payer(world: World, *, keeper: bool, owned: bool) -> None:
         local = rng.choice((*staff, *ROLES[:3], closed(company.name)[:8] or "client"))
         expect = "unreachable" if name_op in ("person", "blank") else "review"
         world.customer(company, f"{local}@{own.domain}", name, expect,
-                       "agency client" if owned else "hub client", name_op, trap=trap)  # fmt: skip
+                       mail_op="agency client" if owned else "hub client", name_op=name_op,
+                       trap=trap)  # fmt: skip
 
 
 def branch(world: World, parent: Company) -> None:
@@ -215,7 +221,7 @@ def branch(world: World, parent: Company) -> None:
     name = child.name if name_op == "as_crm" else " ".join(person(rng))
     if name_op == "person":
         also = "|".join(parent.record_ids)
-    world.customer(child, mail, name, "review", "branch", name_op, also=also)
+    world.customer(child, mail, name, "review", mail_op="branch", name_op=name_op, also=also)
 
 
 def provider(world: World) -> None:
@@ -227,7 +233,8 @@ def provider(world: World) -> None:
         name_op = rng.choice(("person", "as_crm", "form"))
         name = " ".join(who) if name_op == "person" else written(rng, company, name_op)
         expect = "unreachable" if name_op == "person" else "review"
-        world.customer(company, f"{mailbox(rng, who)}@{host}", name, expect, "provider", name_op)
+        mail = f"{mailbox(rng, who)}@{host}"
+        world.customer(company, mail, name, expect, mail_op="provider", name_op=name_op)
 
 
 def freelancer(world: World) -> None:
@@ -241,7 +248,7 @@ def freelancer(world: World) -> None:
     luck = rng.random()
     name = company.name if luck < 0.4 else " ".join(who)
     world.customer(company if luck < 0.7 else None, mail, name,
-                   "link" if luck < 0.4 else "review", "freelancer")  # fmt: skip
+                   "link" if luck < 0.4 else "review", mail_op="freelancer")  # fmt: skip
 
 
 def generate(seed: int, size: int, companies: Path | None) -> World:
@@ -251,6 +258,7 @@ def generate(seed: int, size: int, companies: Path | None) -> World:
     if companies is not None:
         world.pool = listed_companies(companies)
         rng.shuffle(world.pool)
+        world.taken = {company.domain for company in world.pool}
     for n in range(size * 5 // 4):
         namesake = rng.random() < 0.04 and bool(world.known)
         name = rng.choice(world.known).name.rpartition(" ")[0] if namesake else ""

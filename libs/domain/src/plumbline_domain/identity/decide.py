@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from plumbline_domain.identity.compare import FITS, NameMatch
+from plumbline_domain.identity.compare import CALLED, FITS, NameMatch, telling
 from plumbline_domain.identity.evidence import Piece, Scene, pieces
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of
@@ -186,11 +186,28 @@ def _by_evidence(
         None,
     )
     reasons = _objections(customer, best, rival, portrait, weights)
+    if _called_otherwise(best, scored, around):
+        reasons += ("the name is another record's",)
     if reasons:
         shown = _shown([c for c in scored if c.probability >= WORTH_SHOWING], around)
         return Decision(customer.id, "review", None, None, shown, reasons, portrait)
     return Decision(
         customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
+    )
+
+
+def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:
+    """Whether another company has the customer's very name and the best has not."""
+    if best.match is None or best.match.level in CALLED or _has(best, ("email.",)):
+        return False
+    winner = around.record_profiles[best.record_id]
+    return any(
+        c is not best
+        and c.match is not None
+        and c.match.level in CALLED
+        and telling(c.match)
+        and not same_company(winner, around.record_profiles[c.record_id])
+        for c in scored
     )
 
 
@@ -244,6 +261,8 @@ def _objections(
     fits = best.match is not None and best.match.level in FITS
     if portrait.hub and not fits:
         found.append(f"{portrait.domain} pays for several companies")
+    if portrait.pays and not customer.names and not _has(best, ("email.", "phone.same")):
+        found.append(f"{portrait.domain} pays for another record, and this one names no company")
     if any(piece.code == "domain.elsewhere" for piece in best.evidence):
         found.append(f"{portrait.domain} belongs to another record")
     return tuple(found)

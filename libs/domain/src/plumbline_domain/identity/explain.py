@@ -25,6 +25,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "name.same1": "the name {ours} equals {theirs}, which no other record has",
     "name.same2": "the name {ours} equals {theirs}, which a few records have",
     "name.samemany": "the name {ours} equals {theirs}, which many records have",
+    "name.same_based": "the name {ours} equals {theirs}, which writes from the same domain",
     "name.reordered": "the name {ours} has the words of {theirs}",
     "name.misspelt": "the name {ours} is {theirs} but for spelling",
     "name.shortened": "the name {ours} is part of {theirs}",
