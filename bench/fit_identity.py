@@ -14,7 +14,10 @@ from typing import Any
 if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from plumbline_domain.identity.decide import nearness, weigh
+from plumbline_domain.identity.evidence import Scene
 from plumbline_domain.identity.index import gather
+from plumbline_domain.identity.portrait import paint
 from plumbline_domain.identity.weights import Weights
 
 from bench.identity import build, decide_all, prediction
@@ -62,13 +65,10 @@ class Labelled:
 
 def candidates(customer: Any, around: Any) -> list[tuple[tuple[str, ...], str]]:
     """(codes, record id) of a customer's nearest records."""
-    from plumbline_domain.identity.decide import _shortlist, weigh  # noqa: PLC0415
-    from plumbline_domain.identity.evidence import Scene  # noqa: PLC0415
-    from plumbline_domain.identity.portrait import paint  # noqa: PLC0415
-
     scene = Scene(around.records, paint(customer, around), around.record_profiles)
     found = []
-    for record_id in _shortlist(customer, around, ())[:NEAR]:
+    near = nearness(customer, around)
+    for record_id in sorted(near, key=lambda i: (-near[i], i))[:NEAR]:
         weighed = weigh(customer, around.record_profiles[record_id], scene, BARE)
         found.append((tuple(piece.code for piece in weighed.evidence), record_id))
     return found

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from plumbline_domain.identity.compare import CALLED, FITS, NameMatch, telling
 from plumbline_domain.identity.evidence import Piece, Scene, pieces
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
-from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of
+from plumbline_domain.identity.keys import FAN_OUT, key_of
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights, probability
@@ -18,8 +18,11 @@ Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
 SHOWN: Final = 3
 """Candidates a reviewer sees."""
 
-SCORED: Final = 14
+SCORED: Final = 10
 """Candidates that are compared in full; the others share less with the customer."""
+
+SHARE: Final = 0.1
+"""What a candidate must share with the customer, of what the nearest one shares, to be compared."""
 
 WORTH_SHOWING: Final = 0.01
 """Probability from which a further candidate of a review is shown."""
@@ -120,18 +123,34 @@ def _identified(
 
 
 def _shortlist(customer: Profile, around: Neighbourhood, cannot: Collection[str]) -> list[str]:
+    values = nearness(customer, around, cannot)
+    if not values:
+        return []
+    least = SHARE * max(values.values())
+    near = [i for i, value in values.items() if value >= least]
+    near.sort(key=lambda i: (-values[i], i))
+    return near[:SCORED]
+
+
+def nearness(
+    customer: Profile, around: Neighbourhood, cannot: Collection[str] = ()
+) -> dict[str, float]:
+    """What each record shares with the customer by its keys; crowded keys count less."""
     values: dict[str, float] = {}
-    for key, kind in customer_keys(customer).items():
-        posting = around.records.get(key, NOBODY)
-        if posting.count == 0 or (posting.count > FAN_OUT and kind != "domain"):
+    postings = around.records
+    for key, kind in around.keys_of(customer).items():
+        posting = postings.get(key)
+        if posting is None:
             continue
-        value = _KIND_VALUE[kind] / (1.0 + 0.1 * posting.count)
+        count = len(posting.ids)
+        if count > FAN_OUT and kind != "domain":
+            continue
+        value = _KIND_VALUE[kind] / (1.0 + 0.1 * count)
         for i in posting.ids:
             values[i] = values.get(i, 0.0) + value
     for i in cannot:
         values.pop(i, None)
-    ranked = sorted(values, key=lambda i: (-values[i], i))
-    return ranked[:SCORED]
+    return values
 
 
 def _by_identifier(

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of, record_keys
+from plumbline_domain.identity.keys import FAN_OUT, KeyKind, customer_keys, key_of, record_keys
 from plumbline_domain.identity.profile import Profile
 
 Side = Literal["customer", "record"]
@@ -66,6 +66,13 @@ class Neighbourhood:
     """Customer-side postings of the customers' domain keys."""
     record_profiles: Mapping[str, Profile]
     customer_profiles: Mapping[str, Profile]
+    keys: Mapping[str, Mapping[int, KeyKind]] = field(default_factory=dict)
+    """The keys of the customers that were asked about, by id."""
+
+    def keys_of(self, customer: Profile) -> Mapping[int, KeyKind]:
+        """The customer's keys, worked out once for a batch."""
+        known = self.keys.get(customer.id)
+        return customer_keys(customer) if known is None else known
 
 
 def asking(customers: Sequence[Profile]) -> Generator[LookUp | Fetch, Any, Neighbourhood]:
@@ -74,7 +81,8 @@ def asking(customers: Sequence[Profile]) -> Generator[LookUp | Fetch, Any, Neigh
     Whoever drives it sends each answer back and gets the neighbourhood as the return value; so
     memory and database, batch and stream share this one path.
     """
-    keys = sorted({key for customer in customers for key in customer_keys(customer)})
+    held = {customer.id: customer_keys(customer) for customer in customers}
+    keys = sorted({key for mine in held.values() for key in mine})
     domains = sorted({key_of("domain", d) for customer in customers for d in customer.domains})
     mates = yield LookUp("customer", domains)
     mate_ids = sorted({i for posting in mates.values() if posting.count > 1 for i in posting.ids})
@@ -88,7 +96,7 @@ def asking(customers: Sequence[Profile]) -> Generator[LookUp | Fetch, Any, Neigh
     wanted = {i for posting in records.values() if posting.count <= FAN_OUT for i in posting.ids}
     wanted |= {i for key in domains if key in records for i in records[key].ids}
     profiles = yield Fetch("record", sorted(wanted))
-    return Neighbourhood(records, mates, profiles, customer_profiles)
+    return Neighbourhood(records, mates, profiles, customer_profiles, held)
 
 
 def gather(index: KeyIndex, customers: Sequence[Profile]) -> Neighbourhood:
