@@ -7,7 +7,7 @@ from typing import Final, Literal
 from plumbline_domain.identity.compare import CALLED, FITS, NameMatch, telling
 from plumbline_domain.identity.evidence import Piece, Scene, pieces
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
-from plumbline_domain.identity.keys import FAN_OUT, key_of
+from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE, key_of
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights, probability
@@ -26,12 +26,6 @@ SHARE: Final = 0.1
 
 WORTH_SHOWING: Final = 0.01
 """Probability from which a further candidate of a review is shown."""
-
-_KIND_VALUE: Final = {
-    "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
-    "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
-    "initials": 1.0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +139,7 @@ def nearness(
         count = len(posting.ids)
         if count > FAN_OUT and kind != "domain":
             continue
-        value = _KIND_VALUE[kind] / (1.0 + 0.1 * count)
+        value = KIND_VALUE[kind] / (1.0 + 0.1 * count)
         for i in posting.ids:
             values[i] = values.get(i, 0.0) + value
     for i in cannot:

@@ -212,12 +212,7 @@ def _name(
         return None
     a, b, level = match.ours, match.theirs, match.level
     if level == "same":
-        crowd = scene.crowd(a.squash)
-        size = "1" if crowd <= 1 else "2" if crowd <= 3 else "many"
-        if size != "1" and _based(customer, record):
-            return Piece("name.same_based", a.raw, b.raw)
-        generic = "" if telling(match) else "_plain"
-        return Piece(f"name.same{size}{generic}", a.raw, b.raw)
+        return _same_name(customer, record, scene, match)
     if level == "different":
         known = {address.whole for address in record.addresses}
         if a.kind == "unclear" and any(x.whole in known for x in customer.addresses):
@@ -226,6 +221,16 @@ def _name(
     if level in ("initials", "label"):
         return Piece(f"name.{level}", a.raw, b.raw)
     return Piece(f"name.{level}{'' if telling(match) else '_plain'}", a.raw, b.raw)
+
+
+def _same_name(customer: Profile, record: Profile, scene: Scene, match: NameMatch) -> Piece:
+    a, b = match.ours, match.theirs
+    crowd = scene.crowd(a.squash)
+    size = "1" if crowd <= 1 else "2" if crowd <= 3 else "many"
+    if size != "1" and _based(customer, record):
+        return Piece("name.same_based", a.raw, b.raw)
+    generic = "" if telling(match) else "_plain"
+    return Piece(f"name.same{size}{generic}", a.raw, b.raw)
 
 
 def _based(customer: Profile, record: Profile) -> bool:
