@@ -77,7 +77,8 @@ def fill(url: str, numbers: range) -> None:
 async def _indexed(conn: asyncpg.Connection) -> None:
     await conn.execute("set maintenance_work_mem = '512MB'")
     await conn.execute(INDEXES)
-    await conn.execute("analyze matcher.identity_keys; analyze matcher.identity_profiles")
+    for table in ("identity_keys", "identity_profiles"):
+        await conn.execute(f"vacuum (analyze) matcher.{table}")
 
 
 async def _events(conn: asyncpg.Connection, folder: Path) -> list[tuple[float, float]]:

@@ -32,6 +32,7 @@ create table matcher.identity_profiles (
     side text not null check (side in ('customer', 'record')),
     id text collate "C" not null,
     norm_version int not null,
+    keys bigint[] not null,
     names bigint[] not null,
     profile bytea not null
 );
@@ -95,6 +96,38 @@ from wanted w cross join lateral (
     where q.workspace = $1 and q.side = 'record' and q.id = w.id limit 1) as p
 """  # noqa: S608 - constants
 
+_PUT: Final = """
+with fresh as materialized (
+    select * from unnest($5::text[], $6::bigint[], $7::bool[]) as f (id, key, named)),
+old as (
+    select id, keys from matcher.identity_profiles
+    where workspace = $1 and side = $2 and id = any($3::text[])),
+stored as (
+    insert into matcher.identity_profiles (workspace, side, id, norm_version, keys, names, profile)
+    select $1, $2, p.id, $8,
+           array(select f.key from fresh f where f.id = p.id),
+           array(select f.key # $9 from fresh f where f.id = p.id and f.named),
+           p.profile
+    from unnest($3::text[], $4::bytea[]) as p (id, profile)
+    on conflict (workspace, side, id) do update
+    set norm_version = excluded.norm_version, keys = excluded.keys, names = excluded.names,
+        profile = excluded.profile),
+dropped as (
+    delete from matcher.identity_keys k
+    using (select id, unnest(keys) as key from old except select id, key from fresh) as gone
+    where k.key = gone.key and k.id = gone.id)
+insert into matcher.identity_keys (key, id) select key, id from fresh on conflict do nothing
+"""
+
+_REMOVE: Final = """
+with gone as (
+    delete from matcher.identity_profiles
+    where workspace = $1 and side = $2 and id = any($3::text[]) returning id, keys)
+delete from matcher.identity_keys k
+using (select id, unnest(keys) as key from gone) as held
+where k.key = held.key and k.id = held.id
+"""
+
 _profile = msgspec.json.Decoder(Profile)
 
 
@@ -113,56 +146,50 @@ class PostgresIndex:
     workspace: str
 
     async def put(self, side: Side, profiles: Sequence[Profile]) -> None:
-        """Add profiles, or replace those of the same id."""
+        """Add profiles, or replace those of the same id; one round trip."""
         unique = {profile.id: profile for profile in profiles}
-        ids = sorted(unique)
-        if not ids:
+        if not unique:
             return
-        await self.remove(side, ids)
-        kept = self._profile_rows(side, [unique[i] for i in ids])
-        await self.conn.execute(
-            """insert into matcher.identity_profiles
-               select $1, $2, id, $3,
-                      array(select jsonb_array_elements_text(names)::bigint), profile
-               from unnest($4::text[], $5::jsonb[], $6::bytea[]) as fresh (id, names, profile)""",
-            self.workspace,
-            side,
-            NORM_VERSION,
-            ids,
-            [msgspec.json.encode(row[4]).decode() for row in kept],
-            [row[5] for row in kept],
-        )
+        mixed, theirs = salt(self.workspace, side), salt(self.workspace, "record")
+        named = {i: set(self._names(side, profile)) for i, profile in unique.items()}
         rows = sorted(self._key_rows(side, unique.values()))
         await self.conn.execute(
-            """insert into matcher.identity_keys (key, id)
-               select key, id from unnest($1::bigint[], $2::text[]) as f (key, id)""",
-            [key for key, _ in rows],
+            _PUT,
+            self.workspace,
+            side,
+            list(unique),
+            [msgspec.json.encode(profile) for profile in unique.values()],
             [i for _, i in rows],
+            [key for key, _ in rows],
+            [key ^ mixed ^ theirs in named[i] for key, i in rows],
+            NORM_VERSION,
+            mixed ^ theirs,
         )
+
+    def _names(self, side: Side, profile: Profile) -> list[int]:
+        """Record-side keys of a customer's names: whose names its domain's customers bear."""
+        theirs = salt(self.workspace, "record")
+        return [key ^ theirs for key in name_keys(profile)] if side == "customer" else []
 
     async def fill(self, side: Side, profiles: Iterable[Profile]) -> None:
         """Add profiles by COPY, none of which is there yet: the first walk of a book."""
         waiting = iter(profiles)
         while some := tuple(islice(waiting, COPIED)):
+            rows = self._key_rows(side, some)
+            held: dict[str, list[int]] = {profile.id: [] for profile in some}
+            for key, i in rows:
+                held[i].append(key)
+            kept = [
+                (self.workspace, side, p.id, NORM_VERSION, held[p.id], self._names(side, p),
+                 msgspec.json.encode(p))
+                for p in some
+            ]  # fmt: skip
             await self.conn.copy_records_to_table(
-                "identity_profiles", schema_name="matcher", records=self._profile_rows(side, some)
+                "identity_profiles", schema_name="matcher", records=kept
             )
             await self.conn.copy_records_to_table(
-                "identity_keys", schema_name="matcher", records=self._key_rows(side, some)
+                "identity_keys", schema_name="matcher", records=rows
             )
-
-    def _profile_rows(
-        self, side: Side, profiles: Iterable[Profile]
-    ) -> list[tuple[str, str, str, int, list[int], bytes]]:
-        mixed = salt(self.workspace, "record")
-        return [
-            (
-                self.workspace, side, p.id, NORM_VERSION,
-                [key ^ mixed for key in name_keys(p)] if side == "customer" else [],
-                msgspec.json.encode(p),
-            )
-            for p in profiles
-        ]  # fmt: skip
 
     def _key_rows(self, side: Side, profiles: Iterable[Profile]) -> list[tuple[int, str]]:
         mixed = salt(self.workspace, side)
@@ -170,21 +197,7 @@ class PostgresIndex:
 
     async def remove(self, side: Side, ids: Sequence[str]) -> None:
         """Forget profiles; unknown ids are nothing to forget."""
-        rows = await self.conn.fetch(
-            """delete from matcher.identity_profiles
-               where workspace = $1 and side = $2 and id = any($3::text[]) returning profile""",
-            self.workspace,
-            side,
-            sorted(ids),
-        )
-        held = self._key_rows(side, [_profile.decode(row["profile"]) for row in rows])
-        await self.conn.execute(
-            """delete from matcher.identity_keys k
-               using unnest($1::bigint[], $2::text[]) as gone (key, id)
-               where k.key = gone.key and k.id = gone.id""",
-            [key for key, _ in held],
-            [i for _, i in held],
-        )
+        await self.conn.execute(_REMOVE, self.workspace, side, sorted(ids))
 
     async def look_up(self, side: Side, keys: Sequence[int]) -> Mapping[int, Posting]:
         """Who on `side` holds `keys`; one round trip."""
