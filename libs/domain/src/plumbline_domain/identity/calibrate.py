@@ -4,6 +4,7 @@ A reviewer's decision is a labelled pair. From `ENOUGH` of them on, the score's 
 mapped to observed shares by isotonic regression (identity.md 7, Score), which keeps their order.
 """
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ class Drift(NamedTuple):
 def drift(reviewed: Sequence[Reviewed], calibration: Calibration = NONE) -> tuple[Drift, ...]:
     """Said and found shares by bin; bins without a decision are left out."""
     found = []
-    for start, end in zip(BINS, BINS[1:], strict=False):
+    for start, end in itertools.pairwise(BINS):
         inside = [r for r in reviewed if start <= r.probability < end or r.probability == end == 1]
         if inside:
             said = sum(calibration(r.probability) for r in inside) / len(inside)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from plumbline_domain.identity.compare import CALLED, FITS, NameMatch, telling
 from plumbline_domain.identity.evidence import Piece, Scene, pieces
@@ -28,8 +28,7 @@ WORTH_SHOWING: Final = 0.01
 """Probability from which a further candidate of a review is shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     """A piece of evidence with its weight in thousandths of a nat."""
 
     code: str

@@ -86,13 +86,20 @@ def decision_text(decision: Decision) -> list[str]:
     return lines + [candidate_text(candidate) for candidate in decision.candidates]
 
 
-def explain(
+def decided(
     customers: Sequence[Party], records: Sequence[Party], weights: Weights
-) -> list[list[str]]:
-    """What would be decided about each customer and why, with these records and no others."""
+) -> list[Decision]:
+    """What would be decided about each customer with these records and no others."""
     index = MemoryIndex()
     index.put("record", map(record_profile, records))
     profiles = [customer_profile(party) for party in customers]
     index.put("customer", profiles)
     around = gather(index, profiles)
-    return [decision_text(decide(profile, around, weights)) for profile in profiles]
+    return [decide(profile, around, weights) for profile in profiles]
+
+
+def explain(
+    customers: Sequence[Party], records: Sequence[Party], weights: Weights
+) -> list[list[str]]:
+    """The same, each decision in sentences."""
+    return [decision_text(decision) for decision in decided(customers, records, weights)]

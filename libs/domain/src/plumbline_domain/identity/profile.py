@@ -232,7 +232,9 @@ def _closed(text: str | None) -> str:
 
 
 def _code(country: str | None) -> str:
-    return (country or "").strip().upper()
+    """The ISO code; a country written out is no evidence, it would differ from every code."""
+    code = (country or "").strip().upper()
+    return {"UK": "GB"}.get(code, code) if len(code) == 2 else ""
 
 
 def _tax_ids(party: Party) -> tuple[str, ...]:

@@ -70,10 +70,14 @@ def report_lines(found: IdentityReport) -> list[str]:
     """The report for a person to read."""
     rate = "no customers yet" if found.match_rate is None else f"{found.match_rate:.1%}"
     lines = [
-        f"match rate {rate}: {found.linked} linked of {found.customers - found.without_record} "
-        f"customers not known to be without a record",
-        f"asked {found.asked}, neither linked nor asked {found.unmatched}, "
-        f"without a record {found.without_record}",
+        (
+            f"match rate {rate}: {found.linked} linked of {found.customers - found.without_record} "
+            f"customers not known to be without a record"
+        ),
+        (
+            f"asked {found.asked}, neither linked nor asked {found.unmatched}, "
+            f"without a record {found.without_record}"
+        ),
     ]
     lines += [f"linked by {method}: {count}" for method, count in found.methods]
     if found.oldest_age_days is not None:
