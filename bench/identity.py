@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--stream", action="store_true", help="play the book's events.csv")
     parser.add_argument("--records", type=int, default=0, help="pad to so many, in PostgreSQL")
+    parser.add_argument("--baselines", type=Path, help="script of the baselines, to compare with")
     asked = parser.parse_args()
     gc.set_threshold(50_000, 20, 50)  # as the matcher's process sets them
     if asked.records:
@@ -116,6 +117,10 @@ def main() -> None:
     print(f" ({count / (ended - began):.0f} with the index)")
     cuts = ", ".join(f"p{int(at * 100)} {quantile(seconds, at):.3f} ms" for at in (0.5, 0.95, 0.99))
     print(f"customer {cuts}   peak RSS {peak:.0f} MB")
+    if asked.baselines:
+        from bench.identity_baselines import compare  # noqa: PLC0415 - rarely asked for
+
+        compare(asked.book, asked.out, asked.baselines)
 
 
 if __name__ == "__main__":
