@@ -4,13 +4,14 @@ Pure and repeatable: the same objects at the same instant give the same answer. 
 need and is not there is named in `incomplete`; such a field keeps its last value.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from plumbline_schemas.accounts import ChangeCause, Stage, State
 from plumbline_schemas.ids import ExternalKey
+from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 from plumbline_schemas.money import Money
 
 from plumbline_domain.customer import Customer
@@ -26,7 +27,7 @@ from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, 
 from plumbline_domain.subscriptions import ended_by, start_of
 from plumbline_domain.telling import Told
 
-FOLD_VERSION: Final = 1
+FOLD_VERSION: Final = 2
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
 
 Value = str | bool | Money | None
@@ -79,6 +80,7 @@ def fold_account(
     currency: str | None,
     at: datetime,
     unsure_match: bool = False,
+    at_risk: Collection[AtRiskTrigger] = AT_RISK,
 ) -> FoldedAccount:
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
@@ -93,7 +95,7 @@ def fold_account(
     if named.missing is not None:
         incomplete.add("product:" + named.missing.split("/", 3)[3])
         wanted.add(named.missing)
-    payment, where = _standing(members, at)
+    payment, where = _standing(members, at, at_risk)
     ambiguous = unsure_match or len(members) > 1
     newest = _newest([c.sighting for c in members] + [c.deletion for c in members])
     values = {
@@ -172,16 +174,18 @@ def _mrr(
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
 
 
-def _standing(members: Sequence[Customer], at: datetime) -> tuple[Valued, Lifecycle]:
+def _standing(
+    members: Sequence[Customer], at: datetime, at_risk: Collection[AtRiskTrigger]
+) -> tuple[Valued, Lifecycle]:
     """Payment status and lifecycle; one customer's own health is the account's."""
     alive = [member for member in members if member.deletion is None]
     if not alive:
         by = _newest([member.deletion for member in members])
         payment = Valued("none", "payment_status.customer_deleted", by)
-        return payment, _where([_lifecycle(member, None, at) for member in members])
+        return payment, _where([_lifecycle(member, None, at, at_risk) for member in members])
     health = _health(alive, at)
     single = health if len(alive) == 1 else None
-    found = [_lifecycle(member, single, at) for member in members]
+    found = [_lifecycle(member, single, at, at_risk) for member in members]
     return Valued(health.value, health.rule, health.by), _where(found)
 
 
@@ -200,11 +204,16 @@ def _where(found: Sequence[Lifecycle]) -> Lifecycle:
     )
 
 
-def _lifecycle(member: Customer, health: PaymentHealth | None, at: datetime) -> Lifecycle:
+def _lifecycle(
+    member: Customer,
+    health: PaymentHealth | None,
+    at: datetime,
+    at_risk: Collection[AtRiskTrigger],
+) -> Lifecycle:
     """Where one customer stands; `health` is its own if that is known already."""
     if member.deletion is None:
         own = health or _health([member], at)
-        return lifecycle(member.subscriptions, member.invoices, own, at=at)
+        return lifecycle(member.subscriptions, member.invoices, own, at=at, at_risk=at_risk)
     nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
     left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
     return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)

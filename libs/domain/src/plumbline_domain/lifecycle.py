@@ -1,12 +1,13 @@
 """Stage and state of one billing customer (billing.md, lifecycle and its fine print)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from plumbline_schemas.accounts import Stage, State
 from plumbline_schemas.billing import Subscription
+from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 
 from plumbline_domain.facts import PLANNED_WITHIN, SubscriptionFacts
 from plumbline_domain.payment_status import PaymentHealth
@@ -51,10 +52,11 @@ def lifecycle(
     payment: PaymentHealth,
     *,
     at: datetime,
+    at_risk: Collection[AtRiskTrigger] = AT_RISK,
     mrr_minor: int | None = None,
     baseline_minor: int | None = None,
 ) -> Lifecycle:
-    """Stage of a customer at the instant `at`.
+    """Stage of a customer at the instant `at`; `at_risk` says what may make it that.
 
     `baseline_minor` is the MRR at the first payment, a stored fact of the account; without it (no
     history yet) a customer who pays is `paying`, never `expanded`.
@@ -71,7 +73,7 @@ def lifecycle(
     running = [seen for seen in living if seen.body.status != "paused"]
     if not running:
         return Lifecycle("at_risk", "lifecycle.only_paused", living[0].sighting)
-    risk = _at_risk(running, payment, at)
+    risk = _at_risk(running, payment, at, at_risk)
     if risk is not None:
         return risk
     return _underneath(running, invoices, mrr_minor=mrr_minor, baseline_minor=baseline_minor)
@@ -96,11 +98,14 @@ def _underneath(
 
 
 def _at_risk(
-    running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime
+    running: Sequence[SeenSubscription],
+    payment: PaymentHealth,
+    at: datetime,
+    triggers: Collection[AtRiskTrigger],
 ) -> Lifecycle | None:
-    if payment.value in {"failing", "past_due"}:
+    if payment.value in {"failing", "past_due"} and "payment_trouble" in triggers:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)
-    for seen in running:
+    for seen in running if "planned_cancellation" in triggers else ():
         if planned_cancellation(seen.body, at):
             return Lifecycle("at_risk", "lifecycle.planned_cancellation", seen.sighting)
     return None

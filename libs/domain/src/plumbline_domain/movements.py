@@ -5,8 +5,9 @@ from typing import Final, Literal
 
 from plumbline_schemas.events import Movement
 
-CauseKind = Literal["customer", "time", "link", "rules"]
-"""Who moved: the customer's objects, time alone, a link or merge, configuration or catalogue."""
+CauseKind = Literal["customer", "time", "link", "rules", "fx"]
+"""Who moved: the customer's objects, time alone, a link or merge, configuration or catalogue, or
+the exchange rates."""
 
 CUSTOMER_CAUSED: Final = frozenset(
     {"new", "expansion", "contraction", "churn", "reactivation", "planned_cancellation"}
@@ -36,6 +37,8 @@ def movement(change: Change) -> Movement | None:
         return "transfer"
     if not change.paid_before and change.opening:
         return "opening"
+    if change.cause == "fx":
+        return "fx"
     if change.cause == "rules":
         return "restated"
     return _by_customer(before, after, paid_before=change.paid_before)

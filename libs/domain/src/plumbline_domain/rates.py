@@ -56,6 +56,11 @@ class Rates:
         have, want = _of(rates, source), _of(rates, target)
         return None if have is None or want is None else Rate(_cross(want, have), found)
 
+    def next_day(self, day: date) -> date | None:
+        """The first day after `day` that has rates of its own."""
+        place = bisect_right(self.days, day)
+        return self.days[place] if place < len(self.days) else None
+
 
 def _of(rates: Mapping[str, Decimal], code: str) -> Decimal | None:
     return _ONE if code == _EURO else rates.get(code)
