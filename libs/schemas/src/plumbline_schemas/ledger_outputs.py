@@ -45,6 +45,7 @@ class AccountHistory(Output):
     """`plumbline accounts history ID`, oldest first."""
 
     workspace: str
+    timezone: str
     account: AccountId
     changes: list[AccountChange]
 

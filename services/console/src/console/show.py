@@ -46,6 +46,11 @@ def table(
     OUT.print(grid)
 
 
+def say(line: str) -> None:
+    """Print one line as it is; vendor text in it carries neither markup nor control codes."""
+    OUT.print(escape(printable(line)))
+
+
 def fail(message: str) -> None:
     """Say on standard error why the command can't do what was asked."""
     ERR.print(f"[red]error:[/red] {escape(message)}")

@@ -13,7 +13,7 @@ from plumbline_schemas.outputs import Output
 
 from console.ledger.amounts import shown
 from console.ledger.reading import Asked, Ledger, read_ledger
-from console.show import OUT, table
+from console.show import say, table
 
 ACCOUNTS_SHOWN = 20
 
@@ -80,16 +80,15 @@ def _accounts(
 def print_at(output: Output) -> None:
     """Totals, plans, and the greatest accounts."""
     assert isinstance(output, MrrAt)
-    OUT.print(
+    say(
         f"MRR of {output.workspace} at the end of {output.date} ({output.timezone}), "
-        f"ledger version {output.version}",
-        markup=False,
+        f"ledger version {output.version}"
     )
     if not output.totals:
-        OUT.print("nobody had MRR then")
+        say("nobody had MRR then")
         return
     for total in output.totals:
-        OUT.print(f"{shown(total.mrr)} of {_customers(total.customers)}", markup=False)
+        say(f"{shown(total.mrr)} of {_customers(total.customers)}")
     table(
         "By plan",
         ["plan", "customers", "MRR"],
@@ -106,7 +105,7 @@ def print_at(output: Output) -> None:
     )
     left = len(output.accounts) - len(first)
     if left:
-        OUT.print(f"and {left} smaller ones; --json has them all")
+        say(f"and {left} smaller ones; --json has them all")
 
 
 def _customers(count: int) -> str:

@@ -5,9 +5,9 @@ from plumbline_schemas.ids import split_key
 
 
 def because(cause: Cause) -> str:
-    """Two lines: what happened, and where to look it up.
+    """What happened, and where to look it up.
 
     Plumbline's own records (ticks, configuration) and reads have no event: their object stands in.
     """
     what = cause.event_type or f"{split_key(cause.key).kind} ({cause.origin})"
-    return f"{what}\n{cause.event_id or cause.key}"
+    return f"{what} {cause.event_id or cause.key}"

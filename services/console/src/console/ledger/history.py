@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from plumbline_schemas.events import Cause
@@ -11,8 +12,8 @@ from plumbline_schemas.outputs import Output
 
 from console.ledger.amounts import shown
 from console.ledger.causes import because
-from console.ledger.reading import find_account
-from console.show import OUT, table
+from console.ledger.reading import find_account, workspace_of
+from console.show import say
 
 _FIELD: Final = "fields."
 
@@ -26,8 +27,12 @@ async def account_history(db: asyncpg.Connection, wanted: str) -> tuple[AccountH
         workspace,
         account,
     )
+    _, zone = await workspace_of(db, workspace)
     changes = [_change(row) for row in rows]
-    return AccountHistory(workspace=workspace, account=account, changes=changes), 0
+    history = AccountHistory(
+        workspace=workspace, timezone=zone.key, account=account, changes=changes
+    )
+    return history, 0
 
 
 def _change(row: asyncpg.Record) -> AccountChange:
@@ -70,26 +75,22 @@ def _changed(before: dict[str, Any], after: dict[str, Any]) -> Iterator[FieldCha
 
 
 def print_history(output: Output) -> None:
-    """One row a change, oldest first; values that only changed their provenance are left out."""
+    """A block a change, oldest first; values that only changed their provenance are left out."""
     assert isinstance(output, AccountHistory)
-    table(
-        f"{output.account} of {output.workspace}: {len(output.changes)} changes (times in UTC)",
-        ["when", "version", "movement", "changed", "because of"],
-        [
-            (
-                f"{change.effective_at:%Y-%m-%d %H:%M:%S}",
-                change.version,
-                _movement(change),
-                "\n".join(_told(change)),
-                because(change.cause),
-            )
-            for change in output.changes
-        ],
-        whole=["when", "version"],
+    zone = ZoneInfo(output.timezone)
+    count = len(output.changes)
+    say(
+        f"{output.account} of {output.workspace}: {count} change{'s' if count != 1 else ''} "
+        f"(times in {output.timezone})"
     )
-    if output.changes:
-        last = output.changes[-1]
-        OUT.print(f"last written by rules of version {last.rule_version}", markup=False)
+    for change in output.changes:
+        at = change.effective_at.astimezone(zone)
+        say("")
+        say(f"{at:%Y-%m-%d %H:%M:%S}  version {change.version}  {_movement(change)}".rstrip())
+        for line in _told(change):
+            say(f"    {line}")
+        told = f"rules {change.rule_version}, configuration {change.config_revision or 'unknown'}"
+        say(f"    because of {because(change.cause)} ({told})")
 
 
 def _movement(change: AccountChange) -> str:
@@ -101,7 +102,7 @@ def _movement(change: AccountChange) -> str:
     if before is not None and after is not None and before.currency != after.currency:
         return words
     was, now = (0 if money is None else money.minor for money in (before, after))
-    return f"{words}\n{shown(Money(minor=now - was, currency=known.currency), signed=True)}"
+    return f"{words} {shown(Money(minor=now - was, currency=known.currency), signed=True)}"
 
 
 def _told(change: AccountChange) -> Iterator[str]:
@@ -114,7 +115,15 @@ def _told(change: AccountChange) -> Iterator[str]:
         elif one.rule is None and one.field in fields:
             continue  # state and stage stand beside the fields and among them
         elif one.before != one.after:
-            yield f"{one.field}: {_value(one.before)} -> {_value(one.after)}"
+            yield _moved(one.field, one.before, one.after)
+
+
+def _moved(name: str, before: Any, after: Any) -> str:
+    return (
+        f"{name}: {_value(after)}"
+        if before is None
+        else f"{name}: {_value(before)} -> {_value(after)}"
+    )
 
 
 def _links(one: FieldChange) -> Iterator[str]:
@@ -130,14 +139,14 @@ def _flags(one: FieldChange) -> Iterator[str]:
     was, now = one.before or {}, one.after or {}
     for name in sorted({*was, *now}):
         if (was.get(name) or None) != (now.get(name) or None):
-            yield f"{name}: {_value(was.get(name))} -> {_value(now.get(name))}"
+            yield _moved(name, was.get(name) or None, now.get(name) or None)
 
 
 def _value(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"minor", "currency"}:
         return shown(Money.model_validate(value))
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value) or "none"
+        return ", ".join(str(one) for one in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    return "unknown" if value is None else str(value)

@@ -1,10 +1,12 @@
 """`plumbline mrr movements --month YYYY-MM`: what moved the book from opening to closing."""
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from plumbline_domain.churn import rates_of
 from plumbline_domain.ledger import BookMonth, Entry, month_period, movements
+from plumbline_schemas.events import Movement
 from plumbline_schemas.ledger_outputs import KindMoved, MonthMoved, MovementLine, MrrMovements
 from plumbline_schemas.money import Money
 from plumbline_schemas.outputs import Output
@@ -12,7 +14,7 @@ from plumbline_schemas.outputs import Output
 from console.ledger.amounts import percent, rate, shown
 from console.ledger.causes import because
 from console.ledger.reading import Asked, Ledger, read_ledger
-from console.show import OUT, table
+from console.show import say, table
 
 _WORDS = {
     "planned_cancellation": "planned cancellation",
@@ -87,13 +89,12 @@ def print_moved(output: Output) -> None:
     """One table a currency, its rates below, then the lines if they were asked for."""
     assert isinstance(output, MrrMovements)
     whose = output.account or output.workspace
-    OUT.print(
+    say(
         f"MRR movements of {whose} in {output.month} ({output.timezone}), "
-        f"ledger version {output.version}",
-        markup=False,
+        f"ledger version {output.version}"
     )
     if not output.currencies:
-        OUT.print("the book was empty, and nothing moved it")
+        say("the book was empty, and nothing moved it")
     for month in output.currencies:
         _print_month(month)
     if output.lines:
@@ -105,7 +106,7 @@ def _print_month(month: MonthMoved) -> None:
         ("opening balance", month.customers_at_opening, shown(month.opening))
     ]
     rows += [
-        (_WORDS.get(one.kind, one.kind), one.count, shown(one.amount, signed=True))
+        (_word(one.kind), one.count, shown(one.amount, signed=True))
         for one in month.movements
         if one.count
     ]
@@ -117,30 +118,31 @@ def _print_month(month: MonthMoved) -> None:
         right=["customers or movements", "MRR"],
         rules=[0, len(rows) - 2],
     )
-    OUT.print(
+    say(
         f"net new {shown(month.net_new, signed=True)}; churn: gross "
         f"{percent(month.gross_churn_rate)}, net {percent(month.net_churn_rate)}, "
-        f"customers {percent(month.customer_churn_rate)}",
-        markup=False,
+        f"customers {percent(month.customer_churn_rate)}"
     )
 
 
 def _print_lines(output: MrrMovements) -> None:
+    zone = ZoneInfo(output.timezone)
     table(
         "Movements",
-        ["booked", "account", "kind", "before", "after", "change", "because of"],
+        ["booked", "who, and because of what", "MRR"],
         [
             (
-                f"{line.booked_at:%m-%d %H:%M}",
-                f"{line.name or ''}\n{line.account}".strip(),
-                _WORDS.get(line.kind, line.kind),
-                shown(line.before),
-                shown(line.after),
-                shown(line.amount, signed=True),
-                because(line.cause),
+                f"{line.booked_at.astimezone(zone):%m-%d %H:%M}\n{_word(line.kind)}",
+                f"{line.name or '(no name)'}  {line.account}\n{because(line.cause)}",
+                f"{shown(line.amount, signed=True)}\n{shown(line.before)} -> {shown(line.after)}",
             )
             for line in output.lines
         ],
-        whole=["booked", "before", "after", "change"],
-        right=["before", "after", "change"],
+        whole=["booked", "MRR"],
+        right=["MRR"],
+        rules=range(len(output.lines)),
     )
+
+
+def _word(kind: Movement) -> str:
+    return _WORDS.get(kind, kind)

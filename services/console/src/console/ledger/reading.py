@@ -63,7 +63,7 @@ async def read_ledger(db: asyncpg.Connection, asked: Asked) -> Ledger:
         if workspace not in {None, found}:
             raise typer.BadParameter(f"account {account} is of workspace {found}, not {workspace}")
         workspace = found
-    workspace, zone = await _workspace(db, workspace)
+    workspace, zone = await workspace_of(db, workspace)
     rows = await db.fetch(_ROWS, workspace, asked.version)
     newest = await db.fetchval(
         "select max(sequence) from matcher.ledger_view where workspace = $1", workspace
@@ -103,7 +103,8 @@ async def find_account(db: asyncpg.Connection, wanted: str) -> tuple[str, Accoun
     return state.workspace, state.id
 
 
-async def _workspace(db: asyncpg.Connection, wanted: str | None) -> tuple[str, ZoneInfo]:
+async def workspace_of(db: asyncpg.Connection, wanted: str | None) -> tuple[str, ZoneInfo]:
+    """A workspace with its timezone: the one named, or the only one; else a usage error."""
     found = await db.fetch("select workspace, body from matcher.config_view order by workspace")
     bodies = {row["workspace"]: row["body"] for row in found}
     if not bodies:

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from plumbline_schemas.ledger_outputs import MonthMoved, MrrMovements
 from plumbline_schemas.outputs import Output
@@ -28,9 +29,9 @@ def sheet(report: MrrMovements) -> str:
 
     Each currency begins with its `opening_balance` and ends with its `closing_balance`, and between
     them stand its movements: the amounts of all lines but the closing ones add up to the closings.
-    Times are UTC.
+    Times are the workspace's, each with its offset.
     """
-    out = io.StringIO()
+    out, zone = io.StringIO(), ZoneInfo(report.timezone)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for month in report.currencies:
@@ -48,8 +49,8 @@ def sheet(report: MrrMovements) -> str:
                 major(line.before),
                 major(line.after),
                 major(line.amount),
-                line.booked_at.isoformat(),
-                line.effective_at.isoformat(),
+                line.booked_at.astimezone(zone).isoformat(),
+                line.effective_at.astimezone(zone).isoformat(),
                 safe(cause.event_type),
                 safe(cause.event_id),
                 safe(cause.origin),
