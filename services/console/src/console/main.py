@@ -242,7 +242,7 @@ def main() -> None:
     """Entry point; configuration errors are usage errors (exit 2), said in one line."""
     import logging
 
-    from plumbline_runtime.config import ConfigError
+    from plumbline_runtime.secrets import ConfigError
 
     # What the Kafka client tries again by itself is nothing a person at a terminal can act on.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from plumbline_runtime.letters import printable
+from plumbline_runtime.plain_text import printable
 from plumbline_schemas.outputs import Output
 from rich.console import Console
 from rich.markup import escape
