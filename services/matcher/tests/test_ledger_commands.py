@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 from console.main import app
 from plumbline_schemas.ids import account_id, external_key
 from plumbline_schemas.ledger_outputs import AccountHistory, MrrAt, MrrMovements
+from plumbline_schemas.topics import ACCOUNTS_EVENTS
+from plumbline_schemas.typed_events import ACCOUNT_EVENT_ADAPTER
 from typer.testing import CliRunner, Result
 
 pytestmark = pytest.mark.server
+Ask = Callable[..., Awaitable[Result]]
 
 
 def ms(text: str) -> int:
@@ -25,10 +29,20 @@ def acc(customer: str) -> str:
 
 
 @pytest.fixture
-async def told(kit: Any, bench: Any, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A book from January to March in Berlin, and the command line that asks about it."""
+def ask(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """The command line."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+
+    async def run(*words: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, app, list(words))
+
+    return run
+
+
+@pytest.fixture
+async def told(kit: Any, bench: Any, ask: Ask) -> Ask:
+    """A book from January to March in Berlin, and the command line that asks about it."""
     log = kit.log()
     log.ready(timezone="Europe/Berlin")
 
@@ -44,14 +58,10 @@ async def told(kit: Any, bench: Any, database_url: str, monkeypatch: pytest.Monk
     put("2026-03-20T09:00:00", "sub_2", "cus_2", 5000, status="canceled", lookup_key="=small")
     put("2026-03-28T09:00:00", "sub_3", "cus_2", 7001)
     await bench.run(log)
-
-    async def ask(*words: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, list(words))
-
     return ask
 
 
-async def test_a_month_closes_to_the_cent(told: Any) -> None:
+async def test_a_month_closes_to_the_cent(told: Ask) -> None:
     result = await told("mrr", "movements", "--month", "2026-03", "--lines", "--json")
     assert result.exit_code == 0, result.output
     found = MrrMovements.model_validate_json(result.stdout)
@@ -67,7 +77,7 @@ async def test_a_month_closes_to_the_cent(told: Any) -> None:
     assert found.start == datetime(2026, 2, 28, 23, tzinfo=UTC)
 
 
-async def test_months_are_the_workspaces_and_follow_one_another(told: Any) -> None:
+async def test_months_are_the_workspaces_and_follow_one_another(told: Ask) -> None:
     closing = 0
     for month, new in (("2026-01", 10000), ("2026-02", 5000)):
         result = await told("mrr", "movements", "--month", month, "--json")
@@ -79,7 +89,7 @@ async def test_months_are_the_workspaces_and_follow_one_another(told: Any) -> No
     assert json.loads(nothing.stdout)["currencies"] == []
 
 
-async def test_the_book_at_a_date_by_plan_and_account(told: Any) -> None:
+async def test_the_book_at_a_date_by_plan_and_account(told: Ask) -> None:
     result = await told("mrr", "at", "--date", "2026-03-10", "--json")
     found = MrrAt.model_validate_json(result.stdout)
     assert found.at == datetime(2026, 3, 10, 23, tzinfo=UTC)
@@ -99,7 +109,7 @@ async def test_the_book_at_a_date_by_plan_and_account(told: Any) -> None:
     assert (before.plan, before.mrr.minor) == ("plan_10000", 10000)
 
 
-async def test_the_book_today_is_what_the_accounts_say(told: Any, bench: Any) -> None:
+async def test_the_book_today_is_what_the_accounts_say(told: Ask, bench: Any) -> None:
     found = MrrAt.model_validate_json(
         (await told("mrr", "at", "--date", "2026-12-31", "--json")).stdout
     )
@@ -112,7 +122,7 @@ async def test_the_book_today_is_what_the_accounts_say(told: Any, bench: Any) ->
 
 
 async def test_an_earlier_answer_can_be_repeated_by_its_version(
-    told: Any, bench: Any, kit: Any
+    told: Ask, bench: Any, kit: Any
 ) -> None:
     first = MrrMovements.model_validate_json(
         (await told("mrr", "movements", "--month", "2026-03", "--json")).stdout
@@ -136,7 +146,32 @@ async def test_an_earlier_answer_can_be_repeated_by_its_version(
     assert MrrMovements.model_validate_json(again.stdout) == first
 
 
-async def test_history_tells_each_change_with_its_cause(told: Any) -> None:
+async def test_a_merge_moves_mrr_between_accounts_and_none_into_the_book(
+    kit: Any, bench: Any, ask: Ask
+) -> None:
+    log = kit.log()
+    log.ready()
+    for customer, amount in (("cus_1", 10000), ("cus_2", 5000)):
+        log.customer(customer)
+        log.subscription(f"sub_{customer}", customer, amount)
+    log.company("77", "acme.example")
+    log.customer("cus_1", crm_id="77")
+    log.customer("cus_2", crm_id="77")
+    await bench.run(log)
+    result = await ask("mrr", "movements", "--month", "2026-06", "--lines", "--json")
+    found = MrrMovements.model_validate_json(result.stdout)
+    [month] = found.currencies
+    moved = {one.kind: (one.amount.minor, one.count) for one in month.movements if one.count}
+    assert moved == {"new": (15000, 2), "transfer": (0, 2)}
+    left, arrived = [line for line in found.lines if line.kind == "transfer"]
+    assert (left.amount.minor, arrived.amount.minor) == (-5000, 5000)
+    assert left.booked_at == arrived.booked_at
+    merged = await ask("accounts", "history", acc("cus_2"), "--json")
+    last = AccountHistory.model_validate_json(merged.stdout).changes[-1]
+    assert {one.field: one.after for one in last.changed}["merged_into"] == acc("cus_1")
+
+
+async def test_history_tells_each_change_with_its_cause(told: Ask) -> None:
     result = await told("accounts", "history", "cus_2", "--json")
     found = AccountHistory.model_validate_json(result.stdout)
     assert (found.account, found.workspace) == (acc("cus_2"), "acme")
@@ -150,7 +185,14 @@ async def test_history_tells_each_change_with_its_cause(told: Any) -> None:
     assert "account.mrr_changed" in churn.events
 
 
-async def test_csv_lines_add_up_and_carry_no_formula(told: Any) -> None:
+async def test_every_published_event_is_of_its_types_model(told: Ask, bench: Any) -> None:
+    messages = bench.topics.of(ACCOUNTS_EVENTS)
+    kinds = [ACCOUNT_EVENT_ADAPTER.validate_json(message.value).type for message in messages]
+    assert {"account.created", "account.mrr_changed", "account.plan_changed"} <= set(kinds)
+    assert kinds.count("account.mrr_changed") == 5
+
+
+async def test_csv_lines_add_up(told: Ask) -> None:
     result = await told("mrr", "movements", "--month", "2026-03", "--csv")
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [row["kind"] for row in rows] == [
@@ -159,7 +201,7 @@ async def test_csv_lines_add_up_and_carry_no_formula(told: Any) -> None:
     assert [row["amount"] for row in rows] == ["150.00", "50.00", "-50.00", "70.01", "220.01"]
 
 
-async def test_people_read_amounts_in_major_units(told: Any) -> None:
+async def test_people_read_amounts_in_major_units(told: Ask) -> None:
     month = (await told("mrr", "movements", "--month", "2026-03", "--lines")).stdout
     assert "closing balance" in month
     assert "+70.01 EUR" in month
@@ -181,7 +223,7 @@ async def test_people_read_amounts_in_major_units(told: Any) -> None:
         (["accounts", "history", "cus_9"], 1, "no account 'cus_9'"),
     ],
 )
-async def test_what_is_wrong_is_named(told: Any, words: list[str], code: int, said: str) -> None:
+async def test_what_is_wrong_is_named(told: Ask, words: list[str], code: int, said: str) -> None:
     result = await told(*words)
     assert result.exit_code == code
     assert said in result.stderr.replace("\n", " ")
