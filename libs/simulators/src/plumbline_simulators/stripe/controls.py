@@ -11,6 +11,7 @@ from starlette.routing import Route
 from plumbline_simulators.control import ControlError, answer, read_json
 from plumbline_simulators.stripe.customers import set_behaviour
 from plumbline_simulators.stripe.delivery import Deliverer
+from plumbline_simulators.stripe.discounts import give_to_customer
 from plumbline_simulators.stripe.errors import StripeError
 from plumbline_simulators.stripe.eventlog import Cause
 from plumbline_simulators.stripe.invoices import pay
@@ -39,6 +40,7 @@ class Controls:
             Route("/control/events/{id}/redeliver", self.redeliver, methods=["POST"]),
             Route("/control/objects/{kind}/{id}", self.read_object),
             Route("/control/objects/{kind}", self.count_objects),
+            Route("/control/customers/{id}/discount", self.discount, methods=["POST"]),
             Route("/control/customers/{id}/payment_method", self.payment, methods=["POST"]),
         ]
 
@@ -66,6 +68,16 @@ class Controls:
         except StripeError as error:
             return answer({"error": str(error)}, error.status)
         return answer({"customer": customer, "behaviour": behaviour, "paid": paid})
+
+    async def discount(self, request: Request) -> Response:
+        """The customer's discount from `coupon` or `promotion_code`, as the Dashboard gives it."""
+        data = await read_json(request)
+        try:
+            with self._ledger.caused_by(Cause()):
+                record = give_to_customer(self._ledger, request.path_params["id"], data)
+        except StripeError as error:
+            return answer({"error": str(error)}, error.status)
+        return answer(self._ledger.renderer.render(record))
 
     async def endpoints(self, request: Request) -> Response:
         if request.method == "GET":

@@ -2,6 +2,7 @@
 
 from plumbline_simulators.stripe import params as read
 from plumbline_simulators.stripe.catalog import new_id, set_texts
+from plumbline_simulators.stripe.discounts import delete_discount, give_to_customer
 from plumbline_simulators.stripe.endings import end_subscription
 from plumbline_simulators.stripe.errors import missing
 from plumbline_simulators.stripe.ledger import Behaviour, Ledger
@@ -21,12 +22,14 @@ def create_customer(ledger: Ledger, params: Params) -> Record:
         "invoice_prefix": customer_id[-8:].upper(),
         "metadata": {},
     }
-    return ledger.create(_applied(record, params), "customer.created")
+    ledger.create(_applied(record, params), "customer.created")
+    return _discounted(ledger, customer_id, params)
 
 
 def update_customer(ledger: Ledger, customer_id: str, params: Params) -> Record:
     before = living_customer(ledger, customer_id)
-    return ledger.update(before, _applied(before, params), "customer.updated")
+    ledger.update(before, _applied(before, params), "customer.updated")
+    return _discounted(ledger, customer_id, params)
 
 
 def delete_customer(ledger: Ledger, customer_id: str) -> Record:
@@ -54,6 +57,16 @@ def set_behaviour(ledger: Ledger, customer_id: str, behaviour: Behaviour) -> Non
     """What the next payments of this customer do; no event, as a bank tells nobody."""
     record = living_customer(ledger, customer_id)
     ledger.store.put("customer", {**record, "_payment": behaviour})
+
+
+def _discounted(ledger: Ledger, customer_id: str, params: Params) -> Record:
+    """With the `coupon` or `promotion_code` that older versions take; `coupon=` takes it away."""
+    given = {name: params[name] for name in ("coupon", "promotion_code") if params.get(name)}
+    if given:
+        return give_to_customer(ledger, customer_id, given)
+    if params.get("coupon") == "":
+        delete_discount(ledger, customer_id)
+    return ledger.get("customer", customer_id)
 
 
 def _applied(before: Record, params: Params) -> Record:

@@ -1,11 +1,12 @@
 """Invoices: draft, open, paid, void, uncollectible; payment attempts and their retries."""
 
+from plumbline_simulators.stripe.discounts import detach, live_discounts
 from plumbline_simulators.stripe.effects import after_failed, after_paid, set_delinquent
 from plumbline_simulators.stripe.errors import StripeError, card_declined
 from plumbline_simulators.stripe.ledger import Ledger
-from plumbline_simulators.stripe.lines import live_discounts, totals
 from plumbline_simulators.stripe.periods import DAY_SECONDS
 from plumbline_simulators.stripe.store import Record
+from plumbline_simulators.stripe.totals import totals
 
 NO_TRANSITIONS = {
     "finalized_at": None,
@@ -53,16 +54,17 @@ def draft_for(
         "auto_advance": advance,
         "period_start": min((line["period"]["start"] for line in lines), default=now),
         "period_end": max((line["period"]["end"] for line in lines), default=now),
-        "lines": lines,
-        **totals(ledger, lines, discounts),
+        **totals(ledger, subscription, customer, lines, discounts),
     }
-    for discount in discounts:
-        ledger.store.put("discount", {**discount, "_used": True})
     if advance:
         due = now + ledger.billing.finalize_after_seconds
         record["automatically_finalizes_at"] = due
         ledger.store.plan_job(record["id"], "finalize", due)
-    return ledger.create(record, "invoice.created")
+    ledger.create(record, "invoice.created")
+    for discount, taken in zip(discounts, record["total_discount_amounts"], strict=True):
+        if discount["_once"] and taken["amount"] > 0:
+            detach(ledger, discount)
+    return record
 
 
 def finalize(ledger: Ledger, invoice: Record) -> Record:

@@ -1,9 +1,10 @@
 """The account's books: every change of an object goes through here and leaves its event."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from plumbline_simulators.clock import SimulatedClock
@@ -18,18 +19,25 @@ Behaviour = Literal["ok", "fail", "missing"]
 AfterRetries = Literal["canceled", "unpaid", "past_due"]
 
 
+TAX_PERCENTAGES: Mapping[str, str] = MappingProxyType(
+    {"AT": "20", "CH": "8.1", "DE": "19", "FR": "20", "GB": "20", "NL": "21", "US": "0"}
+)
+
+
 @dataclass(frozen=True)
 class BillingSettings:
     """What a Stripe account sets in its billing settings, and what the simulator adds.
 
     `retry_days` count from the first failed attempt. `finalize_after_seconds` 0 finalises
-    renewals at once instead of after Stripe's hour.
+    renewals at once instead of after Stripe's hour. `tax_percentages` is what automatic tax
+    takes by the country of the customer's address.
     """
 
     finalize_after_seconds: int = 3600
     retry_days: tuple[int, ...] = (1, 3, 5, 7)
     after_retries: AfterRetries = "canceled"
     payment_behaviour: Behaviour = "ok"
+    tax_percentages: Mapping[str, str] = field(default_factory=lambda: TAX_PERCENTAGES)
 
 
 @dataclass
@@ -79,7 +87,7 @@ class Ledger:
     def get(self, kind: str, object_id: str, *, param: str = "id", status: int = 404) -> Record:
         """Raises Stripe's resource_missing."""
         record = self.store.get(object_id, kind)
-        if record is None:
+        if record is None or record.get("_gone"):
             raise missing(kind, object_id, param, status)
         return record
 

@@ -1,13 +1,19 @@
 """Records to Stripe objects: every field of the shape, unset ones null, in a given version."""
 
 import importlib.resources
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
 from plumbline_simulators.stripe.store import Record, Store
-from plumbline_simulators.stripe.versions import DEFAULT_VERSION, plan_of, shape_for
+from plumbline_simulators.stripe.versions import CLOVER, DEFAULT_VERSION, plan_of, shape_for
 
+OMITTED = {
+    "price": ("tiers", "currency_options"),
+    "coupon": ("applies_to", "currency_options"),
+}
+"""Left out, key and all, until `expand` asks for it."""
 EMBEDDED_LIMIT = 10  # nested lists show their first page
 
 _SHAPES: dict[str, bytes] = {
@@ -45,6 +51,7 @@ class Renderer:
             shaped["items"] = first_page(
                 rows, f"/v1/subscription_items?subscription={record['id']}"
             )
+            shaped["default_tax_rates"] = self._tax_rates(record.get("default_tax_rates", ()))
             if version < DEFAULT_VERSION:
                 hidden["discounts"] = self._discounts(record, version)
         elif kind == "invoice":
@@ -52,8 +59,10 @@ class Renderer:
             shaped["lines"] = first_page(rows, f"/v1/invoices/{record['id']}/lines")
             if version < DEFAULT_VERSION:
                 hidden = self._hidden_of_invoice(record, version)
-        elif kind == "discount":
-            hidden["coupon"] = self._coupon(record)
+        elif kind == "discount" and version < CLOVER:
+            hidden["coupon"] = self._coupon(record["source"]["coupon"])
+        elif kind == "promotion_code" and version < CLOVER:
+            hidden["coupon"] = self._coupon(record["promotion"]["coupon"])
         elif kind == "customer" and record.get("discount"):
             discount = self._store.get(record["discount"], "discount")
             shaped["discount"] = self.render(discount, version) if discount else None
@@ -67,7 +76,6 @@ class Renderer:
             if record is None:
                 raise KeyError(price_id)
             found = self._prices[price_id] = self._blank("price", record)
-            found["tiers"] = found["currency_options"] = None  # shown only when expanded
         return found
 
     def forget_price(self, price_id: str) -> None:
@@ -79,6 +87,8 @@ class Renderer:
     def item(self, item: Record, subscription: str, version: str) -> Record:
         shaped = self._blank("subscription_item", item)
         shaped["subscription"] = subscription
+        if item.get("tax_rates"):
+            shaped["tax_rates"] = self._tax_rates(item["tax_rates"])
         price = self.price(item["price"])
         shaped["price"] = price
         shaped["plan"] = plan_of(price)
@@ -94,8 +104,8 @@ class Renderer:
         for name, value in record.items():
             if not name.startswith("_"):
                 shaped[name] = value
-        if kind == "price":
-            shaped["tiers"] = shaped["currency_options"] = None
+        for name in OMITTED.get(kind, ()):
+            shaped.pop(name, None)
         if "livemode" in shaped:
             shaped["livemode"] = self._livemode
         return shaped
@@ -104,9 +114,13 @@ class Renderer:
         found = [self._store.get(name, "discount") for name in record.get("discounts", [])]
         return [self.render(discount, version) for discount in found if discount is not None]
 
-    def _coupon(self, record: Record) -> Record | None:
-        coupon = self._store.get(record["source"]["coupon"], "coupon")
+    def _coupon(self, coupon_id: str) -> Record | None:
+        coupon = self._store.get(coupon_id, "coupon")
         return self.render(coupon) if coupon else None
+
+    def _tax_rates(self, names: Iterable[str]) -> list[Record]:
+        found = [self._store.get(name, "tax_rate") for name in names]
+        return [self.render(rate) for rate in found if rate is not None]
 
     def _hidden_of_invoice(self, record: Record, version: str) -> Record:
         names = {line["pricing"]["price_details"]["price"] for line in record["lines"]}
