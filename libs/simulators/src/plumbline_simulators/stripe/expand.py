@@ -46,7 +46,9 @@ class Expander:
         omitted = name in OMITTED.get(str(node.get("object")), ())
         if name not in node and not omitted:
             raise _cannot(path)
-        value = self._omitted(node, name) if omitted else self._included(node, name, version)
+        value = (
+            self._omitted(node, name, version) if omitted else self._included(node, name, version)
+        )
         if value is None and omitted:
             return node
         if isinstance(value, list) and not rest:
@@ -65,9 +67,16 @@ class Expander:
             raise _cannot(path)
         return self._renderer.render(record, version)
 
-    def _omitted(self, node: Record, name: str) -> Any:
+    def _omitted(self, node: Record, name: str, version: str) -> Any:
         """What the object has of it; None leaves it out even so."""
-        record = self._store.get(node.get("id", "")) or {}
+        object_id = node.get("id", "")
+        if name == "refunds":
+            rows = [
+                self._renderer.render(record, version)
+                for record in self._store.of_parent(object_id, "refund")
+            ]
+            return first_page(rows[::-1], f"/v1/charges/{object_id}/refunds")
+        record = self._store.get(object_id) or {}
         value = record.get(name)
         if node["object"] != "price" or name != "currency_options":
             return value

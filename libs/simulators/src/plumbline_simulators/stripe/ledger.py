@@ -40,6 +40,9 @@ class BillingSettings:
     tax_percentages: Mapping[str, str] = field(default_factory=lambda: TAX_PERCENTAGES)
 
 
+_TELLS_BEFORE = (".updated", "payment_method.detached")
+
+
 @dataclass
 class Ledger:
     store: Store
@@ -98,7 +101,7 @@ class Ledger:
         return record
 
     def update(self, before: Record, after: Record, *event_types: str) -> Record:
-        """Keep `after`; each event carries what differs from `before`, if `.updated`.
+        """Keep `after`; each `.updated` and `.detached` carries what differs from `before`.
 
         An `.updated` event of a change that shows nowhere is left out.
         """
@@ -123,7 +126,7 @@ class Ledger:
         @functools.cache
         def shape(version: str) -> tuple[Record, Record | None]:
             shaped = render(record, version)
-            if before is None or not event_type.endswith(".updated"):
+            if before is None or not event_type.endswith(_TELLS_BEFORE):
                 return shaped, None
             return shaped, changed(render(before, version), shaped)
 
@@ -135,4 +138,19 @@ class Ledger:
         """How the customer's payment method behaves."""
         customer = self.store.get(customer_id, "customer") or {}
         chosen: Behaviour = customer.get("_payment", self.billing.payment_behaviour)
+        method = self.payment_method(customer_id) if chosen == "ok" else None
+        if method is not None and (method.get("_declines") or self._is_expired(method)):
+            return "fail"
         return chosen
+
+    def payment_method(self, customer_id: str) -> Record | None:
+        """The customer's default payment method, when there is a real one."""
+        customer = self.store.get(customer_id, "customer") or {}
+        name = (customer.get("invoice_settings") or {}).get("default_payment_method")
+        return None if name is None else self.store.get(name, "payment_method")
+
+    def _is_expired(self, method: Record) -> bool:
+        """A card is good until the end of its month."""
+        card = method.get("card")
+        now = self.clock.now()
+        return card is not None and (card["exp_year"], card["exp_month"]) < (now.year, now.month)

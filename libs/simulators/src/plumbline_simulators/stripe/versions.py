@@ -60,6 +60,19 @@ def _discount(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
     return shaped
 
 
+def _of_invoice(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
+    if version < BASIL:
+        shaped["invoice"] = hidden.get("invoice")
+    return shaped
+
+
+def _credit_note(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:  # noqa: ARG001
+    if version < BASIL:
+        refunds = [row["refund"] for row in shaped.pop("refunds")]
+        shaped["refund"] = refunds[0] if refunds else None
+    return shaped
+
+
 def _promotion_code(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
     if version < CLOVER:
         promotion = shaped.pop("promotion")
@@ -79,7 +92,7 @@ def _invoice(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
     shaped["paid"] = shaped["status"] == "paid"
     shaped["paid_out_of_band"] = bool(hidden.get("paid_out_of_band"))
     shaped["payment_intent"] = hidden.get("payment_intent")
-    shaped["charge"] = None
+    shaped["charge"] = hidden.get("charge")
     discounts = hidden.get("discounts") or []
     shaped["discount"] = discounts[0] if discounts else None
     taxes = shaped.pop("total_taxes")
@@ -151,4 +164,7 @@ _CHANGES = {
     "invoice": _invoice,
     "discount": _discount,
     "promotion_code": _promotion_code,
+    "charge": _of_invoice,
+    "payment_intent": _of_invoice,
+    "credit_note": _credit_note,
 }
