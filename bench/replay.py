@@ -12,11 +12,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import psutil
@@ -29,14 +27,17 @@ from plumbline_runtime.positions import create_positions
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Message
 from plumbline_runtime.records import Batch, Record
-from plumbline_schemas.ids import external_key
-from plumbline_schemas.observations import OBSERVATION_ADAPTER, encode_observation
 from plumbline_schemas.topics import OBSERVATIONS, Topic
 
-START = datetime(2026, 6, 15, 12, tzinfo=UTC)
+from bench.replay_log import book, changes, subscription
+
 BATCH = 500
 UNCHANGED_PER_SECOND_MIN = 10_000.0
 CHANGED_PER_SECOND_MIN = 4_000.0
+LARGE = 5_000
+LARGE_BATCH = 20
+"""What arrives within a batch's spacing at 500 events a second."""
+LARGE_MS_MAX = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class ReplayResult:
     half_way_mb: float
     batch_ms: dict[int, float]
     """Batch size -> median milliseconds of a batch in which every record changes something."""
+    large: Pass
+    """Changes of one customer's subscriptions, LARGE of them."""
 
     def json(self) -> dict[str, object]:
         """For the file beside the table."""
@@ -82,7 +85,14 @@ class ReplayResult:
             "accounts": self.accounts, "unchanged": self.unchanged.json(),
             "changed": self.changed.json(), "half_way_mb": round(self.half_way_mb, 1),
             "batch_ms": {str(size): ms for size, ms in self.batch_ms.items()},
+            "large": {**self.large.json(), "ms_per_event": self.large_ms},
         }  # fmt: skip
+
+    @property
+    def large_ms(self) -> float:
+        """CPU milliseconds, PostgreSQL's included, of one change of the large customer."""
+        spent = self.large.cpu_seconds + self.large.database_cpu_seconds
+        return round(spent / self.large.events * 1000, 2)
 
     @property
     def good(self) -> bool:
@@ -90,6 +100,7 @@ class ReplayResult:
         return (
             self.unchanged.per_second >= UNCHANGED_PER_SECOND_MIN
             and self.changed.per_second >= CHANGED_PER_SECOND_MIN
+            and self.large_ms < LARGE_MS_MAX
         )
 
 
@@ -109,52 +120,6 @@ class _Kept:
     ) -> None:
         """No record of this log is a dead letter."""
         raise RuntimeError(f"{topic.name}/{record.offset}: a dead letter: {reason}: {error}")
-
-
-def _observation(kind: str, vendor_id: str, body: dict[str, Any], **facts: Any) -> bytes:
-    crm = kind in {"company", "config", "walk"}
-    plain = {
-        "workspace": "acme", "connection": "hubspot" if crm else "stripe", "kind": kind,
-        "id": vendor_id, "seen": "event", "origin": "webhook", "body": body, **facts,
-    }  # fmt: skip
-    return encode_observation(OBSERVATION_ADAPTER.validate_python(plain))
-
-
-def _at(second: int) -> dict[str, Any]:
-    at = START + timedelta(seconds=second)
-    return {"vendor_time_ms": int(at.timestamp() * 1000), "received_at": at, "event_id": f"e{at}"}
-
-
-def _subscription(number: int, quantity: int, second: int) -> bytes:
-    price = {
-        "price_id": "price_1", "product": "prod_1", "lookup_key": "growth_monthly",
-        "currency": "eur", "unit_amount": "4900", "recurring": {"interval": "month"},
-    }  # fmt: skip
-    body = {
-        "status": "active", "currency": "eur", "start_date": START - timedelta(days=30),
-        "items": [{"item_id": f"si_{number}", "quantity": quantity, "price": price}],
-    }  # fmt: skip
-    parent = external_key("acme", "stripe", "customer", f"cus_{number}")
-    facts = {**_at(second), "parent_key": parent, "event_type": "customer.subscription.updated"}
-    return _observation("subscription", f"sub_{number}", body, **facts)
-
-
-def _book(accounts: int) -> Iterator[bytes]:
-    """Configuration, complete walks, and a customer, a company and a subscription each."""
-    named = [{"name": "stripe", "kind": "stripe", "mode": "test"},
-             {"name": "hubspot", "kind": "hubspot", "mode": "test"}]  # fmt: skip
-    config = {"currency": "eur", "connections": named}
-    yield _observation("config", "workspace", config, connection="@", origin="console", **_at(0))
-    for name in ("stripe", "hubspot"):
-        facts = {**_at(0), "connection": name, "seen": "walk", "origin": "walk"}
-        yield _observation("walk", "initial", {}, **facts)
-    for number in range(accounts):
-        domain = f"company{number}.example"
-        customer = {"email": f"billing@{domain}", "name": f"Company {number}"}
-        company = {"name": f"Company {number}", "domains": [domain]}
-        yield _observation("company", str(number), company, **_at(0))
-        yield _observation("customer", f"cus_{number}", customer, **_at(0))
-        yield _subscription(number, 1, 0)
 
 
 class Replay:
@@ -230,10 +195,10 @@ async def run_replay(folder: Path, *, accounts: int, events: int) -> ReplayResul
 
 
 async def _passes(replay: Replay, *, accounts: int, events: int) -> ReplayResult:
-    await replay.run(_book(accounts))
+    await replay.run(book(accounts))
     half = events // 2
-    first, _ = await replay.run(_changes(accounts, half, 1))
-    second, _ = await replay.run(_changes(accounts, half, 1 + half))
+    first, _ = await replay.run(changes(accounts, half, 1))
+    second, _ = await replay.run(changes(accounts, half, 1 + half))
     changed = Pass(
         events=first.events + second.events,
         seconds=first.seconds + second.seconds,
@@ -241,21 +206,27 @@ async def _passes(replay: Replay, *, accounts: int, events: int) -> ReplayResult
         database_cpu_seconds=first.database_cpu_seconds + second.database_cpu_seconds,
         memory_mb=second.memory_mb,
     )
-    unchanged, _ = await replay.run(_changes(accounts, events, 1))
+    unchanged, _ = await replay.run(changes(accounts, events, 1))
     batch_ms = {}
     for place, size in enumerate((1, 10, 50)):
-        values = _changes(accounts, size * 40, 10 * events + place * 10_000)
+        values = changes(accounts, size * 40, 10 * events + place * 10_000)
         _, took = await replay.run(values, size=size)
         batch_ms[size] = round(sorted(took)[len(took) // 2], 1)
-    return ReplayResult(accounts, unchanged, changed, first.memory_mb, batch_ms)
+    large = await _large_customer(replay, accounts, second=20 * events)
+    return ReplayResult(accounts, unchanged, changed, first.memory_mb, batch_ms, large)
 
 
-def _changes(accounts: int, events: int, first: int) -> list[bytes]:
-    """Quantity updates, each of the next customer, each a second later than the last."""
-    return [
-        _subscription(number % accounts, 2 + number % 97, number)
-        for number in range(first, first + events)
-    ]
+async def _large_customer(replay: Replay, customer: int, *, second: int) -> Pass:
+    """One more customer, with many subscriptions, of which some change."""
+    names = range(customer, customer + LARGE)
+    await replay.run([subscription(name, 1, second, customer=customer) for name in names])
+    values = [
+        subscription(customer + 7 * number % LARGE, 2 + number % 9, second + number,
+                      customer=customer)
+        for number in range(1, 401)
+    ]  # fmt: skip
+    changed, _ = await replay.run(values, size=LARGE_BATCH)
+    return changed
 
 
 def main() -> int:
@@ -267,7 +238,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="plumbline-replay-") as folder:
         home = Path(folder) / "home"
         result = asyncio.run(run_replay(home, accounts=options.accounts, events=options.events))
-    for name, done in (("unchanged", result.unchanged), ("changed", result.changed)):
+    passes = {"unchanged": result.unchanged, "changed": result.changed, "large": result.large}
+    for name, done in passes.items():
         sys.stdout.write(f"{name}: {done.json()}\n")
     sys.stdout.write(f"memory half way: {result.half_way_mb:.0f} MB, batches: {result.batch_ms}\n")
     sys.stdout.write(f"load average: {os.getloadavg()[0]:.1f}\n")

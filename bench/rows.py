@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench import edge, end_to_end, memory, priority
+from bench import edge, end_to_end, memory, priority, replay
 from bench.report import Check, show, show_by_process
 from bench.system import System, with_system
 
@@ -36,11 +36,14 @@ class Size:
     events_per_second: int = 500
     backlog: int = 100_000
     failures: int = 50
+    replay_accounts: int = 20_000
+    replay_events: int = 100_000
 
 
 QUICK: Final = Size(
     customers=500, rates=(100, 300), rate_seconds=5.0, edge_seconds=2.0, edge_turns=2,
     idle_seconds=3.0, events=4_000, backlog=5_000, failures=10,
+    replay_accounts=1_000, replay_events=4_000,
 )  # fmt: skip
 
 
@@ -61,6 +64,8 @@ async def run_rows(only: Collection[str], size: Size, folder: Path) -> Found:
     found = Found()
     if "edge" in only:
         await _edge(found, size, folder)
+    if "replay" in only:
+        await _replay(found, size, folder)
     whole = [name for name in ("e2e", "priority", "memory") if name in only]
     if whole:
 
@@ -105,6 +110,37 @@ async def _edge(found: Found, size: Size, folder: Path) -> None:
     await with_system(
         folder, story, customers=1, environment={"PLUMBLINE_ROLES": "edge"},
         only=("ingest-webhooks",),
+    )  # fmt: skip
+
+
+async def _replay(found: Found, size: Size, folder: Path) -> None:
+    result = await replay.run_replay(
+        folder / "replay", accounts=size.replay_accounts, events=size.replay_events
+    )
+    found.figures["replay"] = result.json()
+    passes = {
+        "unchanged": result.unchanged, "every one a change": result.changed,
+        f"one customer of {replay.LARGE:,} subscriptions": result.large,
+    }  # fmt: skip
+    show(
+        f"Matcher replay over {size.replay_accounts:,} accounts",
+        ("observations", "count", "per second", "CPU us each", "PostgreSQL CPU us each", "MB"),
+        [(name, *list(done.json().values())[:1], *list(done.json().values())[2:])
+         for name, done in passes.items()],
+    )  # fmt: skip
+    bars = {
+        "unchanged": (result.unchanged, replay.UNCHANGED_PER_SECOND_MIN),
+        "all change": (result.changed, replay.CHANGED_PER_SECOND_MIN),
+    }
+    for name, (done, least) in bars.items():
+        found.check(
+            "replay", f"{name}, per second", f"{done.per_second:,.0f}", f">= {least:,.0f}",
+            passed=done.per_second >= least,
+        )  # fmt: skip
+    found.check(
+        "replay", f"CPU per change of a customer with {replay.LARGE:,} subscriptions",
+        f"{result.large_ms} ms", f"< {replay.LARGE_MS_MAX} ms",
+        passed=result.large_ms < replay.LARGE_MS_MAX,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.registry import Case, load_cases
@@ -24,27 +25,51 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, help="run in this folder, emptied before and left after"
     )
+    parser.add_argument(
+        "--shard", type=shard, default=(1, 1), metavar="K/M", help="every M-th case, from the K-th"
+    )
+    parser.add_argument("--without-i6", action="store_true", help="no redelivery, no rebuild")
     given = parser.parse_args()
     chosen = [cases[name] for name in given.case] if given.case else list(cases.values())
+    part, parts = given.shard
+    chosen = chosen[part - 1 :: parts]
+    if not chosen:
+        parser.error(f"no case is left for shard {part} of {parts}")
+    last = "not judged" if given.without_i6 else "judged once for each, with its last run"
+    print(f"{len(chosen)} cases; I6 is {last}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="plumbline-chaos-") as folder:
         place = given.keep or Path(folder)
         shutil.rmtree(place / "home", ignore_errors=True)
-        outcomes = asyncio.run(run_all(place, chosen, given.n, given.first))
+        outcomes = asyncio.run(
+            run_all(place, chosen, given.n, given.first, replay=not given.without_i6)
+        )
     return report(outcomes, time.monotonic() - began)
 
 
-async def run_all(folder: Path, cases: list[Case], times: int, first: int = 1) -> list[Outcome]:
-    """All runs on one deployment; the last run of a case is replayed (I6)."""
+def shard(text: str) -> tuple[int, int]:
+    """`1/2` is the first of two; raises ValueError, which argparse tells."""
+    part, parts = (int(number) for number in text.split("/"))
+    if not 1 <= part <= parts:
+        raise ValueError(text)
+    return part, parts
+
+
+async def run_all(
+    folder: Path, cases: list[Case], times: int, first: int = 1, *, replay: bool = True
+) -> list[Outcome]:
+    """All runs on one deployment; with `replay` the last run of a case is replayed (I6)."""
     outcomes = []
     async with open_stage(folder) as stage:
         for case in cases:
             for number in range(first, first + times):
-                outcome = await play(stage, case, number, replay=number == first + times - 1)
+                again = replay and number == first + times - 1
+                outcome = await play(stage, case, number, replay=again)
                 outcomes.append(outcome)
                 tell(outcome)
-        outcomes.append(await replay_everything(stage))
-        tell(outcomes[-1])
+        if replay:
+            outcomes.append(await replay_everything(stage))
+            tell(outcomes[-1])
     return outcomes
 
 
@@ -55,7 +80,8 @@ async def replay_everything(stage: Stage) -> Outcome:
         stage.course.replay = await stage.replay()
 
     whole = Case("replay-from-offset-0", "I6", nothing, 60.0, soak=False)
-    return await play(stage, whole, 1)
+    outcome = await play(stage, whole, 1)
+    return replace(outcome, replay_seconds=outcome.seconds)
 
 
 def tell(outcome: Outcome) -> None:
@@ -71,12 +97,13 @@ def tell(outcome: Outcome) -> None:
 def report(outcomes: list[Outcome], seconds: float) -> int:
     """The table; 1 when anything was violated."""
     width = max(len(outcome.case) for outcome in outcomes)
-    print(f"\n{'case':<{width}}  runs  violations  seconds")
+    print(f"\n{'case':<{width}}  runs  violations  seconds  of these I6")
     for name in dict.fromkeys(outcome.case for outcome in outcomes):
         runs = [outcome for outcome in outcomes if outcome.case == name]
         wrong = sum(len(outcome.violations) for outcome in runs)
         spent = sum(outcome.seconds for outcome in runs)
-        print(f"{name:<{width}}  {len(runs):>4}  {wrong:>10}  {spent:>7.1f}")
+        again = sum(outcome.replay_seconds for outcome in runs)
+        print(f"{name:<{width}}  {len(runs):>4}  {wrong:>10}  {spent:>7.1f}  {again:>11.1f}")
     wrong = sum(len(outcome.violations) for outcome in outcomes)
     print(f"\n{len(outcomes)} runs, {wrong} violations, {seconds:.0f} s in all")
     return 1 if wrong else 0

@@ -19,6 +19,8 @@ class Outcome:
     seconds: float
     findings: list[Finding]
     missing: str | None
+    replay_seconds: float = 0.0
+    """Of `seconds`, those of the redelivery (I6)."""
 
     @property
     def violations(self) -> list[str]:
@@ -45,7 +47,9 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
     except NotSettledError:
         stage.course.settled_seconds = None
     evidence = await stage.evidence()
+    judged = time.monotonic()
     if positions is not None and stage.course.settled_seconds is not None:
         stage.course.replay = await stage.replay(positions)
     findings = judge(evidence, stage.course)
-    return Outcome(case.name, number, time.monotonic() - began, findings, missing)
+    ended = time.monotonic()
+    return Outcome(case.name, number, ended - began, findings, missing, ended - judged)

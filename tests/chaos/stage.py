@@ -335,8 +335,7 @@ class Stage:
     async def replay(self, positions: list[tuple[str, str, int, int]] | None = None) -> Replay:
         """I6: deliver again from `positions` (None: offset 0, and rebuild as well)."""
         await self.settle(30)
-        for name in reversed(list(SERVICES)):
-            await self.terminate(name)
+        await asyncio.gather(*(self.terminate(name) for name in SERVICES))
         before, writes = await state_hashes(self.database), self.vendors.hubspot.state.write_count
         rebuilt = None if positions is not None else await asyncio.to_thread(self._rebuild)
         await set_back(self.database, positions)

@@ -5,7 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from plumbline_domain.sighting import Customer, Seen, SeenInvoice, SeenSubscription, Sighting
+from plumbline_domain.customer import Customer
+from plumbline_domain.holdings import hold
+from plumbline_domain.reckoning import Beside
+from plumbline_domain.shares import share_of
+from plumbline_domain.sighting import Seen, SeenInvoice, SeenSubscription, Sighting
 from plumbline_schemas.billing import Invoice, Subscription
 from plumbline_schemas.ids import external_key
 
@@ -77,12 +81,18 @@ def invoice(vendor_id: str = "in_1", **changes: Any) -> SeenInvoice:
 
 
 def customer(vendor_id: str = "cus_1", **changes: Any) -> Customer:
+    """A customer with these `subscriptions` and `invoices`, summed up at the instant `at`."""
+    at = changes.pop("at", AT)
+    beside = Beside("eur", at, customer=changes.get("body"))
+    subscriptions, invoices = changes.pop("subscriptions", ()), changes.pop("invoices", ())
+    shares = [share_of(seen.id, seen.body, beside) for seen in subscriptions]
     plain: dict[str, Any] = {
         "key": external_key("acme", "stripe", "customer", vendor_id),
         "body": None,
         "sighting": sighting(vendor_id),
         "deletion": None,
         "test_mode": False,
+        "holdings": changes.pop("holdings", None) or hold(subscriptions, shares, invoices, at=at),
     }
     return Customer(**{**plain, **changes})
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from plumbline_domain.account import Valued, fold_account, stamp
+from plumbline_domain.account import Valued, fold_account, present, stamp
 from plumbline_domain.movements import Change, movement
 from plumbline_domain.sighting import Catalogue
 from plumbline_schemas.billing import BillingCustomer
@@ -166,7 +166,8 @@ def test_movements(  # noqa: PLR0917
 def test_what_stripe_has_said_has_happened(make: Any) -> None:
     """A subscription that starts after the last tick counts at once."""
     started = named(make, start_date=make.day(0), created=make.day(0))
-    folded = fold(make, make.customer(subscriptions=(started,)), at=make.day(-1))
+    at = present(make.day(-1), [started.sighting.vendor_time])
+    folded = fold(make, make.customer(subscriptions=(started,), at=at), at=at)
     assert values(folded)["mrr"] == Money(minor=10000, currency="eur")
     assert values(folded)["state"] == "active"
 
@@ -192,7 +193,8 @@ def test_an_item_in_a_trial_of_its_own_counts_zero_until_it_ends(make: Any) -> N
     folded = fold(make, make.customer(subscriptions=(seen,)))
     assert values(folded)["mrr"] == Money(minor=10000, currency="eur")
     assert folded.due_at == make.day(6)
-    later = fold(make, make.customer(subscriptions=(seen,)), at=make.day(6))
+    at = make.day(6)
+    later = fold(make, make.customer(subscriptions=(seen,), at=at), at=at)
     assert values(later)["mrr"] == Money(minor=20000, currency="eur")
 
 

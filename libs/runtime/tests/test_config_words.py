@@ -203,7 +203,8 @@ def test_switches_of_mrr_are_refused(complaint):
     message = complaint(f"{WORKSPACE}[policies.mrr]\ntrials = true\n")
     assert message == f"policies.mrr: found a table of switches, {LATER} 'plumbline'"
     assert complaint(f'{WORKSPACE}[policies]\nmrr = "mine"\n') == (
-        "policies.mrr: found 'mine', expected 'plumbline'"
+        "policies.mrr: found 'mine', expected one of plumbline, stripe_default, chartmogul, "
+        "baremetrics, profitwell, or a table of switches"
     )
 
 

@@ -13,9 +13,9 @@ from plumbline_runtime.letters import (
     Mark,
     mark_headers,
     own_headers,
-    printable,
     read_letter,
 )
+from plumbline_runtime.plain_text import printable
 from plumbline_runtime.producer import PublishFailed, RawMessage
 from plumbline_runtime.records import Record
 from plumbline_schemas.topics import OBSERVATIONS, Topic

@@ -95,6 +95,7 @@ class Log:
         return self.add("subscription", vendor_id, {**body, **changes}, customer=customer, **facts)
 
     def invoice(self, vendor_id: str, customer: str, **changes: Any) -> AnyObservation:
+        facts = {name: changes.pop(name) for name in ("vendor_time_ms",) if name in changes}
         body = {
             "status": "paid",
             "amount_paid": 10000,
@@ -102,7 +103,7 @@ class Log:
             "collection_method": "charge_automatically",
             "finalized_at": START,
         }
-        return self.add("invoice", vendor_id, {**body, **changes}, customer=customer)
+        return self.add("invoice", vendor_id, {**body, **changes}, customer=customer, **facts)
 
     def company(self, vendor_id: str, *domains: str, **changes: Any) -> AnyObservation:
         facts = {
@@ -150,12 +151,12 @@ class Topics:
 class Bench:
     """A matcher on a database of its own."""
 
-    def __init__(self, pool: asyncpg.Pool, *, fan_out_accounts: int = 500) -> None:
+    def __init__(self, pool: asyncpg.Pool, **sizes: int) -> None:
         self.pool = pool
         self.dead = Dead()
         self.topics = Topics()
         self.outbox = OutboxPublisher(pool, self.topics)
-        self.matcher = Matcher(pool, self.dead, self.outbox, fan_out_accounts=fan_out_accounts)
+        self.matcher = Matcher(pool, self.dead, self.outbox, **sizes)
 
     async def fold(self, records: Sequence[Record], *, size: int = 500) -> None:
         await create_positions(self.pool, GROUP, OBSERVATIONS.name, {0: 0})

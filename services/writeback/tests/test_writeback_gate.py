@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from writeback import queue
 
 pytestmark = pytest.mark.server
 
@@ -119,6 +120,31 @@ async def test_a_new_mapping_is_carried_out_and_an_older_configuration_ignored(
     await world.settle()
     await world.observe(older)
     await world.observe(world.config(fields={"company": {"mrr": "pl_mrr", "plan": "pl_plan"}}))
+    await world.settle()
+    assert [set(row.properties) for row in crm.rows()] == [{"pl_mrr"}, {"pl_plan"}]
+
+
+async def test_a_mapping_that_changes_while_a_round_is_chosen(
+    world: Any, crm: Any, account: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the new mapping wants is never judged by the old one, which would want nothing."""
+    crm.put("1")
+    await world.opened(fields={"company": {"mrr": "pl_mrr"}})
+    await world.states(account(1))
+    await world.settle()
+    chosen = asyncio.Event()
+    later = [world.config(fields={"company": {"mrr": "pl_mrr", "plan": "pl_plan"}})]
+    due = queue.due
+
+    async def overtaken(*args: Any, **limits: Any) -> list[queue.Due]:
+        if later:
+            await world.observe(later.pop())
+            chosen.set()
+        return await due(*args, **limits)
+
+    monkeypatch.setattr(queue, "due", overtaken)
+    async with asyncio.timeout(10):
+        await chosen.wait()
     await world.settle()
     assert [set(row.properties) for row in crm.rows()] == [{"pl_mrr"}, {"pl_plan"}]
 

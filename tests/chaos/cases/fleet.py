@@ -59,6 +59,8 @@ async def rolling_restart(stage: Stage) -> None:
             await holds(20, "deliveries are taken", lambda: _taken(stage))
     finally:
         await stage.start("ingest-webhooks")
+    if balancer.strange():
+        raise BrokenPromiseError(f"an edge answered {balancer.strange()}")
     if balancer.failed():
         raise BrokenPromiseError(f"vendors heard {balancer.statuses}: {balancer.reasons}")
     if not balancer.turned_away:

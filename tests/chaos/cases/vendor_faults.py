@@ -145,7 +145,7 @@ async def token_refused(stage: Stage) -> None:
         await asyncio.sleep(0.5)
 
 
-@case("hubspot-record-gone", row="15", settle_seconds=40, everyday=False)
+@case("hubspot-record-gone", row="15", settle_seconds=40)
 async def record_gone(stage: Stage) -> None:
     """A person deletes a company that is written to, and restores it."""
     async with stage.traffic() as traffic:

@@ -4,7 +4,7 @@ Pure and repeatable: the same objects at the same instant give the same answer. 
 need and is not there is named in `incomplete`; such a field keeps its last value.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,22 +13,18 @@ from plumbline_schemas.accounts import ChangeCause, Stage, State
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.money import Money
 
-from plumbline_domain.due import next_instant
+from plumbline_domain.customer import Customer
+from plumbline_domain.due import sooner
+from plumbline_domain.holdings import Holdings
 from plumbline_domain.instants import instant_text
 from plumbline_domain.lifecycle import Lifecycle, lifecycle
 from plumbline_domain.money import to_minor
-from plumbline_domain.mrr import NOTHING, subscription_mrr
+from plumbline_domain.mrr import NOTHING
 from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import plan
-from plumbline_domain.reckoning import Beside
-from plumbline_domain.sighting import (
-    Catalogue,
-    Customer,
-    SeenInvoice,
-    SeenSubscription,
-    Sighting,
-)
+from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import ended_by, start_of
+from plumbline_domain.telling import Told
 
 FOLD_VERSION: Final = 1
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
@@ -84,16 +80,15 @@ def fold_account(
     at: datetime,
     unsure_match: bool = False,
 ) -> FoldedAccount:
-    """Fold an account of at least one customer at the instant `at`.
+    """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
     `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
     CRM records could be this customer's.
     """
     members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
-    at = _present(members, at)
     subscriptions = [seen for member in members for seen in member.subscriptions]
     wanted = {member.key for member in members if member.body is None and not member.deletion}
-    mrr, incomplete = _mrr(members, subscriptions, currency, at)
+    mrr, incomplete = _mrr(members, subscriptions, currency)
     named = plan(subscriptions, catalogue, at=at)
     if named.missing is not None:
         incomplete.add("product:" + named.missing.split("/", 3)[3])
@@ -111,16 +106,24 @@ def fold_account(
         **_references(members, newest),
         "ambiguous": Valued(ambiguous, _why_ambiguous(members, unsure_match), newest),
     }
-    open_invoices = [seen for member in members for seen in member.invoices]
     return FoldedAccount(
         state=where.state,
         stage=where.stage,
         values=values,
         ambiguous=ambiguous,
         incomplete=tuple(sorted(incomplete)),
-        due_at=next_instant(subscriptions, open_invoices, at=at),
+        due_at=_due(members),
         wanted=tuple(sorted(wanted)),
     )
+
+
+def present(at: datetime, seen: Iterable[datetime]) -> datetime:
+    """`at`, or the newest vendor time of the account's own objects when that is later.
+
+    What Stripe has already said has already happened: without this a subscription made since the
+    last tick would not have started yet. A function of what is stored, so a replay finds the same.
+    """
+    return max([at, *seen])
 
 
 def _settle(customer: Customer) -> Customer:
@@ -128,22 +131,15 @@ def _settle(customer: Customer) -> Customer:
     if customer.deletion is None:
         return customer
     over = tuple(ended_by(customer.deletion, seen) for seen in customer.subscriptions)
-    return replace(customer, subscriptions=over, invoices=())
+    return replace(customer, holdings=Holdings(Told(over)))
 
 
-def _present(members: Sequence[Customer], at: datetime) -> datetime:
-    """`at`, or the newest vendor time of the account's own objects when that is later.
-
-    What Stripe has already said has already happened: without this a subscription made since the
-    last tick would not have started yet. A function of what is stored, so a replay finds the same.
-    """
-    sightings = [sighting for member in members for sighting in _sightings(member)]
-    return max([at, *(one.vendor_time for one in sightings if one is not None)])
-
-
-def _sightings(member: Customer) -> list[Sighting | None]:
-    own = [member.sighting, member.deletion]
-    return own + [seen.sighting for seen in (*member.subscriptions, *member.invoices)]
+def _due(members: Sequence[Customer]) -> datetime | None:
+    """The first instant at which any member's answers may change by themselves."""
+    due: datetime | None = None
+    for member in members:
+        due = sooner(due, member.holdings.until)
+    return due
 
 
 def _newest(sightings: Sequence[Sighting | None]) -> Sighting | None:
@@ -154,7 +150,6 @@ def _mrr(
     members: Sequence[Customer],
     subscriptions: Sequence[SeenSubscription],
     currency: str | None,
-    at: datetime,
 ) -> tuple[Valued, set[str]]:
     """Exact sum over all members, rounded once."""
     deletions = [member.deletion for member in members]
@@ -169,13 +164,9 @@ def _mrr(
     total = NOTHING
     missing: set[str] = set()
     for member in members:
-        for seen in member.subscriptions:
-            beside = Beside(currency.lower(), at, customer=member.body)
-            part = subscription_mrr(seen.id, seen.body, beside)
-            total = part.amount if total is NOTHING else total + part.amount
-            missing.update(part.missing)
-            if part.error is not None:
-                missing.add(f"{part.error.name}:{part.error.where}")
+        held = member.holdings
+        total = held.amount if total is NOTHING else total + held.amount
+        missing |= held.missing
     if missing:
         return Valued(None, "mrr.incomplete", by, keep=True), missing
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing

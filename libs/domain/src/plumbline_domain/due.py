@@ -1,49 +1,35 @@
 """When the answer may change although no event comes (design 5, `due_at`)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
-from plumbline_schemas.billing import Invoice, Subscription
-
-from plumbline_domain.lifecycle import PLANNED_WITHIN
+from plumbline_domain.facts import SubscriptionFacts, instants_of
 from plumbline_domain.sighting import SeenInvoice, SeenSubscription
-from plumbline_domain.subscriptions import ENDED
 
 
 def next_instant(
     subscriptions: Iterable[SeenSubscription], invoices: Iterable[SeenInvoice], *, at: datetime
 ) -> datetime | None:
     """The first instant after `at` at which some rule may answer otherwise; None when none may."""
-    instants = [
-        instant
-        for seen in subscriptions
-        for instant in _of_subscription(seen.body)
-        if instant is not None and instant > at
-    ]
-    instants += [
-        instant
-        for seen in invoices
-        for instant in _of_invoice(seen.body)
-        if instant is not None and instant > at
-    ]
-    return min(instants, default=None)
+    earliest: datetime | None = None
+    for seen in subscriptions:
+        body = seen.body
+        instants = body.instants if isinstance(body, SubscriptionFacts) else instants_of(body)
+        earliest = sooner(earliest, first_after(instants, at))
+    for owed in invoices:
+        due = owed.body.due_date
+        if owed.body.status == "open" and due is not None and due > at:
+            earliest = sooner(earliest, due)
+    return earliest
 
 
-def _of_subscription(body: Subscription) -> Iterator[datetime | None]:
-    if body.status in ENDED:
-        return
-    yield body.start_date
-    yield body.trial_end
-    if body.cancel_at is not None:
-        yield body.cancel_at
-        yield body.cancel_at - PLANNED_WITHIN
-    for item in body.items:
-        yield item.trial_start
-        yield item.trial_end
-    if body.pause_collection is not None:
-        yield body.pause_collection.resumes_at
+def first_after(instants: Iterable[datetime], at: datetime) -> datetime | None:
+    """The first of ordered instants that is after `at`."""
+    return next((instant for instant in instants if instant > at), None)
 
 
-def _of_invoice(body: Invoice) -> Iterator[datetime | None]:
-    if body.status == "open":
-        yield body.due_date
+def sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two instants; None means never."""
+    if one is None or other is None:
+        return one or other
+    return min(one, other)

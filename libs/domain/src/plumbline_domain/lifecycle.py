@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from plumbline_schemas.accounts import Stage, State
 from plumbline_schemas.billing import Subscription
 
+from plumbline_domain.facts import PLANNED_WITHIN, SubscriptionFacts
 from plumbline_domain.payment_status import PaymentHealth
 from plumbline_domain.sighting import SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import NEVER_BEGAN, ended_last, start_of, started
-
-PLANNED_WITHIN: Final = timedelta(days=90)
-"""A `cancel_at` further away is a fixed term and no risk yet."""
 
 _STATES: Final[dict[Stage, State]] = {
     "trial": "trial",
@@ -40,7 +38,7 @@ class Lifecycle:
         return _STATES[self.stage]
 
 
-def planned_cancellation(subscription: Subscription, at: datetime) -> bool:
+def planned_cancellation(subscription: Subscription | SubscriptionFacts, at: datetime) -> bool:
     """Asked for at period end, or to come within 90 days."""
     if subscription.cancel_at_period_end:
         return True

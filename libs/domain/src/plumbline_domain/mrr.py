@@ -148,7 +148,7 @@ def _open(item: SubscriptionItem, on: Reckoning) -> _Item:
 def _counted_quantity(item: SubscriptionItem, on: Reckoning) -> tuple[str, int | None]:
     """The rule and the quantity; None where the item counts zero whatever it costs.
 
-    A licensed item without a quantity is one of its kind, as Stripe's own default has it.
+    A licensed item without a quantity is wrong: Stripe always says how many.
     """
     recurring, quantity = item.price.recurring, item.quantity
     if recurring is None:
@@ -159,11 +159,12 @@ def _counted_quantity(item: SubscriptionItem, on: Reckoning) -> tuple[str, int |
         on.needed.add("metered")
         counted = on.beside.policy.metered == "last_invoice"
         return ("item.metered_invoiced", 1) if counted else ("item.metered", None)
-    if quantity is not None and quantity < 0:
+    if quantity is None:
+        on.wrong("quantity_missing", item.item_id)
+        return "item.error", None
+    if quantity < 0:
         on.wrong("negative_quantity", item.item_id)
-    if quantity is not None and quantity <= 0:
-        return "item.quantity_zero", None
-    return "item.counted", 1 if quantity is None else quantity
+    return ("item.counted", quantity) if quantity > 0 else ("item.quantity_zero", None)
 
 
 def _in_trial(item: SubscriptionItem, at: datetime) -> bool:

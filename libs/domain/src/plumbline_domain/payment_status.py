@@ -8,7 +8,8 @@ from datetime import datetime
 from plumbline_schemas.accounts import PaymentStatus
 from plumbline_schemas.billing import Invoice
 
-from plumbline_domain.sighting import EPOCH, SeenInvoice, SeenSubscription, Sighting
+from plumbline_domain.facts import EPOCH, InvoiceFacts
+from plumbline_domain.sighting import SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import live
 
 
@@ -27,7 +28,7 @@ def payment_health(
     """First match of past_due, failing, paid, none."""
     living = sorted((s for s in subscriptions if live(s.body, at)), key=lambda s: s.id)
     by_id = {s.id: s for s in subscriptions}
-    counting = _counting(invoices, by_id, at)
+    counting = counting_invoices(invoices, by_id, at)
     return (
         _past_due(counting, living, by_id, at)
         or _failing(counting, living, by_id)
@@ -36,10 +37,13 @@ def payment_health(
     )
 
 
-def _counting(
+def counting_invoices(
     invoices: Sequence[SeenInvoice], by_id: dict[str, SeenSubscription], at: datetime
 ) -> list[SeenInvoice]:
-    """Finalised invoices less void, forgiven, and open ones that nobody had to pay yet."""
+    """Finalised invoices less void, forgiven, and open ones that nobody had to pay yet.
+
+    The one finalised last comes first; `by_id` holds the subscriptions that invoices name.
+    """
     found = [
         seen
         for seen in invoices
@@ -53,21 +57,21 @@ def _finalised(seen: SeenInvoice) -> tuple[datetime, str]:
     return (seen.body.finalized_at or seen.body.created or EPOCH, seen.id)
 
 
-def _due(invoice: Invoice, at: datetime) -> bool:
+def _due(invoice: Invoice | InvoiceFacts, at: datetime) -> bool:
     if invoice.status != "open":
         return False
     return _overdue(invoice, at) or _tried(invoice)
 
 
-def _overdue(invoice: Invoice, at: datetime) -> bool:
+def _overdue(invoice: Invoice | InvoiceFacts, at: datetime) -> bool:
     return invoice.due_date is not None and invoice.due_date <= at
 
 
-def _tried(invoice: Invoice) -> bool:
+def _tried(invoice: Invoice | InvoiceFacts) -> bool:
     return invoice.attempted and invoice.collection_method != "send_invoice"
 
 
-def _forgiven(invoice: Invoice, by_id: dict[str, SeenSubscription]) -> bool:
+def _forgiven(invoice: Invoice | InvoiceFacts, by_id: dict[str, SeenSubscription]) -> bool:
     if invoice.status != "uncollectible":
         return False
     if invoice.uncollectible_reason in {"forgiven", "subscription_paused"}:
@@ -77,7 +81,9 @@ def _forgiven(invoice: Invoice, by_id: dict[str, SeenSubscription]) -> bool:
     return pause is not None and pause.behavior == "mark_uncollectible"
 
 
-def _first_payment_open(invoice: Invoice, by_id: dict[str, SeenSubscription]) -> bool:
+def _first_payment_open(
+    invoice: Invoice | InvoiceFacts, by_id: dict[str, SeenSubscription]
+) -> bool:
     """Stripe waits for the first payment: tried, no next attempt, yet not past due."""
     owner = by_id.get(invoice.subscription or "")
     return owner is not None and owner.body.status == "incomplete"

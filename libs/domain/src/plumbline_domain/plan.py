@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from plumbline_schemas.billing import SubscriptionItem
+from plumbline_schemas.billing import Subscription
 from plumbline_schemas.catalogue import Price
 from plumbline_schemas.ids import ExternalKey, external_key
 
-from plumbline_domain.sighting import EPOCH, Catalogue, SeenSubscription, Sighting
+from plumbline_domain.facts import PriceNames, item_age
+from plumbline_domain.sighting import Catalogue, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import ended_last, live, start_of, started
 
 
@@ -22,11 +23,11 @@ class Plan:
     missing: ExternalKey | None = None
 
 
-def catalogue_keys(seen: SeenSubscription) -> set[ExternalKey]:
+def catalogue_keys(key: ExternalKey, body: Subscription) -> set[ExternalKey]:
     """External keys of the products and prices whose change may change this subscription."""
-    workspace, connection, _ = seen.key.split("/", 2)
+    workspace, connection, _ = key.split("/", 2)
     keys = set()
-    for item in seen.body.items:
+    for item in body.items:
         keys.add(external_key(workspace, connection, "price", item.price.price_id))
         if item.price.product:
             keys.add(external_key(workspace, connection, "product", item.price.product))
@@ -46,15 +47,11 @@ def plan(subscriptions: Sequence[SeenSubscription], catalogue: Catalogue, *, at:
     chosen = min(living, key=start_of) if living else ended_last(known)
     if not chosen.body.items:
         return Plan(None, "plan.no_item", chosen.sighting)
-    first = min(chosen.body.items, key=_age)
+    first = min(chosen.body.items, key=item_age)
     return _label(chosen, first.price, catalogue)
 
 
-def _age(item: SubscriptionItem) -> tuple[datetime, str]:
-    return (item.created or EPOCH, item.item_id)
-
-
-def _label(seen: SeenSubscription, price: Price, catalogue: Catalogue) -> Plan:
+def _label(seen: SeenSubscription, price: Price | PriceNames, catalogue: Catalogue) -> Plan:
     workspace, connection, _ = seen.key.split("/", 2)
     lookup_key, nickname, by = price.lookup_key, price.nickname, seen.sighting
     listed = catalogue.prices.get(external_key(workspace, connection, "price", price.price_id))
@@ -70,7 +67,7 @@ def _label(seen: SeenSubscription, price: Price, catalogue: Catalogue) -> Plan:
     return Plan(price.price_id, "plan.price_id", seen.sighting)
 
 
-def _product_name(seen: SeenSubscription, price: Price, catalogue: Catalogue) -> Plan:
+def _product_name(seen: SeenSubscription, price: Price | PriceNames, catalogue: Catalogue) -> Plan:
     """The newer of the name inside the subscription and the catalogue's."""
     rule = "plan.product_name"
     if not price.product:

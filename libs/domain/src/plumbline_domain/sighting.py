@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Generic, TypeVar
 
-from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
+from plumbline_schemas.billing import Invoice, Subscription
 from plumbline_schemas.ids import ExternalKey
 
-BodyT_co = TypeVar("BodyT_co", covariant=True)
+from plumbline_domain.facts import InvoiceFacts, SubscriptionFacts
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BodyT_co = TypeVar("BodyT_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Seen(Generic[BodyT_co]):
         return self.sighting.vendor_id
 
 
-SeenSubscription = Seen[Subscription]
-SeenInvoice = Seen[Invoice]
+SeenSubscription = Seen[Subscription | SubscriptionFacts]
+SeenInvoice = Seen[Invoice | InvoiceFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +72,3 @@ class Catalogue:
 
     products: Mapping[ExternalKey, SeenProduct]
     prices: Mapping[ExternalKey, SeenPrice]
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """A billing customer with everything that hangs on it.
-
-    `body` is None when only objects that name the customer were seen so far. `deletion` is the
-    sighting of a positive deletion, which is final (design 5).
-    """
-
-    key: ExternalKey
-    body: BillingCustomer | None
-    sighting: Sighting | None
-    deletion: Sighting | None
-    test_mode: bool
-    subscriptions: tuple[SeenSubscription, ...] = ()
-    invoices: tuple[SeenInvoice, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """The vendor's id of the customer."""
-        return self.key.split("/", 3)[3]

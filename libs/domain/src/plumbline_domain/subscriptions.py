@@ -6,19 +6,20 @@ from typing import Final
 
 from plumbline_schemas.billing import Subscription
 
-from plumbline_domain.sighting import EPOCH, SeenSubscription, Sighting
+from plumbline_domain.facts import EPOCH, SubscriptionFacts
+from plumbline_domain.sighting import SeenSubscription, Sighting
 
 ENDED: Final = frozenset({"canceled", "incomplete_expired"})
 NEVER_BEGAN: Final = frozenset({"incomplete", "incomplete_expired"})
 """For the stage these do not exist."""
 
 
-def started(subscription: Subscription, at: datetime) -> bool:
+def started(subscription: Subscription | SubscriptionFacts, at: datetime) -> bool:
     """Whether its start date is not after `at`; without one it has started."""
     return subscription.start_date is None or subscription.start_date <= at
 
 
-def live(subscription: Subscription, at: datetime) -> bool:
+def live(subscription: Subscription | SubscriptionFacts, at: datetime) -> bool:
     """Started, and neither canceled nor expired before its first payment."""
     return started(subscription, at) and subscription.status not in ENDED
 
@@ -30,11 +31,12 @@ def start_of(seen: SeenSubscription) -> tuple[datetime, str]:
 
 def ended_last(subscriptions: list[SeenSubscription]) -> SeenSubscription:
     """The one that ended last; of several that ended together the one that started first."""
-    latest = max(_end_of(seen) for seen in subscriptions)
-    return min((seen for seen in subscriptions if _end_of(seen) == latest), key=start_of)
+    latest = max(end_of(seen) for seen in subscriptions)
+    return min((seen for seen in subscriptions if end_of(seen) == latest), key=start_of)
 
 
-def _end_of(seen: SeenSubscription) -> datetime:
+def end_of(seen: SeenSubscription) -> datetime:
+    """When a subscription ended, as far as it says."""
     body = seen.body
     return body.ended_at or body.canceled_at or body.created or EPOCH
 
@@ -46,11 +48,14 @@ def ended_by(deletion: Sighting, seen: SeenSubscription) -> SeenSubscription:
     """
     if seen.body.status in ENDED:
         return seen
-    never_began = seen.body.status in NEVER_BEGAN
-    over = seen.body.model_copy(
-        update={
-            "status": "incomplete_expired" if never_began else "canceled",
-            "ended_at": deletion.vendor_time,
-        }
-    )
-    return replace(seen, body=over)
+    status = "incomplete_expired" if seen.body.status in NEVER_BEGAN else "canceled"
+    return replace(seen, body=ended(seen.body, status, deletion.vendor_time))
+
+
+def ended(
+    body: Subscription | SubscriptionFacts, status: str, at: datetime
+) -> Subscription | SubscriptionFacts:
+    """The subscription as it is when it is over since `at`."""
+    if isinstance(body, SubscriptionFacts):
+        return body._replace(status=status, ended_at=at, instants=())
+    return body.model_copy(update={"status": status, "ended_at": at})

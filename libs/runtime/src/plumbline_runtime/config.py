@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 from zoneinfo import available_timezones
 
 from plumbline_schemas.fields import default_mapping
-from plumbline_schemas.internal import ConfigConnection, WorkspaceConfig
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from plumbline_schemas.internal import ConfigConnection, ConnectionScope, WorkspaceConfig
+from pydantic import AfterValidator, Field, model_validator
 
 from plumbline_runtime.config_checks import (
     check_currency,
@@ -15,8 +15,6 @@ from plumbline_runtime.config_checks import (
     check_listen,
     check_name,
     check_public_url,
-    refuse,
-    refuse_switches,
 )
 from plumbline_runtime.config_files import Document, build, read_documents
 from plumbline_runtime.connections import (
@@ -27,6 +25,8 @@ from plumbline_runtime.connections import (
     StripeMetadata,
     StripeScope,
 )
+from plumbline_runtime.policies import Policies, PolicyCheck
+from plumbline_runtime.rates_section import RatesSection
 from plumbline_runtime.secrets import ConfigError, SecretRef
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "HubSpotConnection",
     "HubSpotOAuth",
     "Policies",
+    "RatesSection",
     "SecretRef",
     "StripeConnection",
     "StripeMetadata",
@@ -79,28 +80,6 @@ class WorkspaceSection(Section):
 Connection = Annotated[StripeConnection | HubSpotConnection, Field(discriminator="kind")]
 
 
-_LATER_MRR: Final = frozenset({"stripe_default", "chartmogul", "baremetrics", "profitwell"})
-_LATER_UNMATCHED: Final = frozenset({"create", "hybrid"})
-
-
-class Policies(Section):
-    """How the workspace wants it done; what no service does yet is refused, not ignored."""
-
-    mrr: Annotated[
-        Literal["plumbline"],
-        BeforeValidator(refuse_switches),
-        BeforeValidator(refuse(_LATER_MRR, expected="'plumbline'")),
-    ] = "plumbline"
-    unmatched: Annotated[
-        Literal["leave", "review"],
-        BeforeValidator(refuse(_LATER_UNMATCHED, expected="'leave' or 'review'")),
-    ] = "review"
-    personal_domains: Literal["skip", "match"] = "skip"
-    conflict: Literal["overwrite", "keep", "queue"] = "overwrite"
-    first_write: Literal["plan", "auto"] = "plan"
-    dry_run: bool = False
-
-
 RecordKind = Literal["company", "contact"]
 
 
@@ -114,6 +93,8 @@ class Workspace(Section):
     workspace: WorkspaceSection
     connections: dict[str, Connection] = Field(default_factory=dict)
     policies: Policies = Policies()
+    rates: RatesSection | None = None
+    """None: no exchange rates, so only amounts in the workspace's currency have a value."""
     fields: dict[RecordKind, dict[str, str]] = Field(default_factory=_default_fields)
     """Per record kind: our field -> vendor property."""
 
@@ -199,11 +180,14 @@ class DeploymentConfig(Section):
         return None if workspace is None else workspace.connections.get(name)
 
 
-def load_config(path: Path | None = None) -> DeploymentConfig:
+def load_config(
+    path: Path | None = None, *, check_policy: PolicyCheck | None = None
+) -> DeploymentConfig:
     """Read a file, or every `*.toml` of a folder; raises ConfigError.
 
     Without `path` PLUMBLINE_CONFIG names it, else `plumbline.toml` in the working directory.
     PLUMBLINE_EDGE_LISTEN and PLUMBLINE_PUBLIC_URL override `[edge]`. No secret is resolved here.
+    `check_policy` knows the switches of `policies.mrr`: who publishes the configuration gives it.
     """
     place = path or Path(os.environ.get("PLUMBLINE_CONFIG") or DEFAULT_PATH)
     documents = read_documents(place)
@@ -213,7 +197,7 @@ def load_config(path: Path | None = None) -> DeploymentConfig:
             f"{edges[1].file}: [edge]: found it in {edges[0].file} too, expected it in one file"
         )
     workspaces = tuple(
-        _name_secrets(document.file, build(Workspace, document.without("edge")))
+        _located(document.file, build(Workspace, document.without("edge")), check_policy)
         for document in documents
         if document.content.keys() - {"edge"}
     )
@@ -223,12 +207,21 @@ def load_config(path: Path | None = None) -> DeploymentConfig:
     return DeploymentConfig(edge=_edge(edges, place), workspaces=workspaces)
 
 
-def _name_secrets(file: Path | str, workspace: Workspace) -> Workspace:
+def _located(file: Path | str, workspace: Workspace, check: PolicyCheck | None) -> Workspace:
     """Tell each reference where it stands, for the message when it can't be resolved."""
     for name, connection in workspace.connections.items():
         for key, secret in connection.secrets().items():
             secret.where = f"{file}: connections.{name}.{key}"
-    return workspace
+    mrr = workspace.policies.mrr
+    if check is not None and not isinstance(mrr, str):
+        try:
+            check(mrr)
+        except ValueError as error:
+            raise ConfigError(f"{file}: policies.mrr: {error}") from None
+    if workspace.rates is None:
+        return workspace
+    rates = workspace.rates.beside(Path(file).resolve().parent)
+    return workspace.model_copy(update={"rates": rates})
 
 
 def _edge(edges: list[Document], place: Path) -> EdgeConfig:
@@ -268,9 +261,20 @@ def log_config(workspace: Workspace) -> WorkspaceConfig:
         currency=workspace.workspace.currency,
         timezone=workspace.workspace.timezone,
         connections=tuple(
-            ConfigConnection(name=name, kind=connection.kind, mode=connection.mode)
+            ConfigConnection(
+                name=name, kind=connection.kind, mode=connection.mode, scope=_scope(connection)
+            )
             for name, connection in sorted(workspace.connections.items())
         ),
         **policies.model_dump(),
         fields={str(kind): dict(mapping) for kind, mapping in workspace.fields.items()},
+    )
+
+
+def _scope(connection: StripeConnection | HubSpotConnection) -> ConnectionScope:
+    if isinstance(connection, HubSpotConnection):
+        return ConnectionScope()
+    products, lookup_keys = connection.scope.products, connection.scope.lookup_keys
+    return ConnectionScope(
+        products=tuple(sorted(set(products))), lookup_keys=tuple(sorted(set(lookup_keys)))
     )

@@ -29,6 +29,9 @@ CURRENCIES: Final = frozenset(
 NOT_SUPPORTED: Final = "not_supported"
 """Type of the error for what the design names and this version doesn't do."""
 
+NOT_FOLDED_YET: frozenset[str] = frozenset({"mrr", "at_risk", "scope"})
+"""Settings that the fold does not follow yet: anything but their default is refused."""
+
 _PROPERTY: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -78,13 +81,6 @@ def refuse(values: frozenset[str], *, expected: str) -> Callable[[object], objec
         return value
 
     return check
-
-
-def refuse_switches(value: object) -> object:
-    """The MRR policy as a table of switches (design 9) is for a later version."""
-    if isinstance(value, dict):
-        raise not_supported("a table of switches", "'plumbline'")
-    return value
 
 
 def split_listen(value: str) -> tuple[str, int]:

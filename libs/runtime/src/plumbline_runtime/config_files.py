@@ -1,5 +1,6 @@
 """Reading TOML files and turning every problem into one ConfigError in plain words."""
 
+import re
 import tomllib
 import typing
 from collections.abc import Iterator
@@ -136,9 +137,13 @@ def _shown(item: ErrorDetails, location: list[str]) -> str:
     return _kind_of(found) if _is_secret(location) else _plain(found)
 
 
+_USER: Final = re.compile(r"//[^/\s]*@")
+"""The user and password of an address, which a message doesn't repeat."""
+
+
 def _plain(found: object) -> str:
     if isinstance(found, str):
-        return repr(found)
+        return repr(_USER.sub("//...@", found))
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, int | float | date | time):

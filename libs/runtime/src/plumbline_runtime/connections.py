@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from plumbline_runtime import config_checks
 from plumbline_runtime.config_checks import (
     check_api_base,
     check_name,
@@ -30,14 +31,20 @@ class StripeMetadata(Section):
     company: Annotated[str, AfterValidator(check_not_empty)] = "company"
 
 
+ScopeId = Annotated[str, AfterValidator(check_not_empty)]
+
+
 class StripeScope(Section):
     """What counts; empty means all."""
 
-    products: tuple[str, ...] = Field(default=(), strict=False)
-    lookup_keys: tuple[str, ...] = Field(default=(), strict=False)
+    products: tuple[ScopeId, ...] = Field(default=(), strict=False)
+    lookup_keys: tuple[ScopeId, ...] = Field(default=(), strict=False)
 
 
 def _check_scope(scope: StripeScope) -> StripeScope:
+    """What would be ignored may not be accepted."""
+    if "scope" not in config_checks.NOT_FOLDED_YET:
+        return scope
     named = [key for key in ("products", "lookup_keys") if getattr(scope, key)]
     if named:
         raise not_supported(" and ".join(named), "it empty or left out, which means everything")

@@ -30,6 +30,7 @@ NAMES: Final = frozenset(
         "observe.after_publish",
         "reader.after_publish",
         "walker.after_publish",
+        "rates.after_publish",
         "matcher.batch_taken",
         "matcher.before_commit",
         "matcher.after_commit",

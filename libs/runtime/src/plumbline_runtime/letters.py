@@ -13,6 +13,7 @@ from plumbline_schemas.dead_letter import LetterMark
 from plumbline_schemas.envelope import header
 from plumbline_schemas.ids import split_key
 
+from plumbline_runtime.plain_text import printable
 from plumbline_runtime.records import Record
 
 HEADER_WORKSPACE: Final = "plumbline-workspace"
@@ -157,11 +158,6 @@ def connection_of(record: Record) -> str:
     except ValueError:
         return ""
     return printable(f"{key.workspace}/{key.connection}")
-
-
-def printable(text: str) -> str:
-    """Text that PostgreSQL, a header and a terminal take: no NUL, no control characters."""
-    return "".join(c if c.isprintable() else "\\" + f"x{ord(c):02x}" for c in text)
 
 
 def _read_mark(here: LetterId, record: Record) -> Mark | None:

@@ -19,6 +19,7 @@ AttentionKind = Literal[
     "dead_letter_brake",
     "failed_walk",
     "failed_read",
+    "failed_rates",
 ]
 
 

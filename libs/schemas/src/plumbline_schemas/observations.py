@@ -22,7 +22,7 @@ from plumbline_schemas.billing import (
 from plumbline_schemas.catalogue import Coupon, Price, Product, TaxRate
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey, external_key
-from plumbline_schemas.internal import Decision, Tick, WalkMarker, WorkspaceConfig
+from plumbline_schemas.internal import Decision, RateTable, Tick, WalkMarker, WorkspaceConfig
 
 Seen = Literal["event", "read", "walk"]
 Origin = Literal["webhook", "poll", "walk", "reconcile", "console", "tick"]
@@ -166,6 +166,12 @@ class ConfigObservation(Observation[WorkspaceConfig]):
     kind: Literal["config"] = "config"
 
 
+class RatesObservation(Observation[RateTable]):
+    """A table of exchange rates. Connection `@`, id the table's name ("ecb", "ecb:2026")."""
+
+    kind: Literal["rates"] = "rates"
+
+
 AnyObservation = Annotated[
     CustomerObservation
     | SubscriptionObservation
@@ -182,14 +188,15 @@ AnyObservation = Annotated[
     | TickObservation
     | WalkObservation
     | DecisionObservation
-    | ConfigObservation,
+    | ConfigObservation
+    | RatesObservation,
     Field(discriminator="kind"),
 ]
 
 OBSERVATION_ADAPTER: TypeAdapter[AnyObservation] = TypeAdapter(AnyObservation)
 BILLING_KINDS: frozenset[str] = frozenset(get_args(BillingKind))
 CRM_KINDS = frozenset({"company", "contact"})
-OWN_KINDS = frozenset({"tick", "walk", "decision", "config"})
+OWN_KINDS = frozenset({"tick", "walk", "decision", "config", "rates"})
 
 
 def decode_observation(value: bytes) -> AnyObservation:

@@ -1,6 +1,6 @@
 """What `plumbline ... --json` prints: one model a command, so scripts may rely on the keys."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -43,6 +43,23 @@ class ConnectionStatus(Output):
     detail: str = ""
 
 
+class RatesStatus(Output):
+    """The exchange rates of one workspace."""
+
+    workspace: str
+    source: str
+    """File or address, less its query."""
+    every: Literal["month", "day"]
+    newest_day: date | None
+    """The newest day the source has told of."""
+    checked_at: datetime | None
+    """When the source last said so."""
+    state: Literal["ok", "waiting", "failing", "broken"]
+    """`waiting`: not asked yet; `failing`: it may pass; `broken`: a person must repair it."""
+    since: datetime | None = None
+    detail: str = ""
+
+
 class Status(Output):
     """`plumbline status` (design 9). Counts are what still waits; zero everywhere is settled."""
 
@@ -60,6 +77,8 @@ class Status(Output):
     dead_letters: dict[str, int]
     """Open letters by dead-letter topic."""
     connections: list[ConnectionStatus]
+    rates: list[RatesStatus] = []
+    """One for each workspace that has `[rates]`."""
 
 
 class AccountShown(Output):

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from aiokafka.errors import KafkaError
-from plumbline_runtime.letters import Letter, LetterId, parse_letter_id, printable
+from plumbline_runtime.letters import Letter, LetterId, parse_letter_id
+from plumbline_runtime.plain_text import printable
 from plumbline_runtime.producer import Producer, PublishFailed
 from plumbline_runtime.redaction import redact_text
 from plumbline_runtime.settings import Settings

@@ -7,6 +7,8 @@ from datetime import datetime
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from plumbline_runtime.circuit_rows import Standing, closed_off
+from plumbline_runtime.config import DeploymentConfig
+from plumbline_schemas.outputs import RatesStatus
 from plumbline_schemas.topics import (
     ACCOUNTS_STATE,
     OBSERVATIONS,
@@ -17,7 +19,7 @@ from plumbline_schemas.topics import (
     dead_letter_topics,
 )
 
-from console import attention
+from console import attention, rates
 
 GROUPS: tuple[tuple[str, Topic], ...] = (
     ("observe", WEBHOOKS_RECEIVED),
@@ -139,6 +141,10 @@ class Facts:
     async def attention_kinds(self) -> dict[str, int]:
         """Open attention items by kind."""
         return await attention.kinds(self._db)
+
+    async def rates(self, config: DeploymentConfig) -> list[RatesStatus]:
+        """The exchange rates of each workspace that has some."""
+        return await rates.standings(self._db, config)
 
     async def last_events(self) -> dict[tuple[str, str], datetime]:
         """When each connection last delivered something."""

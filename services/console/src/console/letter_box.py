@@ -8,7 +8,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from plumbline_runtime.assignment import to_record
-from plumbline_runtime.letters import Letter, LetterId, Mark, printable, read_letter
+from plumbline_runtime.letters import Letter, LetterId, Mark, read_letter
+from plumbline_runtime.plain_text import printable
 from plumbline_runtime.records import Record
 from plumbline_schemas.outputs import DeadLetterGroup, DeadLetterRow
 from plumbline_schemas.topics import dead_letter_topics

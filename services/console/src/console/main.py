@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from console.mrr import mrr_app
+
 app = typer.Typer(
     name="plumbline",
     help="Keeps a CRM true to billing.",
@@ -21,6 +23,7 @@ dlq_app = typer.Typer(help="Records that could not be handled.", no_args_is_help
 app.add_typer(dlq_app, name="dlq")
 attention_app = typer.Typer(help="Whatever needs a person.", no_args_is_help=True)
 app.add_typer(attention_app, name="attention")
+app.add_typer(mrr_app, name="mrr")
 
 Config = Annotated[
     Path | None,
@@ -90,6 +93,19 @@ def accounts_why(account: str, field: str, config: Config = None, json: Json = F
     from console.inspect import run_why
 
     raise typer.Exit(run_why(config, account, field, as_json=json))
+
+
+@accounts_app.command("history")
+def accounts_history(account: str, config: Config = None, json: Json = False) -> None:
+    """Every change of an account: when, what moved, because of which event."""
+    from console.inspect import ask_database
+    from console.ledger.history import account_history, print_history
+
+    raise typer.Exit(
+        ask_database(
+            config, lambda db: account_history(db, account), as_json=json, human=print_history
+        )
+    )
 
 
 @dlq_app.command("list")
@@ -226,7 +242,7 @@ def main() -> None:
     """Entry point; configuration errors are usage errors (exit 2), said in one line."""
     import logging
 
-    from plumbline_runtime.config import ConfigError
+    from plumbline_runtime.secrets import ConfigError
 
     # What the Kafka client tries again by itself is nothing a person at a terminal can act on.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

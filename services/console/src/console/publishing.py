@@ -8,6 +8,7 @@ from plumbline_runtime.config import DeploymentConfig, log_config
 from plumbline_runtime.producer import Producer
 from plumbline_runtime.settings import Settings
 from plumbline_schemas.ids import OWN
+from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.observations import AnyObservation, ConfigObservation
 
 
@@ -38,8 +39,8 @@ async def apply_config(
     for workspace in config.workspaces:
         body = log_config(workspace)
         last = known.get(workspace.id)
-        if last is not None and last["body"] == body.model_dump(mode="json"):
-            continue
+        if last is not None and WorkspaceConfig.model_validate(last["body"]) == body:
+            continue  # a setting of a newer version that has its default is no change
         revision = max(int(now.timestamp() * 1000), (last["revision"] + 1) if last else 0)
         changed.append(
             ConfigObservation(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer
+from plumbline_domain.policies import policy_of
 from plumbline_local.paths import Home
 from plumbline_local.run import Run, database_url, read_run
 from plumbline_runtime.config import DeploymentConfig, load_config
@@ -27,8 +28,8 @@ def find_config(config: Path | None, run: Run | None) -> DeploymentConfig:
     if config is None and run is not None and not os.environ.get("PLUMBLINE_CONFIG"):
         note = config_note(Home.from_environment())
         if note.exists():
-            return load_config(Path(note.read_text(encoding="utf-8").strip()))
-    return load_config(config)
+            config = Path(note.read_text(encoding="utf-8").strip())
+    return load_config(config, check_policy=policy_of)
 
 
 def config_note(home: Home) -> Path:

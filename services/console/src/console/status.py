@@ -65,6 +65,7 @@ async def gather(
             for workspace in config.workspaces
             for connection in workspace.connections.values()
         ],
+        rates=await facts.rates(config),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from plumbline_domain.policies import policy_of
 from plumbline_local.deployment import Deployment, DeploymentError, ServiceSpec
 from plumbline_local.identity import RootRefusedError
 from plumbline_local.infrastructure import External
@@ -68,7 +69,7 @@ def make_deployment(
 
     `only` names the services that run, for a measurement of one of them.
     """
-    config = load_config(place)
+    config = load_config(place, check_policy=policy_of)
     check_secrets(config)
     home.ensure()
     write_private(config_note(home), f"{place}\n")

@@ -15,7 +15,7 @@ from plumbline_schemas.observations import (
 from plumbline_schemas.topics import DECISIONS
 
 from matcher.cause import RecordCause, cause_of
-from matcher.facts import body_of, needs_of
+from matcher.facts import body_of, keep, needs_of
 from matcher.matching import (
     follow_merged_records,
     found,
@@ -70,6 +70,7 @@ def take_object(
     row.parent_key = row.parent_key or observation.parent_key
     row.needs = needs_of(row)
     snapshot.load_object(row)
+    keep(snapshot, row)
     if folded.tie:
         want_read(snapshot, key, "tie", cause)
     return before != (_meaning(row), row.deleted)
@@ -106,7 +107,7 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
         return
     workspace, connection, _, _ = row.key.split("/", 3)
     subscription = external_key(workspace, connection, "subscription", invoice.subscription)
-    if subscription not in snapshot.objects:
+    if snapshot.book(row.parent_key).get(subscription) is None:
         want_read(snapshot, subscription, "missing", cause)
 
 

@@ -105,9 +105,9 @@ class FanOut:
         advance: Callable[[asyncpg.Connection], Awaitable[None]],
     ) -> bool:
         """One transaction; True when it was the last one of this record."""
-        workspace = await read_workspace(conn, observation.workspace)
-        was = replace(workspace)
-        after = _resume(workspace, place)
+        was = await read_workspace(conn, observation.workspace)
+        after = _resume(was, place)
+        workspace = replace(was)
         relevant = True
         if after is None and isinstance(observation, _OwnObservation):
             relevant = take_own(workspace, observation)
@@ -115,19 +115,44 @@ class FanOut:
         seeds = Seeds(accounts=set(accounts))
         if not isinstance(observation, _OwnObservation):
             seeds.objects.add(observation.key)
-        snapshot = Snapshot(workspace)
-        await gather(conn, snapshot, seeds)
-        cause = cause_of(observation)
-        if after is None and not isinstance(observation, _OwnObservation):
-            relevant = take_object(snapshot, observation, cause)
-        if relevant:
-            self._fold(snapshot, observation, accounts)
-        finished = not relevant or len(accounts) < self._accounts
-        workspace.cursor = None if finished else {**place, "after": accounts[-1]}
+        while True:
+            snapshot = Snapshot(replace(workspace))
+            found = await self._decide(
+                conn, snapshot, seeds, observation, first=after is None, relevant=relevant
+            )
+            if not snapshot.unloaded:
+                break
+            seeds.objects |= snapshot.unloaded
+        finished = not found or len(accounts) < self._accounts
+        snapshot.workspace.cursor = None if finished else {**place, "after": accounts[-1]}
         await apply(conn, snapshot, was=was, silent=self._silent)
         if finished:
             await advance(conn)
         return finished
+
+    async def _decide(
+        self,
+        conn: asyncpg.Connection,
+        snapshot: Snapshot,
+        seeds: Seeds,
+        observation: AnyObservation,
+        *,
+        first: bool,
+        relevant: bool,
+    ) -> bool:
+        """Fold the accounts of one transaction; in the `first` a catalogue object is stored.
+
+        False when the record turns out to be no news.
+        """
+        accounts = sorted(seeds.accounts)
+        if not isinstance(observation, _OwnObservation):
+            snapshot.catalogue_moved.add(observation.key)
+        await gather(conn, snapshot, seeds)
+        if first and not isinstance(observation, _OwnObservation):
+            relevant = take_object(snapshot, observation, cause_of(observation))
+        if relevant:
+            self._fold(snapshot, observation, accounts)
+        return relevant
 
     def _fold(
         self, snapshot: Snapshot, observation: AnyObservation, accounts: list[AccountId]

@@ -7,10 +7,12 @@ and object of each; the catalogue objects they name.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
-from plumbline_domain.identity import MatchKey, customer_keys, record_keys
+from plumbline_domain.facts import EPOCH
+from plumbline_domain.identity.exact import MatchKey, customer_keys, record_keys
 from plumbline_domain.order import Glance, Held, fold, rules_for
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.crm import CrmRecord
@@ -22,10 +24,11 @@ from plumbline_schemas.observations import (
     SubscriptionObservation,
 )
 
-from matcher.facts import body_of
+from matcher.facts import body_of, stale_shares
 from matcher.loading import (
     load_accounts,
     load_decisions,
+    load_kept,
     load_objects,
     owned_keys,
     read_links,
@@ -33,7 +36,7 @@ from matcher.loading import (
     waiting_customers,
 )
 from matcher.snapshot import Snapshot
-from matcher.stored import glance_of
+from matcher.stored import glance_of, instant
 
 
 @dataclass(slots=True)
@@ -49,6 +52,8 @@ class Seeds:
     record_keys: set[MatchKey] = field(default_factory=set)
     catalogue: set[ExternalKey] = field(default_factory=set)
     decisions: set[ExternalKey] = field(default_factory=set)
+    newest: datetime = EPOCH
+    """No fold of the run looks at a later instant than this, or than the newest stored."""
 
 
 def seeds_of(observations: Iterable[AnyObservation]) -> Seeds:
@@ -60,6 +65,7 @@ def seeds_of(observations: Iterable[AnyObservation]) -> Seeds:
             seeds.decisions.add(key)
             continue
         seeds.objects.add(key)
+        seeds.newest = max(seeds.newest, instant(observation.vendor_time_ms))
         if observation.parent_key is not None:
             seeds.customers.add(observation.parent_key)
         if observation.kind == "customer":
@@ -112,7 +118,7 @@ async def news_among(
     """Leave out repeated and older observations before anything else is loaded for them."""
     glanced = [(one, glance_of(one)) for one in observations]
     keys = {one.key for one, _ in glanced if not isinstance(one, DecisionObservation)}
-    await load_objects(conn, snapshot, keys=keys, parents=set())
+    await load_objects(conn, snapshot, keys)
     held: dict[ExternalKey, Held] = {key: row.held for key, row in snapshot.objects.items()}
     found = []
     for observation, glance in glanced:
@@ -255,9 +261,9 @@ async def _gather_accounts(
     for account in accounts:
         customers |= set(snapshot.customers_of(account))
     await load_accounts(conn, snapshot, accounts)
-    own = (seeds.objects | customers) - snapshot.objects.keys()
-    await load_objects(conn, snapshot, keys=own, parents=customers)
-    needed = set(seeds.catalogue)
-    for row in snapshot.objects.values():
-        needed |= row.needs
-    await load_objects(conn, snapshot, keys=needed - snapshot.objects.keys(), parents=set())
+    await load_objects(conn, snapshot, (seeds.objects | customers) - snapshot.objects.keys())
+    await load_kept(conn, snapshot, customers - snapshot.complete)
+    snapshot.complete |= customers
+    stale = stale_shares(snapshot, customers, seeds.newest) - snapshot.objects.keys()
+    needed = seeds.catalogue.union(*(book.needs for book in snapshot.books.values()))
+    await load_objects(conn, snapshot, stale | needed - snapshot.objects.keys())

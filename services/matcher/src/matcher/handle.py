@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -23,6 +23,7 @@ from matcher.gather import gather, news_among, seeds_of
 from matcher.loading import read_workspace
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
+from matcher.shelf import Shelf
 from matcher.snapshot import Snapshot
 from matcher.store import apply
 
@@ -60,13 +61,14 @@ class Matcher:
         outbox: Outbox | None,
         *,
         fan_out_accounts: int = 500,
+        large_customer: int = 200,
     ) -> None:
         self._pool = pool
         self._dead_letters = dead_letters
         self._outbox = outbox
         self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts)
         self._turn = asyncio.Lock()
-        self._committed: dict[int, int] = {}
+        self._shelves: dict[int, Shelf] = defaultdict(partial(Shelf, large=large_customer))
         self._publishing: asyncio.Task[None] | None = None
 
     async def handle(self, batch: Batch) -> None:
@@ -88,24 +90,14 @@ class Matcher:
             await task
 
     async def _decode(self, batch: Batch) -> list[Entry]:
-        """What an earlier attempt at this batch committed is left out."""
-        done = self._done(batch) or 0
         entries = []
         for record in batch.records:
-            if record.offset < done:
-                continue
             try:
                 entries.append(Entry(record.offset, decode_record(record)))
             except Undecodable as error:
                 await self._dead_letters.send(record, batch.topic, reason=error.reason, error=error)
                 entries.append(Entry(record.offset, None))
         return entries
-
-    def _done(self, batch: Batch) -> int | None:
-        committed = self._committed.get(batch.partition)
-        if committed is None or not batch.position < committed <= batch.end:
-            return None
-        return committed
 
     async def _fold(self, batch: Batch, entries: Sequence[Entry]) -> None:
         catalogue = await self._catalogue(entries)
@@ -141,43 +133,57 @@ class Matcher:
                 by_workspace[entry.observation.workspace].append(entry.observation)
         end = run[-1].offset + 1
 
-        async def work(conn: asyncpg.Connection) -> None:
-            for workspace, observations in sorted(by_workspace.items()):
-                await self._fold_workspace(conn, workspace, observations)
-            await self._advance(batch, conn, end)
+        shelf = self._shelves[batch.partition]
 
-        await transaction(self._pool, work)
-        self._committed[batch.partition] = end
+        async def work(conn: asyncpg.Connection) -> list[Snapshot]:
+            folded = []
+            for workspace, observations in sorted(by_workspace.items()):
+                lend = partial(shelf.lend, position=run[0].offset)
+                folded.append(await self._fold_workspace(conn, workspace, observations, lend))
+            await self._advance(batch, conn, end)
+            return folded
+
+        shelf.take_back(await transaction(self._pool, work), end)
 
     async def _fold_workspace(
-        self, conn: asyncpg.Connection, workspace: str, observations: Sequence[AnyObservation]
-    ) -> None:
-        row = await read_workspace(conn, workspace)
-        was = replace(row)
-        snapshot = Snapshot(row)
-        news = await news_among(conn, snapshot, observations)
-        if not news:
-            return
-        await gather(conn, snapshot, seeds_of(one.observation for one in news))
-        for observation, glance in news:
-            decide(snapshot, observation, glance)
+        self,
+        conn: asyncpg.Connection,
+        workspace: str,
+        observations: Sequence[AnyObservation],
+        lend: Callable[[Snapshot], None],
+    ) -> Snapshot:
+        was = await read_workspace(conn, workspace)
+        unloaded: set[ExternalKey] = set()
+        while True:
+            snapshot = Snapshot(replace(was))
+            lend(snapshot)
+            news = await news_among(conn, snapshot, observations)
+            if not news:
+                return snapshot
+            seeds = seeds_of(one.observation for one in news)
+            seeds.objects |= unloaded
+            await gather(conn, snapshot, seeds)
+            for observation, glance in news:
+                decide(snapshot, observation, glance)
+            if not snapshot.unloaded:
+                break
+            unloaded |= snapshot.unloaded
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
+        return snapshot
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:
         """A record that touches many accounts: as many transactions as it takes."""
         advance = partial(self._advance, batch, end=offset + 1)
         place = {"partition": batch.partition, "offset": offset}
+        self._shelves[batch.partition].clear()
         finished = False
         while not finished:
             step = partial(
                 self._fan_out.step, place=place, observation=observation, advance=advance
             )
             finished = await transaction(self._pool, step)
-        self._committed[batch.partition] = offset + 1
 
     async def _advance(self, batch: Batch, conn: asyncpg.Connection, end: int) -> None:
-        """Move the position from what was really committed, not from what was once asked for."""
-        batch.advanced_to = self._done(batch)
         await batch.advance(conn, end)
         failpoints.hit("matcher.before_commit")
 

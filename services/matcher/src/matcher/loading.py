@@ -1,14 +1,15 @@
 """Reads of the matcher's tables, many keys a round trip."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 import asyncpg
 import orjson
-from plumbline_domain.identity import MatchKey
+from plumbline_domain.identity.exact import MatchKey
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 
+from matcher.facts import kept_of
+from matcher.kept import KEPT_KINDS, KEPT_VERSION, unpack
 from matcher.rows import AccountRow, DecisionRow, LinkRow, ObjectRow, WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.stored import unpack_held
@@ -169,38 +170,69 @@ async def load_accounts(
 
 
 async def load_objects(
-    conn: asyncpg.Connection,
-    snapshot: Snapshot,
-    *,
-    keys: Collection[ExternalKey],
-    parents: Collection[ExternalKey],
+    conn: asyncpg.Connection, snapshot: Snapshot, keys: Collection[ExternalKey]
 ) -> None:
-    """Put objects and all children of `parents` into the snapshot, except those already in it."""
-    if not keys and not parents:
+    """Put whole objects into the snapshot, and what is kept beside them."""
+    if not keys:
         return
     rows = await conn.fetch(
         """select o.* from unnest($2::text[]) as wanted (key)
            cross join lateral (
-               select key, kind, parent_key, vendor_time_ms, deleted, body::text, held::text, needs
-               from matcher.objects where workspace = $1 and key = wanted.key offset 0) o
-           union all
-           select o.* from unnest($3::text[]) as wanted (key)
-           cross join lateral (
-               select key, kind, parent_key, vendor_time_ms, deleted, body::text, held::text, needs
-               from matcher.objects
-               where workspace = $1 and parent_key = wanted.key and key <> all($4::text[])
-               offset 0) o""",
+               select key, kind, parent_key, vendor_time_ms, deleted, body::text, held::text, needs,
+                      case when facts_version = $3 then facts::text end as facts
+               from matcher.objects where workspace = $1 and key = wanted.key offset 0) o""",
         snapshot.workspace.workspace,
         list(keys),
-        list(parents),
-        list(snapshot.objects) if parents else [],
+        KEPT_VERSION,
     )
     for row in rows:
-        if row["key"] not in snapshot.objects:
-            snapshot.load_object(_object(dict(row)))
+        _load(snapshot, row)
 
 
-def _object(row: dict[str, Any]) -> ObjectRow:
+async def load_kept(
+    conn: asyncpg.Connection, snapshot: Snapshot, parents: Collection[ExternalKey]
+) -> None:
+    """Put what is kept beside the objects of billing customers into the snapshot."""
+    if not parents:
+        return
+    rows = await conn.fetch(
+        """select o.* from unnest($2::text[]) as wanted (key)
+           cross join lateral (
+               select key, kind, parent_key, vendor_time_ms, deleted, needs, fresh,
+                      case when fresh then facts::text end as facts,
+                      case when not fresh then body::text end as body,
+                      case when not fresh then held::text end as held
+               from (select *, coalesce(facts_version = $4, false) as fresh
+                     from matcher.objects
+                     where workspace = $1 and parent_key = wanted.key and key <> all($3::text[])
+                       and kind in ('subscription', 'invoice')
+                     offset 0) children) o""",
+        snapshot.workspace.workspace,
+        list(parents),
+        [key for key, row in snapshot.objects.items() if row.kind in KEPT_KINDS],
+        KEPT_VERSION,
+    )
+    for row in rows:
+        if row["fresh"]:
+            key, parent = ExternalKey(row["key"]), ExternalKey(row["parent_key"])
+            snapshot.load_kept(unpack(key, parent, row["facts"], row["needs"]))
+        else:
+            _load(snapshot, row)
+
+
+def _load(snapshot: Snapshot, row: asyncpg.Record) -> None:
+    """An object read whole."""
+    whole = _object(row)
+    snapshot.load_object(whole)
+    if whole.kind not in KEPT_KINDS or whole.parent_key in snapshot.complete:
+        return
+    if row["facts"] is None:
+        snapshot.load_kept(kept_of(whole))
+    else:
+        snapshot.load_kept(unpack(whole.key, whole.parent_key, row["facts"], row["needs"]))
+
+
+def _object(row: asyncpg.Record) -> ObjectRow:
     body = None if row["body"] is None else orjson.loads(row["body"])
     held = unpack_held(orjson.loads(row["held"]), body, row["vendor_time_ms"])
     return ObjectRow(

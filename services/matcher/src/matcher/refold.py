@@ -14,7 +14,7 @@ from matcher.account_events import account_events
 from matcher.attention import attention_items
 from matcher.cause import RecordCause
 from matcher.documents import LinkDocument, StateDocument, no_flags, value_of
-from matcher.facts import catalogue, customer
+from matcher.facts import catalogue, members_of
 from matcher.reads import want_read
 from matcher.rows import AccountRow, ChangeRow
 from matcher.snapshot import Snapshot, kind_of
@@ -37,7 +37,7 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
     if row.merged_into is not None:
         return _close(snapshot, row, cause, version)
     at = workspace.now or cause.vendor_time
-    members = [customer(snapshot, key) for key in snapshot.customers_of(account)]
+    members, at = members_of(snapshot, snapshot.customers_of(account), at)
     folded = fold_account(
         members,
         catalogue(snapshot, members),

@@ -49,7 +49,7 @@ class WorkspaceRow:
 
 @dataclass(slots=True)
 class ObjectRow:
-    """One vendor object. `needs` are the catalogue objects its meaning depends on."""
+    """One vendor object, whole. `needs` are the catalogue objects its meaning depends on."""
 
     key: ExternalKey
     kind: str

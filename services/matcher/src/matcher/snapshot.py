@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal
 
-from plumbline_domain.identity import MatchKey
+from plumbline_domain.identity.exact import MatchKey
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
 
+from matcher.book import Book
+from matcher.kept import Kept
 from matcher.rows import (
     AccountRow,
     ChangeRow,
@@ -36,7 +38,8 @@ class Snapshot:
         self.objects: dict[ExternalKey, ObjectRow] = {}
         self.accounts: dict[AccountId, AccountRow] = {}
         self.decisions: dict[ExternalKey, DecisionRow] = {}
-        self._children: dict[ExternalKey, set[ExternalKey]] = defaultdict(set)
+        self.books: dict[ExternalKey | None, Book] = {}
+        """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
         self._holders: dict[Side, dict[MatchKey, set[ExternalKey]]] = {
@@ -44,7 +47,15 @@ class Snapshot:
             "crm": defaultdict(set),
         }
         self._keys_of: dict[ExternalKey, frozenset[MatchKey]] = {}
+        self.complete: set[ExternalKey] = set()
+        """Customers whose books are complete: from memory, or once they are loaded."""
         self.changed_objects: set[ExternalKey] = set()
+        self.changed_kept: dict[ExternalKey, ExternalKey | None] = {}
+        """Objects of which something else is kept now, and their customers."""
+        self.catalogue_moved: set[ExternalKey] = set()
+        """Catalogue objects that changed: no share that depends on one of them holds."""
+        self.unloaded: set[ExternalKey] = set()
+        """Objects that turned out to be needed whole: nothing decided without them counts."""
         self.changed_accounts: set[AccountId] = set()
         self.changed_keys: set[ExternalKey] = set()
         self.changed_decisions: set[ExternalKey] = set()
@@ -56,10 +67,12 @@ class Snapshot:
     # loading
 
     def load_object(self, row: ObjectRow) -> None:
-        """Put an object in; its parent knows it from now on."""
+        """Put a whole object in."""
         self.objects[row.key] = row
-        if row.parent_key is not None:
-            self._children[row.parent_key].add(row.key)
+
+    def load_kept(self, kept: Kept) -> None:
+        """Put what is kept beside an object into its customer's book."""
+        self.book(kept.parent_key).put(kept)
 
     def load_link(self, link: LinkRow) -> None:
         """Put an open link in."""
@@ -79,9 +92,12 @@ class Snapshot:
 
     # asking
 
-    def children(self, parent: ExternalKey) -> list[ObjectRow]:
-        """Objects that hang on a customer, by key."""
-        return [self.objects[key] for key in sorted(self._children[parent])]
+    def book(self, customer: ExternalKey | None) -> Book:
+        """What hangs on a billing customer; None: on nobody known."""
+        found = self.books.get(customer)
+        if found is None:
+            found = self.books[customer] = Book()
+        return found
 
     def link(self, key: ExternalKey) -> LinkRow | None:
         """The open link of an external key."""

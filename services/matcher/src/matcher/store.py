@@ -1,21 +1,14 @@
-"""Apply: everything a decided run changed, in sorted unnest upserts of one transaction."""
+"""Apply: everything a decided run changed, in one transaction."""
 
-from typing import Any
+import asyncio
+from collections.abc import Iterator
 
 import asyncpg
-import orjson
-from plumbline_domain.account import FOLD_VERSION
-from plumbline_domain.identity import NORM_VERSION
 from plumbline_runtime.records import Fenced
 
 from matcher.rows import WorkspaceRow
-from matcher.snapshot import Snapshot, side_of
-from matcher.stored import pack_held
-
-
-def dumps(value: Any) -> str:
-    """JSON text for a jsonb column; keys sorted, so that equal rows are equal bytes."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+from matcher.snapshot import Snapshot
+from matcher.statements import Statement, dumps, statements
 
 
 async def apply(
@@ -26,15 +19,26 @@ async def apply(
     `silent`: a rebuild, which publishes nothing; its outbox stays empty and counts as published.
     Raises Fenced when somebody else moved the workspace meanwhile.
     """
-    await _objects(conn, snapshot)
-    await _match_keys(conn, snapshot)
-    await _accounts(conn, snapshot)
-    await _links(conn, snapshot)
-    await _changes(conn, snapshot)
-    if not silent:
-        await _outbox(conn, snapshot)
-    await _decisions(conn, snapshot)
+    await _execute_all(conn, statements(snapshot, silent=silent))
     await save_workspace(conn, snapshot.workspace, was=was, silent=silent)
+
+
+async def _execute_all(conn: asyncpg.Connection, wanted: Iterator[Statement]) -> None:
+    """One after the other; while the database works on one, the next one's rows are written."""
+    running: asyncio.Task[str] | None = None
+    try:
+        for statement in wanted:
+            if running is not None:
+                await running
+            running = asyncio.create_task(conn.execute(statement.query, *statement.arguments))
+            await asyncio.sleep(0)
+        if running is not None:
+            await running
+    except BaseException:
+        # A connection in the middle of a statement can't even roll back.
+        if running is not None:
+            await asyncio.wait({running})
+        raise
 
 
 async def save_workspace(
@@ -75,193 +79,3 @@ async def save_workspace(
     )
     if status != "INSERT 0 1":
         raise Fenced(f"matcher: workspace {now.workspace} was moved by another process")
-
-
-async def _objects(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    rows = [snapshot.objects[key] for key in sorted(snapshot.changed_objects)]
-    if not rows:
-        return
-    standing = [row.held.standing for row in rows]
-    await conn.execute(
-        """insert into matcher.objects
-               (workspace, key, kind, parent_key, vendor_time_ms, deleted, content_hash, body,
-                held, needs)
-           select $1, key, kind, parent_key, vendor_time_ms, deleted, content_hash, body::jsonb,
-                  held::jsonb, array(select jsonb_array_elements_text(needs::jsonb))
-           from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::boolean[],
-                       $7::text[], $8::text[], $9::text[], $10::text[])
-                as fresh (key, kind, parent_key, vendor_time_ms, deleted, content_hash, body,
-                          held, needs)
-           on conflict (workspace, key) do update set
-               parent_key = excluded.parent_key, vendor_time_ms = excluded.vendor_time_ms,
-               deleted = excluded.deleted, content_hash = excluded.content_hash,
-               body = excluded.body, held = excluded.held, needs = excluded.needs""",
-        snapshot.workspace.workspace,
-        [row.key for row in rows],
-        [row.kind for row in rows],
-        [row.parent_key for row in rows],
-        [row.held.vendor_time_ms for row in rows],
-        [row.deleted for row in rows],
-        [None if version is None else version.content_hash for version in standing],
-        [None if version is None else dumps(version.content) for version in standing],
-        [dumps(pack_held(row.held)) for row in rows],
-        [dumps(sorted(row.needs)) for row in rows],
-    )
-
-
-async def _match_keys(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    owners = sorted(snapshot.changed_keys)
-    if not owners:
-        return
-    workspace = snapshot.workspace.workspace
-    await conn.execute(
-        """delete from matcher.match_keys m using unnest($2::text[]) as gone (key)
-           where m.workspace = $1 and m.key = gone.key""",
-        workspace,
-        owners,
-    )
-    rows = sorted(
-        (side_of(owner), match_key.kind, match_key.value, owner)
-        for owner in owners
-        for match_key in snapshot.keys_of(owner)
-    )
-    await conn.execute(
-        """insert into matcher.match_keys (workspace, side, kind, value, key, norm_version)
-           select $1, side, kind, value, key, $6
-           from unnest($2::text[], $3::text[], $4::text[], $5::text[])
-                as fresh (side, kind, value, key)""",
-        workspace,
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-        [row[2] for row in rows],
-        [row[3] for row in rows],
-        NORM_VERSION,
-    )
-
-
-async def _accounts(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    rows = [snapshot.accounts[key] for key in sorted(snapshot.changed_accounts)]
-    if not rows:
-        return
-    states = [row.state for row in rows]
-    await conn.execute(
-        """insert into matcher.accounts as a
-               (workspace, account_id, founder_key, founded_sequence, version, state, due_at,
-                fold_version, waiting, had_mrr, candidates, attention, merged_into)
-           select $1, account_id, founder_key, founded_sequence, version, state::jsonb, due_at,
-                  fold_version, waiting, had_mrr,
-                  array(select jsonb_array_elements_text(candidates::jsonb)), attention::jsonb,
-                  merged_into
-           from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
-                       $7::timestamptz[], $8::integer[], $9::boolean[], $10::boolean[],
-                       $11::text[], $12::text[], $13::text[])
-                as fresh (account_id, founder_key, founded_sequence, version, state, due_at,
-                          fold_version, waiting, had_mrr, candidates, attention, merged_into)
-           on conflict (workspace, account_id) do update set
-               version = excluded.version, state = excluded.state, due_at = excluded.due_at,
-               fold_version = excluded.fold_version, waiting = excluded.waiting,
-               had_mrr = excluded.had_mrr, candidates = excluded.candidates,
-               attention = excluded.attention, merged_into = excluded.merged_into,
-               updated_at = clock_timestamp()""",
-        snapshot.workspace.workspace,
-        [row.account_id for row in rows],
-        [row.founder_key for row in rows],
-        [row.founded_sequence for row in rows],
-        [None if state is None else state["version"] for state in states],
-        [None if state is None else orjson.dumps(state).decode() for state in states],
-        [row.due_at for row in rows],
-        [row.fold_version for row in rows],
-        [row.merged_into is None and not snapshot.records_of(row.account_id) for row in rows],
-        [row.had_mrr for row in rows],
-        [dumps(list(row.candidates)) for row in rows],
-        [dumps(row.attention) for row in rows],
-        [row.merged_into for row in rows],
-    )
-
-
-async def _links(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    rows = [snapshot.changed_links[name] for name in sorted(snapshot.changed_links)]
-    if not rows:
-        return
-    await conn.execute(
-        """insert into matcher.links
-               (workspace, key, account_id, opened_version, closed_version, method, evidence)
-           select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[],
-                                    $6::text[], $7::text[])
-           on conflict (workspace, key, opened_version) do update set
-               closed_version = excluded.closed_version""",
-        snapshot.workspace.workspace,
-        [row.key for row in rows],
-        [row.account_id for row in rows],
-        [row.opened_version for row in rows],
-        [row.closed_version for row in rows],
-        [row.method for row in rows],
-        [row.evidence for row in rows],
-    )
-
-
-async def _changes(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    rows = snapshot.changes
-    if not rows:
-        return
-    await conn.execute(
-        """insert into matcher.account_changes
-               (workspace, sequence, account_id, effective_at, cause, before, after, movement,
-                mrr_before, mrr_after, events, config_revision, rule_version)
-           select $1, sequence, account_id, effective_at, cause::jsonb, before::jsonb,
-                  after::jsonb, movement, mrr_before, mrr_after, events::jsonb, config_revision,
-                  $13
-           from unnest($2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
-                       $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[],
-                       $12::bigint[])
-                as fresh (sequence, account_id, effective_at, cause, before, after, movement,
-                          mrr_before, mrr_after, events, config_revision)""",
-        snapshot.workspace.workspace,
-        [row.sequence for row in rows],
-        [row.account_id for row in rows],
-        [row.effective_at for row in rows],
-        [dumps(row.cause) for row in rows],
-        [dumps(row.before) for row in rows],
-        [dumps(row.after) for row in rows],
-        [row.movement for row in rows],
-        [row.mrr_before for row in rows],
-        [row.mrr_after for row in rows],
-        [dumps(row.events) for row in rows],
-        [row.config_revision for row in rows],
-        FOLD_VERSION,
-    )
-
-
-async def _outbox(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    rows = snapshot.outbox
-    if not rows:
-        return
-    await conn.execute(
-        """insert into matcher.outbox (workspace, position, topic, key, value, occurred_at)
-           select $1, position, topic, key, value::jsonb, occurred_at
-           from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-                as fresh (position, topic, key, value, occurred_at)""",
-        snapshot.workspace.workspace,
-        [row.position for row in rows],
-        [row.topic for row in rows],
-        [row.key for row in rows],
-        [dumps(row.value) for row in rows],
-        [row.occurred_at for row in rows],
-    )
-
-
-async def _decisions(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    rows = [snapshot.decisions[key] for key in sorted(snapshot.changed_decisions)]
-    if not rows:
-        return
-    await conn.execute(
-        """insert into matcher.decisions (workspace, key, revision, body)
-           select $1, key, revision, body::jsonb
-           from unnest($2::text[], $3::bigint[], $4::text[]) as fresh (key, revision, body)
-           on conflict (workspace, key) do update set
-               revision = excluded.revision, body = excluded.body""",
-        snapshot.workspace.workspace,
-        [row.key for row in rows],
-        [row.revision for row in rows],
-        [dumps(row.body) for row in rows],
-    )

@@ -224,7 +224,12 @@ class Ticker:
         self._clock = clock
         self._publisher = publisher
         self._settings = settings
+        self._latest: datetime | None = None
         self._log = structlog.get_logger().bind(workspace=workspace)
+
+    def time(self) -> datetime | None:
+        """Time as the log has it; None before the first tick."""
+        return self._latest
 
     async def run(self) -> None:
         """Tick until cancelled; a clock that can't be read only delays time."""
@@ -239,6 +244,7 @@ class Ticker:
                     continue
                 observation = tick(self._workspace, as_of, datetime.now(UTC))
                 await self._publisher.publish_observations([observation])
+                self._latest = as_of
             await asyncio.sleep(self._settings.tick_seconds)
 
 

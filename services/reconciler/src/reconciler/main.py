@@ -15,6 +15,8 @@ from plumbline_schemas.topics import OBSERVATIONS
 
 from reconciler.books import OpenBook, StripeBook, open_book
 from reconciler.handle import Clock, Ticker, Walker, system_clock, vendor_clock
+from reconciler.rate_keeper import RateKeeper
+from reconciler.rate_store import RateStore
 from reconciler.settings import ReconcilerSettings
 from reconciler.store import Leadership, WalkStore
 
@@ -107,6 +109,16 @@ async def _lead(runtime: Runtime, settings: ReconcilerSettings) -> None:
             }
             ticker = Ticker(workspace.id, _clock(runtime, workspace, books), publisher, settings)
             tasks.create_task(ticker.run())
+            if workspace.rates is not None:
+                keeper = RateKeeper(
+                    workspace.id,
+                    workspace.rates,
+                    store=RateStore(runtime.pool, workspace.id),
+                    publisher=publisher,
+                    clock=ticker.time,
+                    settings=settings,
+                )
+                tasks.create_task(keeper.run())
             room = LogRoom(runtime, store, workspace.id, settings.unfolded_rows_max)
             for name, (book, account, close) in books.items():
                 runtime.on_stop(close)

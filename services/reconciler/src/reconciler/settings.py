@@ -14,6 +14,14 @@ class ReconcilerSettings:
     retry_seconds: float = 2.0
     retry_seconds_max: float = 60.0
     refused_retry_seconds: float = 30.0
+    rates_look_seconds: float = 10.0
+    """Between looks at a file of rates, and at whether a month has begun."""
+    rates_every_seconds: float = 86_400.0
+    """Between questions to an address with rates."""
+    rates_retry_seconds: float = 60.0
+    """After a failed one; doubled up to 64 times."""
+    rates_failing_seconds: float = 86_400.0
+    """How long an address may fail before a person is told."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ReconcilerSettings":
@@ -30,6 +38,18 @@ class ReconcilerSettings:
             ),
             refused_retry_seconds=_positive(
                 environ, "PLUMBLINE_REFUSED_RETRY_SECONDS", defaults.refused_retry_seconds
+            ),
+            rates_look_seconds=_positive(
+                environ, "PLUMBLINE_RATES_LOOK_SECONDS", defaults.rates_look_seconds
+            ),
+            rates_every_seconds=_positive(
+                environ, "PLUMBLINE_RATES_EVERY_SECONDS", defaults.rates_every_seconds
+            ),
+            rates_retry_seconds=_positive(
+                environ, "PLUMBLINE_RATES_RETRY_SECONDS", defaults.rates_retry_seconds
+            ),
+            rates_failing_seconds=_positive(
+                environ, "PLUMBLINE_RATES_FAILING_SECONDS", defaults.rates_failing_seconds
             ),
         )
 

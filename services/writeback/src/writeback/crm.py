@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from plumbline_connectors.hubspot.client import HubSpotClient, UpdateRow
 from plumbline_connectors.hubspot.faults import PROPERTY_MISSING
-from plumbline_connectors.hubspot.outcomes import BatchRefused, RowStatus
+from plumbline_connectors.hubspot.outcomes import OBJECT_NOT_FOUND, BatchRefused, RowStatus
 from plumbline_connectors.hubspot.properties import PropertyProblem, specs_for
 from plumbline_connectors.hubspot.translate import MERGED_IDS
 from plumbline_connectors.hubspot.values import epoch_ms, parse_time
 
 __all__ = [
+    "OBJECT_NOT_FOUND",
     "PROPERTY_MISSING",
     "Answered",
     "BatchRefused",

@@ -86,13 +86,21 @@ async def look_back(
     """
     began = session.now()
     ids = [one.vendor_id for one in effects if uncertain(one, job.same)]
+    async with session.turn() as conn:
+        before = await store.seen(conn, [one.id for one in effects])
     found, _ = await reader.read(job, ids) if ids and job.mapping else ({}, [])
     async with session.transaction() as conn:
         locked = await store.lock_effects(conn, [one.id for one in effects])
         read = [one for one in locked.values() if one.vendor_id in ids]
         known = await store.seen(conn, [one.id for one in read])
         sights = {
-            one.id: sighted(known.get(one.id), one.id, found.get(one.vendor_id), began)
+            one.id: sighted(
+                known.get(one.id),
+                one.id,
+                found.get(one.vendor_id),
+                began,
+                before=before.get(one.id),
+            )
             for one in (read if job.mapping else ())
         }
         await store.save_seen(conn, sights.values())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import brake, settle, store, tell
-from writeback.crm import PROPERTY_MISSING, Answered
+from writeback.crm import OBJECT_NOT_FOUND, PROPERTY_MISSING, Answered
 from writeback.effect_log import Tried, log_effects, report_call
 from writeback.effects import Effect, RecordId
 from writeback.job import Job, Planned
@@ -114,7 +114,7 @@ async def record_answers(
         taken = [one for one in done if one.answer.status == "ok"]
         failed = [one for one in done if one.answer.status != "ok"]
         after = await _record_taken(conn, job, taken, locked, at=at, rest=settings.rest)
-        after += [_failed(one, locked, at, settings, look) for one in failed]
+        after += [_failed(one, locked, at, settings, look) for one in await _believed(conn, failed)]
         refused = not isinstance(failure, Retryable) or failure.rate_limited
         after += [
             settle.again(locked[plan.effect.id], str(failure), at, wait, refused=refused)
@@ -131,6 +131,24 @@ async def record_answers(
     tried = [Tried(o.plan.effect, _result(o, dead), o.answer.category) for o in done]
     tried += [Tried(plan.effect, "retried", None) for plan in unsent]
     report_call(job, tried, at, failure)
+
+
+async def _believed(conn: Connection, failed: Sequence[Done]) -> list[Done]:
+    """The failures, with those to be tried again whose record went and may be back by now.
+
+    News of a record that came during the call may be that of its return: it says nothing to a
+    pending effect, and would not come again.
+    """
+    gone = [one.plan for one in failed if one.answer.category == OBJECT_NOT_FOUND]
+    known = await store.seen(conn, [plan.effect.id for plan in gone]) if gone else {}
+    news = {plan.effect.id for plan in gone if known.get(plan.effect.id) != plan.seen}
+    await store.save_seen(conn, [known[one]._replace(seen_at=None) for one in known if one in news])
+    return [
+        one._replace(answer=one.answer._replace(status="retry"))
+        if one.plan.effect.id in news
+        else one
+        for one in failed
+    ]
 
 
 def _result(one: Done, dead: Collection[RecordId]) -> str:

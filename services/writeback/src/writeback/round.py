@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from plumbline_domain.ownership import Decision, decide
@@ -53,6 +53,16 @@ class Properties(Protocol):
         """A property is missing: have it looked for; returns the seconds until that may be."""
 
 
+class _Looked(NamedTuple):
+    """What the records of a round hold."""
+
+    sights: dict[RecordId, SeenRecord]
+    missing: dict[RecordId, Effect]
+    """Effects whose record is not there."""
+    unclear: frozenset[RecordId]
+    """Records of which other news came during the look: they are due again at once."""
+
+
 class Rounds:
     """Carries out due effects of one connection, one vendor batch at a time."""
 
@@ -86,11 +96,12 @@ class Rounds:
             raise
         if looked is None:
             return None
-        sights, missing = looked
+        sights, missing, unclear = looked
         plans = [
             Planned(one.effect, seen, self._decide(job, one.effect, seen))
             for one in due
             if one.effect.id not in missing
+            and one.effect.id not in unclear
             and (seen := sights.get(one.effect.id, one.seen)) is not None
         ]
         idle = [plan for plan in plans if not plan.decision.writes]
@@ -117,22 +128,21 @@ class Rounds:
             excluded=job.blocked,
         )
 
-    async def _look(
-        self, session: Session, job: Job, due: Sequence[Due]
-    ) -> tuple[dict[RecordId, SeenRecord], dict[RecordId, Effect]] | None:
-        """Read stale records; returns what they hold, and the effects whose record isn't there.
+    async def _look(self, session: Session, job: Job, due: Sequence[Due]) -> _Looked | None:
+        """Read stale records.
 
         None when there is no call to be had for long, and when a property turns out to be missing:
         it has to be made before values are compared.
         """
         stale = {one.effect.vendor_id: one.effect for one in due if one.stale}
+        before = {one.effect.id: one.seen for one in due}
         gone = {
             one.effect.id: one.effect
             for one in due
             if not one.stale and one.seen is not None and one.seen.archived
         }
         if not stale or not job.mapping:
-            return {}, gone
+            return _Looked({}, gone, frozenset())
         began = session.now()
         if not await self._turns.may_begin("read", urgent=job.urgent):
             return None
@@ -143,12 +153,15 @@ class Rounds:
         async with session.transaction() as conn:
             known = await store.seen(conn, [effect.id for effect in stale.values()])
             sights = {
-                effect.id: sighted(known.get(effect.id), effect.id, found.get(one), began)
+                effect.id: sighted(
+                    known.get(effect.id), effect.id, found.get(one), began, before=before[effect.id]
+                )
                 for one, effect in stale.items()
             }
             await store.save_seen(conn, sights.values())
-        gone |= {stale[one].id: stale[one] for one in unseen}
-        return sights, gone
+        unclear = frozenset(one for one, sight in sights.items() if sight.seen_at is None)
+        gone |= {e.id: e for one in unseen if (e := stale[one]).id not in unclear}
+        return _Looked(sights, gone, unclear)
 
     async def read(self, job: Job, ids: list[str]) -> tuple[dict[str, Sight], list[str]]:
         """Sights by id, and ids that are not there, each confirmed; raises VendorError."""

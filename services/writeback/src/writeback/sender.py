@@ -162,20 +162,25 @@ class Sender:
     async def _start(self, session: Session, lanes: Lanes) -> bool:
         """Start a round for each kind that is worth one; False when there is nothing to do."""
         await session.ask_time()
-        async with session.turn() as conn:
-            facts = await store.workspace(conn, self._workspace)
+        facts = await self._facts(session)
         if facts.gate != OPEN:
             return False
         started = await self._look_back(session, facts, lanes)
         for kind in KINDS:
             due = await self._due(session, lanes, kind)
             if due:
-                work = self._round(session, facts, kind, due)
+                # Anew: what an effect wants now must not be judged by an older mapping or policy.
+                # With an older effect it is the other way round: its revision tells.
+                work = self._round(session, await self._facts(session), kind, due)
                 lanes.start(work, [one.effect.id for one in due])
                 started = True
             if started and self._trial:
                 break
         return started
+
+    async def _facts(self, session: Session) -> WorkspaceFacts:
+        async with session.turn() as conn:
+            return await store.workspace(conn, self._workspace)
 
     async def _look_back(self, session: Session, facts: WorkspaceFacts, lanes: Lanes) -> bool:
         """Start looking for late writes, a batch of each kind once a second at most."""

@@ -30,6 +30,7 @@ async def fold_records(
     ids = {_record_of(observation) for observation in observations}
     effects = await store.lock_effects(conn, ids)
     known = await store.seen(conn, ids)
+    before = dict(known)
     news: dict[RecordId, SeenRecord] = {}
     for observation in observations:
         record = _record_of(observation)
@@ -41,7 +42,7 @@ async def fold_records(
         record: checked
         for record, last in news.items()
         if (effect := effects.get(record)) is not None
-        and (checked := recheck(effect, last, facts, moment.now)) != effect
+        and (checked := _after(before.get(record), last, effect, facts, moment.now)) != effect
     }
     await store.save_seen(conn, news.values())
     await store.save_effects(conn, changed.values())
@@ -50,6 +51,24 @@ async def fold_records(
 
 def _record_of(observation: CrmObservation) -> RecordId:
     return RecordId(observation.workspace, observation.connection, observation.kind, observation.id)
+
+
+def _after(
+    before: SeenRecord | None,
+    last: SeenRecord,
+    effect: Effect,
+    facts: WorkspaceFacts,
+    now: datetime,
+) -> Effect:
+    """The effect after news of its record.
+
+    A sender may be about to give up on a pending one, because the record was gone when it looked.
+    Nothing else would come of its return, so that decision is overtaken: the row stays due.
+    """
+    back = before is not None and before.archived and (not last.archived or last.seen_at is None)
+    if back and effect.state == "pending":
+        return effect._replace(revision=effect.revision + 1)
+    return recheck(effect, last, facts, now)
 
 
 def take_sight(
@@ -79,9 +98,22 @@ def take_sight(
 
 
 def sighted(
-    known: SeenRecord | None, record: RecordId, sight: Sight | None, began: datetime
+    known: SeenRecord | None,
+    record: RecordId,
+    sight: Sight | None,
+    began: datetime,
+    *,
+    before: SeenRecord | None,
 ) -> SeenRecord:
-    """A direct read counts as seen when it started; only a newer version on file outdoes it."""
+    """What is on file after a direct read, which counts as seen when it started.
+
+    Only a newer version on file outdoes it. `before` is what was on file when it started: absence
+    has no version, so when the file says otherwise by now than it did then, whether the record is
+    there can't be told and it is read again.
+    """
+    there = known is not None and not known.archived
+    if known is not None and known != before and there != (sight is not None):
+        return known._replace(seen_at=None)
     if sight is None:
         base = known or SeenRecord(*record, {}, 0, archived=True, seen_at=began)
         return base._replace(archived=True, seen_at=began)

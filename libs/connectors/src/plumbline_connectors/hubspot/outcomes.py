@@ -11,7 +11,8 @@ from plumbline_connectors.hubspot.faults import category
 
 RowStatus = Literal["ok", "retry", "permanent"]
 
-PERMANENT_CATEGORIES: Final = frozenset({"VALIDATION_ERROR", "OBJECT_NOT_FOUND", "MISSING_SCOPES"})
+OBJECT_NOT_FOUND: Final = "OBJECT_NOT_FOUND"
+PERMANENT_CATEGORIES: Final = frozenset({"VALIDATION_ERROR", OBJECT_NOT_FOUND, "MISSING_SCOPES"})
 """A row that failed for one of these never succeeds; all others are tried again (design 9)."""
 
 _ID_NAMES: Final = ("ids", "id", "objectIds", "objectId", "objectWriteTraceId")

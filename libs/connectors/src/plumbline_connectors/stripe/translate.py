@@ -112,16 +112,10 @@ def translate_object(
     """Say what one object holds; None for a kind that Plumbline doesn't keep, and for a
     charge or payment method of no customer.
 
-    Args:
-        obj: the object as `decoding.decode_json` read it.
-        context: the connection.
-        seen: how it came.
-        origin: what made us look.
-        vendor_time_ms: event's `created`, or the start of the read by the vendor's clock.
-        received_at: when Plumbline first held the fact.
-        event: the event it came with. `previous_attributes` becomes `previous`: former values of
-            those fields of our body that the update changed, in the body's own JSON form with null
-            for what was not set.
+    `obj` is as `decoding.decode_json` read it; `vendor_time_ms` the event's `created`, or the start
+    of the read by the vendor's clock; `received_at` when Plumbline first held the fact. An event's
+    `previous_attributes` become `previous`: former values of those fields of our body that the
+    update changed, in the body's own JSON form with null for what was not set.
 
     Raises:
         Untranslatable: a required part is missing or unusable, or (of an object that came without

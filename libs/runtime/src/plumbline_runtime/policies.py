@@ -1,0 +1,71 @@
+"""`[policies]` of the deployment file: how the workspace wants it done."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, Literal
+
+from plumbline_schemas.internal import AT_RISK, AtRiskTrigger, Switch
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from plumbline_runtime import config_checks
+from plumbline_runtime.config_checks import not_supported, refuse
+from plumbline_runtime.connections import Section
+
+PolicyCheck = Callable[[Mapping[str, Switch]], object]
+"""Raises ValueError, naming it, for a table of switches that is no policy."""
+
+DEFAULT_MRR: Final = "plumbline"
+MRR_PRESETS: Final = (DEFAULT_MRR, "stripe_default", "chartmogul", "baremetrics", "profitwell")
+"""The named definitions of MRR (billing, "MRR"); a table starts from one of them, its `base`."""
+_LATER_UNMATCHED: Final = frozenset({"create", "hybrid"})
+
+
+def _check_mrr(value: object) -> object:
+    """A preset's name, or a table of plain switches; which ones there are the domain knows."""
+    if isinstance(value, dict):
+        _check_switches(value)
+        if "mrr" in config_checks.NOT_FOLDED_YET:
+            raise not_supported("a table of switches", f"{DEFAULT_MRR!r}")
+        return value
+    if value not in MRR_PRESETS:
+        raise ValueError(f"expected one of {', '.join(MRR_PRESETS)}, or a table of switches")
+    if value != DEFAULT_MRR and "mrr" in config_checks.NOT_FOLDED_YET:
+        raise not_supported(repr(value), f"{DEFAULT_MRR!r}")
+    return value
+
+
+def _check_switches(table: Mapping[str, object]) -> None:
+    base = table.get("base", DEFAULT_MRR)
+    if base not in MRR_PRESETS:
+        raise ValueError(f"base: found {base!r}, expected one of {', '.join(MRR_PRESETS)}")
+    for name, value in table.items():
+        if not isinstance(value, str | int | bool):
+            raise ValueError(  # noqa: TRY004 - what a validator raises
+                f"{name}: expected a text in quotes, a whole number, or true or false"
+            )
+
+
+def _check_at_risk(triggers: tuple[AtRiskTrigger, ...]) -> tuple[AtRiskTrigger, ...]:
+    """In one order, each once, so that the log sees no change where there is none."""
+    ordered = tuple(trigger for trigger in AT_RISK if trigger in triggers)
+    if ordered != AT_RISK and "at_risk" in config_checks.NOT_FOLDED_YET:
+        raise not_supported("fewer than all", "it left out, which means all of them")
+    return ordered
+
+
+class Policies(Section):
+    """How the workspace wants it done; what no service does yet is refused, not ignored."""
+
+    mrr: Annotated[str | dict[str, Switch], BeforeValidator(_check_mrr)] = DEFAULT_MRR
+    """A preset's name, or a table: `base`, the preset it starts from, and switches."""
+    at_risk: Annotated[
+        tuple[AtRiskTrigger, ...], Field(strict=False), AfterValidator(_check_at_risk)
+    ] = AT_RISK
+    """What makes a customer at_risk."""
+    unmatched: Annotated[
+        Literal["leave", "review"],
+        BeforeValidator(refuse(_LATER_UNMATCHED, expected="'leave' or 'review'")),
+    ] = "review"
+    personal_domains: Literal["skip", "match"] = "skip"
+    conflict: Literal["overwrite", "keep", "queue"] = "overwrite"
+    first_write: Literal["plan", "auto"] = "plan"
+    dry_run: bool = False
