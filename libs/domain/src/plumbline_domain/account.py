@@ -4,21 +4,20 @@ Pure and repeatable: the same objects at the same instant give the same answer. 
 need and is not there is named in `incomplete`; such a field keeps its last value.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from plumbline_schemas.accounts import ChangeCause, Stage, State
 from plumbline_schemas.ids import ExternalKey
-from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 from plumbline_schemas.money import Money
 
 from plumbline_domain.customer import Customer
 from plumbline_domain.due import sooner
 from plumbline_domain.holdings import Holdings
 from plumbline_domain.instants import instant_text
-from plumbline_domain.lifecycle import Lifecycle, lifecycle
+from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers, lifecycle
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
 from plumbline_domain.payment_status import PaymentHealth, payment_health
@@ -80,7 +79,7 @@ def fold_account(
     currency: str | None,
     at: datetime,
     unsure_match: bool = False,
-    at_risk: Collection[AtRiskTrigger] = AT_RISK,
+    triggers: Triggers = BOTH,
 ) -> FoldedAccount:
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
@@ -95,7 +94,7 @@ def fold_account(
     if named.missing is not None:
         incomplete.add("product:" + named.missing.split("/", 3)[3])
         wanted.add(named.missing)
-    payment, where = _standing(members, at, at_risk)
+    payment, where = _standing(members, at, triggers)
     ambiguous = unsure_match or len(members) > 1
     newest = _newest([c.sighting for c in members] + [c.deletion for c in members])
     values = {
@@ -175,17 +174,17 @@ def _mrr(
 
 
 def _standing(
-    members: Sequence[Customer], at: datetime, at_risk: Collection[AtRiskTrigger]
+    members: Sequence[Customer], at: datetime, triggers: Triggers
 ) -> tuple[Valued, Lifecycle]:
     """Payment status and lifecycle; one customer's own health is the account's."""
     alive = [member for member in members if member.deletion is None]
     if not alive:
         by = _newest([member.deletion for member in members])
         payment = Valued("none", "payment_status.customer_deleted", by)
-        return payment, _where([_lifecycle(member, None, at, at_risk) for member in members])
+        return payment, _where([_lifecycle(member, None, at, triggers) for member in members])
     health = _health(alive, at)
     single = health if len(alive) == 1 else None
-    found = [_lifecycle(member, single, at, at_risk) for member in members]
+    found = [_lifecycle(member, single, at, triggers) for member in members]
     return Valued(health.value, health.rule, health.by), _where(found)
 
 
@@ -208,12 +207,12 @@ def _lifecycle(
     member: Customer,
     health: PaymentHealth | None,
     at: datetime,
-    at_risk: Collection[AtRiskTrigger],
+    triggers: Triggers,
 ) -> Lifecycle:
     """Where one customer stands; `health` is its own if that is known already."""
     if member.deletion is None:
         own = health or _health([member], at)
-        return lifecycle(member.subscriptions, member.invoices, own, at=at, at_risk=at_risk)
+        return lifecycle(member.subscriptions, member.invoices, own, at=at, triggers=triggers)
     nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
     left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
     return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)

@@ -81,9 +81,10 @@ class PriceBook:
         embedded = discount.coupon_object
         listed = self.coupons.get(discount.coupon or "")
         if embedded is not None and embedded.applies_to is not None:
-            if listed is None or embedded.currency_options is not None:
-                return embedded
-            return embedded.model_copy(update={"currency_options": listed.currency_options})
+            options = None if listed is None else listed.currency_options
+            if embedded.currency_options is None and options is not None:
+                return embedded.model_copy(update={"currency_options": options})
+            return embedded
         if listed is not None and listed.applies_to is not None:
             return listed
         return None

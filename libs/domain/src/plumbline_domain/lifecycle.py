@@ -1,13 +1,12 @@
 """Stage and state of one billing customer (billing.md, lifecycle and its fine print)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from plumbline_schemas.accounts import Stage, State
 from plumbline_schemas.billing import Subscription
-from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 
 from plumbline_domain.facts import PLANNED_WITHIN, SubscriptionFacts
 from plumbline_domain.payment_status import PaymentHealth
@@ -39,6 +38,17 @@ class Lifecycle:
         return _STATES[self.stage]
 
 
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """What makes a running customer `at_risk`; both by default (billing.md, fine print)."""
+
+    payment_trouble: bool = True
+    planned_cancellation: bool = True
+
+
+BOTH: Final = Triggers()
+
+
 def planned_cancellation(subscription: Subscription | SubscriptionFacts, at: datetime) -> bool:
     """Asked for at period end, or to come within 90 days."""
     if subscription.cancel_at_period_end:
@@ -52,12 +62,13 @@ def lifecycle(
     payment: PaymentHealth,
     *,
     at: datetime,
-    at_risk: Collection[AtRiskTrigger] = AT_RISK,
     mrr_minor: int | None = None,
     baseline_minor: int | None = None,
+    triggers: Triggers = BOTH,
 ) -> Lifecycle:
-    """Stage of a customer at the instant `at`; `at_risk` says what may make it that.
+    """Stage of a customer at the instant `at`.
 
+    `mrr_minor` and `baseline_minor` are at the same exchange rates, as fx expands nobody.
     `baseline_minor` is the MRR at the first payment, a stored fact of the account; without it (no
     history yet) a customer who pays is `paying`, never `expanded`.
     """
@@ -73,7 +84,7 @@ def lifecycle(
     running = [seen for seen in living if seen.body.status != "paused"]
     if not running:
         return Lifecycle("at_risk", "lifecycle.only_paused", living[0].sighting)
-    risk = _at_risk(running, payment, at, at_risk)
+    risk = _at_risk(running, payment, at, triggers)
     if risk is not None:
         return risk
     return _underneath(running, invoices, mrr_minor=mrr_minor, baseline_minor=baseline_minor)
@@ -98,14 +109,11 @@ def _underneath(
 
 
 def _at_risk(
-    running: Sequence[SeenSubscription],
-    payment: PaymentHealth,
-    at: datetime,
-    triggers: Collection[AtRiskTrigger],
+    running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime, triggers: Triggers
 ) -> Lifecycle | None:
-    if payment.value in {"failing", "past_due"} and "payment_trouble" in triggers:
+    if triggers.payment_trouble and payment.value in {"failing", "past_due"}:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)
-    for seen in running if "planned_cancellation" in triggers else ():
+    for seen in running if triggers.planned_cancellation else ():
         if planned_cancellation(seen.body, at):
             return Lifecycle("at_risk", "lifecycle.planned_cancellation", seen.sighting)
     return None

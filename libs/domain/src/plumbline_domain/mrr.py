@@ -7,7 +7,7 @@ last value and is flagged incomplete (design 5). What cannot be right is a named
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from fractions import Fraction
 from typing import Final
 
@@ -229,8 +229,6 @@ def _close(one: _Item, line: Line, subscription: Subscription, on: Reckoning) ->
         on.needed.add("rate_day")
         day = (begun or on.beside.at).date()
         one.rate = on.beside.rates.find(on.currency, on.beside.currency, day)
-        if begun is None and (then := on.beside.rates.next_day(day)) is not None:
-            on.later(datetime.combine(then, time(), UTC))
         if one.rate is None:
             _lack(one, f"rate:{on.currency.upper()}", on)
             return

@@ -40,6 +40,11 @@ class Rates:
         }
         return cls(tuple(sorted(table)), MappingProxyType(table))
 
+    def next_day(self, day: date) -> date | None:
+        """The first day after `day` that has rates of its own."""
+        place = bisect_right(self.days, day)
+        return self.days[place] if place < len(self.days) else None
+
     def find(self, source: str, target: str, day: date) -> Rate | None:
         """The rate of the UTC day, or of the last day before it that the table has.
 
@@ -55,11 +60,6 @@ class Rates:
         rates = self.per_euro[found]
         have, want = _of(rates, source), _of(rates, target)
         return None if have is None or want is None else Rate(_cross(want, have), found)
-
-    def next_day(self, day: date) -> date | None:
-        """The first day after `day` that has rates of its own."""
-        place = bisect_right(self.days, day)
-        return self.days[place] if place < len(self.days) else None
 
 
 def _of(rates: Mapping[str, Decimal], code: str) -> Decimal | None:

@@ -26,7 +26,7 @@ _KINDS: dict[str, CauseKind] = {
     "tick": "time",
     "company": "link",
     "contact": "link",
-    "rates": "fx",
+    "rates": "rates",
 }
 
 

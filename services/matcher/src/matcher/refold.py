@@ -6,11 +6,11 @@ from typing import Any, Final
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
 from plumbline_domain.due import sooner
 from plumbline_domain.instants import instant_text
+from plumbline_domain.lifecycle import BOTH, Triggers
 from plumbline_domain.movements import Change, movement
 from plumbline_schemas.accounts import MAX_LINKS
 from plumbline_schemas.events import Movement
 from plumbline_schemas.ids import AccountId
-from plumbline_schemas.internal import AT_RISK
 
 from matcher.account_events import account_events
 from matcher.attention import attention_items, note_incomplete, patience_ends
@@ -19,7 +19,7 @@ from matcher.documents import LinkDocument, StateDocument, no_flags, value_of
 from matcher.facts import catalogue
 from matcher.lacking import wonder
 from matcher.members import members_of
-from matcher.rows import AccountRow, ChangeRow
+from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
 from matcher.snapshot import Snapshot, kind_of
 
 
@@ -47,7 +47,7 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         currency=None if workspace.config is None else workspace.config.currency,
         at=at,
         unsure_match=bool(row.candidates),
-        at_risk=AT_RISK if workspace.config is None else workspace.config.at_risk,
+        triggers=_triggers(workspace),
     )
     for key in sorted({*folded.wanted, *snapshot.lacking}):
         wonder(snapshot, key, cause)
@@ -65,6 +65,16 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         row.due_at, row.fold_version = due_at, FOLD_VERSION
         snapshot.changed_accounts.add(account)
     return news
+
+
+def _triggers(workspace: WorkspaceRow) -> Triggers:
+    if workspace.config is None:
+        return BOTH
+    named = workspace.config.at_risk
+    return Triggers(
+        payment_trouble="payment_trouble" in named,
+        planned_cancellation="planned_cancellation" in named,
+    )
 
 
 def _links(snapshot: Snapshot, account: AccountId, version: int) -> list[LinkDocument]:

@@ -6,8 +6,8 @@ had then (or was answered with): as long as that is what it holds, nobody asks a
 
 from alembic import op
 
-revision = "matcher_0005"
-down_revision = "matcher_0004"
+revision = "matcher_0006"
+down_revision = "matcher_0005"
 branch_labels = None
 depends_on = None
 
