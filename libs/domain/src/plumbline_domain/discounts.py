@@ -8,6 +8,7 @@ before left. Percents multiply. An amount is taken once per billing period, not 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 from plumbline_schemas.catalogue import Coupon, Discount
 
 from plumbline_domain.book import PriceBook
+from plumbline_domain.money import LARGEST
 from plumbline_domain.reckoning import Reckoning
 from plumbline_domain.working import DiscountLine, Level
 
@@ -62,19 +64,20 @@ class _Standing:
 def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     """Take a level's discounts from what is left of `lines`.
 
-    True when one of them is in effect, or could be: then the next level's are blocked.
+    True when one of them is in effect, or could be: then the next level's are blocked. Where
+    nothing is left, nothing is needed.
     """
+    open_lines = [line for line in lines if line.left]
+    if not open_lines:
+        return False
     standings = [
         _standing(one, held, on)
         for one in dict.fromkeys((*held.ids, *(each.discount_id for each in held.objects)))
     ]
     counting = [one for one in standings if one.coupon is not None or one.missing is not None]
-    open_lines = [line for line in lines if line.left]
     for one in standings:
         if one not in counting:
             _note(open_lines, held.level, one, one.rule)
-    if open_lines:
-        on.missing.update(one.missing for one in counting if one.missing is not None)
     known = [one for one in counting if one.coupon is not None]
     for one in known:
         if one.coupon is not None and one.coupon.percent_off is not None:
@@ -82,6 +85,8 @@ def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     for one in known:
         if one.coupon is not None and one.coupon.percent_off is None:
             _take_amount(one, one.coupon, held.level, open_lines, on)
+    if any(line.left for line in open_lines):
+        on.missing.update(one.missing for one in counting if one.missing is not None)
     return bool(counting)
 
 
@@ -143,6 +148,8 @@ def _unsound(terms: Coupon) -> str | None:
         return "unknown_duration"
     if value < 0:
         return "negative_amount"
+    if value > LARGEST:
+        return "amount_too_large"
     return "coupon_percent_above_100" if percent is not None and percent > _HUNDRED else None
 
 
@@ -177,14 +184,19 @@ def _take_amount(
     if off is None:
         on.lacks(f"coupon:{coupon.coupon_id}")
         return
-    often = max(line.per_month for line in reached)
-    sharing = [line for line in reached if line.per_month == often]
+    sharing, keep = shared(off, reached)
     _note([line for line in reached if line not in sharing], level, one, "discount.longer_period")
-    total = sum((line.left for line in sharing), Fraction(0))
-    keep = 1 - min(off, total) / total
     for line in sharing:
         before, line.left = line.left, line.left * keep
         line.note(partial(_line, one, level, "discount.amount", before, line.left))
+
+
+def shared(off: Fraction, reached: Sequence[Line]) -> tuple[list[Line], Fraction]:
+    """Lines of the shortest period, and what an amount off leaves of each of them."""
+    often = max(line.per_month for line in reached)
+    sharing = [line for line in reached if line.per_month == often]
+    total = sum((line.left for line in sharing[1:]), sharing[0].left)
+    return sharing, 1 - min(off, total) / total
 
 
 def _amount_in(coupon: Coupon, currency: str) -> Fraction | None:
@@ -226,3 +238,24 @@ def _line(
         before=before,
         after=after,
     )
+
+
+def take_credits(invoice_id: str, off: Fraction, lines: Sequence[Line]) -> None:
+    """Take what an invoice was credited off its lines, as a discount of the whole invoice."""
+    sharing, keep = shared(off, lines)
+    for line in sharing:
+        before, line.left = line.left, line.left * keep
+        amount = Decimal(off.numerator)
+        line.note(
+            partial(
+                DiscountLine,
+                invoice_id,
+                "invoice",
+                None,
+                None,
+                amount,
+                "discount.credits",
+                before,
+                line.left,
+            )
+        )
