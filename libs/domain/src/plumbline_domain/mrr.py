@@ -22,7 +22,7 @@ from plumbline_domain.rates import Rate
 from plumbline_domain.reckoning import Beside, Reckoning
 from plumbline_domain.taxes import without_tax
 from plumbline_domain.under_way import ItemUnderWay, subscription_working
-from plumbline_domain.usage import credited, invoiced_before, invoiced_usage
+from plumbline_domain.usage import Invoiced, credited, invoiced_before, invoiced_usage
 from plumbline_domain.working import (
     BillingError,
     DiscountLine,
@@ -114,12 +114,11 @@ def _open(item: SubscriptionItem, on: Reckoning) -> ItemUnderWay:
     if one.rule == "item.metered_invoiced":
         _begin(one, invoiced_usage(item, on.beside.invoices), on)
         return one
-    if on.beside.policy.plan_changes == "when_invoiced":
-        before = invoiced_before(item, on.beside.invoices, on.beside.book)
-        if before is not None:
-            one.rule, one.item = "item.not_invoiced_yet", before.item
-            _begin(one, before.amount, on)
-            return one
+    before = _before_change(item, on)
+    if before is not None:
+        one.rule, one.item = "item.not_invoiced_yet", before.item
+        _begin(one, before.amount, on)
+        return one
     option = on.beside.book.option(item.price, on.currency)
     if option is None:
         _lack(one, f"currency_option:{item.price.price_id}:{on.currency.upper()}", on)
@@ -133,6 +132,17 @@ def _open(item: SubscriptionItem, on: Reckoning) -> ItemUnderWay:
     else:
         _begin(one, one.listed.amount, on)
     return one
+
+
+def _before_change(item: SubscriptionItem, on: Reckoning) -> Invoiced | None:
+    """What was invoiced before the price changed, where the policy counts that."""
+    follows = on.beside.policy.plan_changes == "when_invoiced"
+    if not on.beside.invoices or not (follows or on.beside.show_working):
+        return None
+    before = invoiced_before(item, on.beside.invoices, on.beside.book)
+    if before is not None:
+        on.needed.add("plan_changes")
+    return before if follows else None
 
 
 def _counted_quantity(item: SubscriptionItem, on: Reckoning) -> tuple[str, int | None]:
