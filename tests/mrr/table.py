@@ -1,7 +1,7 @@
 """Expected monthly value of every shape under every policy, in major units.
 
-`?`: the policy's vendor states nothing; the value is then the one of `plumbline`. A word in place of
-a value is what is missing. `+` names what is laid beside the shape's objects (see `beside.py`).
+`?`: the policy's vendor states nothing; the value is then the one of `plumbline`. A word in place
+of a value is what is missing. `+` names what is laid beside the shape's objects (see `beside.py`).
 Rows are the shapes of `plumbline_simulators.shapes`, numbered as the cases they belong to.
 """
 

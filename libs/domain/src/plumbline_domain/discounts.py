@@ -90,6 +90,18 @@ def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     return bool(counting)
 
 
+def in_effect(held: Held, on: Reckoning) -> list[tuple[Discount, Coupon]]:
+    """A holder's discounts in effect with their coupons, as far as both are known."""
+    embedded = {one.discount_id: one for one in held.objects}
+    found = []
+    for discount_id in dict.fromkeys((*held.ids, *embedded)):
+        discount = on.beside.book.discount(discount_id, embedded)
+        standing = _standing(discount_id, held, on)
+        if discount is not None and standing.rule == "discount.counted" and standing.terms:
+            found.append((discount, standing.terms))
+    return found
+
+
 def _standing(discount_id: str, held: Held, on: Reckoning) -> _Standing:
     book, at = on.beside.book, on.beside.at
     discount = book.discount(discount_id, {one.discount_id: one for one in held.objects})
