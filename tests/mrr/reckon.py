@@ -117,7 +117,12 @@ def contributions(
 
 def value(row: str, policy: Policy, currency: str, at: datetime = NOW) -> str:
     """The row's number in major units as the table writes it, or what is missing or wrong."""
-    parts = contributions(account_of(row), policy, currency, at)
+    return number_of(account_of(row), policy, currency, at)
+
+
+def number_of(account: Account, policy: Policy, currency: str, at: datetime = NOW) -> str:
+    """The account's number in major units, or what is missing or wrong."""
+    parts = contributions(account, policy, currency, at)
     lacking = sorted({name for part in parts for name in part.missing})
     wrong = [f"error:{part.error.name}" for part in parts if part.error is not None]
     if lacking or wrong:

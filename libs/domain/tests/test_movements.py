@@ -110,9 +110,9 @@ def test_69_new_and_churned_in_one_month(policy: str, expected: set[str]) -> Non
     ("triggers", "expected"),
     [
         (Triggers(), "at_risk"),
-        (Triggers(payment=False), "at_risk"),
+        (Triggers(payment_trouble=False), "at_risk"),
         (Triggers(planned_cancellation=False), "at_risk"),
-        (Triggers(payment=False, planned_cancellation=False), "activated"),
+        (Triggers(payment_trouble=False, planned_cancellation=False), "activated"),
     ],
 )
 def test_triggers_of_at_risk_are_switchable(make: Any, triggers: Triggers, expected: str) -> None:

@@ -42,7 +42,7 @@ class Lifecycle:
 class Triggers:
     """What makes a running customer `at_risk`; both by default (billing.md, fine print)."""
 
-    payment: bool = True
+    payment_trouble: bool = True
     planned_cancellation: bool = True
 
 
@@ -111,7 +111,7 @@ def _underneath(
 def _at_risk(
     running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime, triggers: Triggers
 ) -> Lifecycle | None:
-    if triggers.payment and payment.value in {"failing", "past_due"}:
+    if triggers.payment_trouble and payment.value in {"failing", "past_due"}:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)
     for seen in running if triggers.planned_cancellation else ():
         if planned_cancellation(seen.body, at):
