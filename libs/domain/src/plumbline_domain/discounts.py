@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from plumbline_schemas.catalogue import Coupon, Discount
@@ -110,7 +110,7 @@ def _standing(discount_id: str, held: Held, on: Reckoning) -> _Standing:
     on.later(discount.start, discount.end)
     terms = book.terms(discount)
     rule = _out_of_effect(discount, at)
-    if rule is None and terms is None:
+    if rule is None and (terms is None or terms.duration is None):
         return _Standing(discount_id, "discount.unknown", missing=_needed(discount))
     if rule is None and terms is not None:
         rule = _ignored(terms, on)
@@ -156,7 +156,7 @@ def _unsound(terms: Coupon) -> str | None:
     value = amount if percent is None else percent
     if value is None:
         return "coupon_without_value"
-    if terms.duration is not None and terms.duration not in DURATIONS:
+    if terms.duration not in DURATIONS:
         return "unknown_duration"
     if value < 0:
         return "negative_amount"
@@ -170,9 +170,20 @@ def _reached(coupon: Coupon, lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if not products or line.product in products]
 
 
+@lru_cache(maxsize=512)
+def _keep(percent_off: Decimal) -> Fraction:
+    """What a percentage leaves; exact fractions are slow to make."""
+    return 1 - Fraction(percent_off) / _HUNDRED
+
+
+@lru_cache(maxsize=512)
+def _exact(amount: Decimal) -> Fraction:
+    return Fraction(amount)
+
+
 def _take_percent(one: _Standing, coupon: Coupon, level: Level, lines: Sequence[Line]) -> None:
     reached = _reached(coupon, lines)
-    keep = 1 - Fraction(coupon.percent_off or 0) / _HUNDRED
+    keep = _keep(coupon.percent_off or Decimal(0))
     for line in reached:
         before, line.left = line.left, line.left * keep
         line.note(partial(_line, one, level, "discount.percent", before, line.left))
@@ -213,9 +224,9 @@ def shared(off: Fraction, reached: Sequence[Line]) -> tuple[list[Line], Fraction
 
 def _amount_in(coupon: Coupon, currency: str) -> Fraction | None:
     if (coupon.currency or "").lower() == currency:
-        return Fraction(coupon.amount_off or 0)
+        return _exact(coupon.amount_off or Decimal(0))
     option = (coupon.currency_options or {}).get(currency)
-    return None if option is None else Fraction(option)
+    return None if option is None else _exact(option)
 
 
 def blocked(held: Held, lines: Sequence[Line], book: PriceBook) -> None:

@@ -231,7 +231,7 @@ def _take_credits(lines: Sequence[Line], on: Reckoning) -> None:
 
 def _close(one: ItemUnderWay, line: Line, subscription: Subscription, on: Reckoning) -> None:
     """Tax out, by the month, in the reported currency."""
-    behavior = None if one.option is None else one.option.tax_behavior
+    behavior = one.item.price.tax_behavior if one.option is None else one.option.tax_behavior
     net = without_tax(one.item, line.left, behavior, subscription, on.beside)
     if net is None:
         _lack(one, f"tax:{one.item.item_id}", on)
