@@ -94,6 +94,35 @@ FINE: Final = (
         "90",
     ),
     Fine(
+        "free ones aside: neither does one that its own discount made free",
+        (
+            subscription(
+                item(price(), discounts=[_off(percent=100)]),
+                item(_YEAR, id="si_2"),
+                discounts=[_off(off=12_000)],
+            ),
+        ),
+        "90",
+    ),
+    Fine(
+        "one-time prices count zero",
+        (subscription(item(price()), _second(50_000, interval=None)),),
+        "100",
+    ),
+    Fine(
+        "owing counts for 30 days, not for less",
+        (
+            subscription(status="unpaid"),
+            invoice(
+                status="open",
+                attempted=True,
+                status_transitions={"finalized_at": AT - 30 * DAY + 1},
+            ),
+        ),
+        "0",
+        {"baremetrics": "100", "chartmogul": "100", "profitwell": "0"},
+    ),
+    Fine(
         "percent before any amount, whatever the order",
         (subscription(discounts=[_off(off=1_000), _off(percent=50)]),),
         "40",

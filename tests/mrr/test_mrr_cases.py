@@ -4,6 +4,8 @@ import pytest
 from plumbline_domain.policies import POLICIES
 from plumbline_simulators.shapes.catalogue import SHAPES
 
+from tests.mrr.mutants import broken_rule, rows
+from tests.mrr.mutated import RULES, Mutant
 from tests.mrr.reckon import account_of, contributions, value
 from tests.mrr.table import PAIRS, Pair
 
@@ -59,3 +61,11 @@ def test_the_working_says_what_is_assumed(row: str, policy: str, assumed: str) -
 
     assert assumed in said(policy)
     assert not said("plumbline")
+
+
+@pytest.mark.parametrize("mutant", RULES, ids=lambda mutant: mutant.name)
+def test_a_broken_rule_is_noticed(mutant: Mutant) -> None:
+    """`make mrr-mutants` does the same for every switch, and prints what notices."""
+    with broken_rule(mutant):
+        assert any(row.notices(POLICIES[row.policy]) for row in rows())
+    assert not any(row.notices(POLICIES[row.policy]) for row in rows())
