@@ -105,6 +105,17 @@ FINE: Final = (
         "90",
     ),
     Fine(
+        "free ones aside: nor one that a percentage of the same level made free",
+        (
+            subscription(
+                item(price()),
+                item(_YEAR, id="si_2"),
+                discounts=[_off(off=12_000), _off(percent=100, **_A)],
+            ),
+        ),
+        "90",
+    ),
+    Fine(
         "one-time prices count zero",
         (subscription(item(price()), _second(50_000, interval=None)),),
         "100",

@@ -1,16 +1,14 @@
 """Domains reduced, personal domains, keys of both sides, the match decision."""
 
 import pytest
-from plumbline_domain.identity import (
+from plumbline_domain.identity.domain_classes import is_personal
+from plumbline_domain.identity.exact import (
     MatchKey,
     customer_keys,
     decide_match,
-    email_host,
-    is_personal,
     record_keys,
-    registrable_domain,
-    web_host,
 )
+from plumbline_domain.identity.hosts import email_host, registrable_domain, web_host
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey

@@ -1,22 +1,24 @@
 """Movements: kinds, exchange rates apart, planned cancellations, reports of a month."""
 
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from plumbline_domain.ledger import Entry
 from plumbline_domain.lifecycle import Triggers, lifecycle
 from plumbline_domain.movements import (
     CUSTOMER_CAUSED,
     Change,
-    Entry,
     Moved,
     movement,
     movements,
     planned_movements,
-    reported,
 )
 from plumbline_domain.payment_status import payment_health
 from plumbline_domain.policies import POLICIES
+from plumbline_domain.reports import reported
+from plumbline_schemas.events import Movement
+from plumbline_schemas.ids import AccountId
 
 
 def change(before: int | None, after: int | None, **more: Any) -> Change:
@@ -66,11 +68,12 @@ def test_46_a_cancellation_planned_and_undone_is_no_churn() -> None:
     assert movements(change(10_000, 10_000)) == ()
 
 
-def entries(*made: tuple[str, int, str, int]) -> list[Entry]:
-    return [
-        Entry(account, date(2026, 6, day), Moved(kind, minor))  # type: ignore[arg-type]
-        for account, day, kind, minor in made
-    ]
+def entries(*made: tuple[str, int, Movement, int]) -> list[Entry]:
+    found = []
+    for place, (account, day, kind, minor) in enumerate(made):
+        at = datetime(2026, 6, day, tzinfo=UTC)
+        found.append(Entry(place, AccountId(account), at, at, kind, "eur", 0, minor))
+    return found
 
 
 @pytest.mark.mrr_cases
@@ -101,7 +104,7 @@ def test_69_new_and_churned_in_one_month(policy: str, expected: set[str]) -> Non
     assert {entry.account for entry in found} == expected
 
     def total(of: list[Entry]) -> int:
-        return sum(e.moved.minor for e in of if not e.moved.kind.startswith("planned"))
+        return sum(e.amount for e in of if not e.kind.startswith("planned"))
 
     assert total(found) == total(month)
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Literal
 
 from plumbline_schemas.events import Movement
-
-from plumbline_domain.policies import Policy
 
 CauseKind = Literal["customer", "time", "link", "rules", "rates"]
 """Who moved: the customer's objects, time alone, a link or merge, configuration or catalogue,
 exchange rates."""
 
-CUSTOMER_CAUSED: Final = frozenset(
+CUSTOMER_CAUSED: Final[frozenset[Movement]] = frozenset(
     {
         "new",
         "expansion",
@@ -25,6 +22,10 @@ CUSTOMER_CAUSED: Final = frozenset(
     }
 )
 """Only these become business events."""
+PLANNED: Final[frozenset[Movement]] = frozenset(
+    {"planned_cancellation", "planned_cancellation_undone"}
+)
+"""Of these the amount is zero: the money goes when the subscription ends, as churn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,11 @@ def _kind(change: Change, before: int, after: int) -> Movement:
         return "opening"
     if change.cause == "rules":
         return "restated"
-    return _by_customer(before, after, paid_before=change.paid_before)
+    return by_amount(before, after, paid_before=change.paid_before)
 
 
-def _by_customer(before: int, after: int, *, paid_before: bool) -> Movement:
+def by_amount(before: int, after: int, *, paid_before: bool) -> Movement:
+    """What a customer's own change from one amount to another is called."""
     if before == 0:
         return "reactivation" if paid_before else "new"
     if after == 0:
@@ -111,30 +113,3 @@ def planned_movements(
         if one not in after and one in running
     ]
     return (*planned, *undone)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One movement as the ledger keeps it."""
-
-    account: str
-    day: date
-    moved: Moved
-
-
-def reported(entries: Iterable[Entry], policy: Policy) -> list[Entry]:
-    """What a report of one month holds.
-
-    Where the policy does not count customers that came and went within the month (`profitwell`),
-    all entries of accounts that are `new` in it and end it with nothing are left out; the report's
-    sum stays what it was.
-    """
-    month = list(entries)
-    if policy.same_month_churn == "counted":
-        return month
-    came = {entry.account for entry in month if entry.moved.kind == "new"}
-    stays: dict[str, int] = dict.fromkeys(came, 0)
-    for entry in month:
-        if entry.account in came and not entry.moved.kind.startswith("planned"):
-            stays[entry.account] += entry.moved.minor
-    return [entry for entry in month if stays.get(entry.account, 1) != 0]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import asyncpg
 from plumbline_domain.facts import EPOCH
-from plumbline_domain.identity import MatchKey, customer_keys, record_keys
+from plumbline_domain.identity.exact import MatchKey, customer_keys, record_keys
 from plumbline_domain.order import Glance, Held, fold, rules_for
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.crm import CrmRecord

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import asyncpg
 import orjson
-from plumbline_domain.identity import MatchKey
+from plumbline_domain.identity.exact import MatchKey
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 

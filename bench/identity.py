@@ -1,0 +1,105 @@
+"""`python bench/identity.py --book DIR --out FILE`: decide a book through the product's own code.
+
+Prints time, customers a second, p50/p95/p99 of a customer and peak RSS; writes predictions with the
+columns stripe_id,decision,crm_id,score,candidates. See docs/identity.md.
+"""
+
+import argparse
+import csv
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from plumbline_domain.identity.decide import Decision, decide
+from plumbline_domain.identity.index import KeyIndex, MemoryIndex, gather
+from plumbline_domain.identity.profile import Profile, customer_profile, record_profile
+from plumbline_domain.identity.weights import Weights, shipped
+
+from bench.identity_book import Book, read_book
+
+BATCH = 100
+
+
+def build(book: Book) -> tuple[MemoryIndex, list[Profile]]:
+    """The index of a book in memory, and the customers' profiles."""
+    index = MemoryIndex()
+    index.put("record", map(record_profile, book.records))
+    customers = [customer_profile(party) for party in book.customers]
+    index.put("customer", customers)
+    return index, customers
+
+
+def decide_all(
+    index: KeyIndex, customers: Sequence[Profile], weights: Weights
+) -> tuple[list[Decision], list[float]]:
+    """Decisions, and the seconds each took including its share of the look-up."""
+    decisions, seconds = [], []
+    for start in range(0, len(customers), BATCH):
+        batch = customers[start : start + BATCH]
+        began = time.process_time()
+        around = gather(index, batch)
+        share = (time.process_time() - began) / len(batch)
+        for customer in batch:
+            began = time.process_time()
+            decisions.append(decide(customer, around, weights))
+            seconds.append(time.process_time() - began + share)
+    return decisions, seconds
+
+
+def write(path: Path, decisions: Sequence[Decision]) -> None:
+    """Predictions as the scorer reads them."""
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["stripe_id", "decision", "crm_id", "score", "candidates"])
+        writer.writerows(prediction(decision) for decision in decisions)
+
+
+def prediction(decision: Decision) -> list[str]:
+    """One row of the predictions."""
+    shown = [candidate.record_id for candidate in decision.candidates]
+    first = decision.record_id or (shown[0] if shown and decision.outcome == "review" else "")
+    score = f"{decision.candidates[0].probability:.6f}" if decision.candidates else ""
+    listed = shown if decision.outcome == "review" else []
+    return [decision.customer_id, decision.outcome, first, score, "|".join(listed)]
+
+
+def quantile(seconds: Sequence[float], at: float) -> float:
+    """The `at` quantile in milliseconds."""
+    ranked = sorted(seconds)
+    return 1000 * ranked[min(len(ranked) - 1, int(at * len(ranked)))]
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--book", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--stream", action="store_true", help="play the book's events.csv")
+    asked = parser.parse_args()
+    if asked.stream:
+        from bench.identity_stream import run  # noqa: PLC0415 - it imports this module
+
+        run(asked.book, asked.out)
+        return
+    book = read_book(asked.book)
+    began = time.process_time()
+    index, customers = build(book)
+    built = time.process_time()
+    decisions, seconds = decide_all(index, customers, shipped())
+    ended = time.process_time()
+    write(asked.out, decisions)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"records {len(book.records)}, customers {len(customers)}")
+    print(f"index   {built - began:.2f} s   decisions {ended - built:.2f} s", end="   ")
+    print(f"{len(customers) / (ended - began):.0f} customers/s all told")
+    cuts = ", ".join(f"p{int(at * 100)} {quantile(seconds, at):.3f} ms" for at in (0.5, 0.95, 0.99))
+    print(f"customer {cuts}   peak RSS {peak:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

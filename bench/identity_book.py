@@ -1,0 +1,72 @@
+"""A labelled book on disk: crm.csv, stripe.csv, truth.csv, events.csv (shared layout)."""
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline_domain.identity.profile import Party
+
+Row = dict[str, str]
+
+
+def rows(path: Path) -> list[Row]:
+    """All rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def customer_party(row: Row) -> Party:
+    """A row of stripe.csv as the connector would hand it over."""
+    metadata = _metadata(row)
+    return Party(
+        row["stripe_id"],
+        name=row.get("name"),
+        company=metadata.get("company") or metadata.get("company_name"),
+        emails=(row["email"],) if row.get("email") else (),
+        city=row.get("address_city"),
+        country=row.get("address_country"),
+        phone=row.get("phone"),
+        tax_ids=tuple(filter(None, (metadata.get("tax_id"), metadata.get("vat")))),
+        crm_id=metadata.get("crm_id"),
+    )
+
+
+def _metadata(row: Row) -> dict[str, str]:
+    try:
+        found = json.loads(row.get("metadata") or "{}")
+    except json.JSONDecodeError as bad:
+        raise SystemExit(f"{row['stripe_id']}: metadata is no JSON: {bad}") from bad
+    return {key: str(value) for key, value in found.items()}
+
+
+def record_party(row: Row) -> Party:
+    """A row of crm.csv as the connector would hand it over."""
+    emails = re.split(r"[;,|\s]+", row.get("contact_emails") or "")
+    return Party(
+        row["crm_id"],
+        name=row.get("name"),
+        emails=tuple(filter(None, emails)),
+        domains=(row["domain"],) if row.get("domain") else (),
+        city=row.get("city"),
+        country=row.get("country"),
+        phone=row.get("phone"),
+        parent_id=row.get("parent_id"),
+    )
+
+
+@dataclass(frozen=True)
+class Book:
+    """A book without its truth."""
+
+    customers: list[Party]
+    records: list[Party]
+
+
+def read_book(folder: Path) -> Book:
+    """Customers and records of a book."""
+    return Book(
+        [customer_party(row) for row in rows(folder / "stripe.csv")],
+        [record_party(row) for row in rows(folder / "crm.csv")],
+    )

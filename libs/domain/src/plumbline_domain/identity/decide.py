@@ -1,0 +1,283 @@
+"""The decision about one customer: link, ask a person, or nothing (identity.md 7, Decide)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from plumbline_domain.identity.compare import FITS, NameMatch
+from plumbline_domain.identity.evidence import Piece, Scene, pieces
+from plumbline_domain.identity.index import NOBODY, Neighbourhood
+from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of
+from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
+from plumbline_domain.identity.profile import Profile
+from plumbline_domain.identity.weights import Weights, probability
+
+Outcome = Literal["auto", "review", "none"]
+Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
+
+SHOWN: Final = 3
+"""Candidates a reviewer sees."""
+
+SCORED: Final = 14
+"""Candidates that are compared in full; the others share less with the customer."""
+
+WORTH_SHOWING: Final = 0.01
+"""Probability from which a further candidate of a review is shown."""
+
+_KIND_VALUE: Final = {
+    "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
+    "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
+    "initials": 1.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A piece of evidence with its weight in thousandths of a nat."""
+
+    code: str
+    ours: str
+    theirs: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A record with all that speaks for and against it; `score` is bias + sum of weights."""
+
+    record_id: str
+    score: int
+    probability: float
+    evidence: tuple[Weighed, ...]
+    match: NameMatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a customer. `reasons` say why it is not linked, or why by an identifier."""
+
+    customer_id: str
+    outcome: Outcome
+    record_id: str | None = None
+    method: Method | None = None
+    candidates: tuple[Candidate, ...] = ()
+    reasons: tuple[str, ...] = ()
+    portrait: Portrait = NO_DOMAIN
+
+
+def decide(
+    customer: Profile,
+    around: Neighbourhood,
+    weights: Weights,
+    *,
+    cannot: Collection[str] = (),
+    identifiers_only: bool = False,
+) -> Decision:
+    """Decide about `customer`; `cannot` are records that a person ruled out for it.
+
+    `identifiers_only`: while a book is still being read, nothing else links (design 6).
+    """
+    portrait = paint(customer, around)
+    scene = Scene(around.records, portrait, around.record_profiles)
+    named = _identified(customer, around, cannot)
+    if identifiers_only and named is None:
+        return Decision(customer.id, "none", reasons=("the books are not complete yet",))
+    ids = _shortlist(customer, around, cannot)
+    if named is not None and named[0] not in ids:
+        ids = [named[0], *ids]
+    scored = [
+        weigh(customer, around.record_profiles[i], scene, weights)
+        for i in ids
+        if i in around.record_profiles
+    ]
+    scored.sort(key=lambda c: (-c.score, c.record_id))
+    if named is not None:
+        return _by_identifier(customer, named, scored, portrait, weights)
+    return _by_evidence(customer, scored, around, portrait, weights)
+
+
+def weigh(customer: Profile, record: Profile, scene: Scene, weights: Weights) -> Candidate:
+    """The score of one pair."""
+    found, match = pieces(customer, record, scene)
+    weighed = tuple(Weighed(*piece, weights.of(piece.code)) for piece in found)
+    score = weights.bias + sum(piece.weight for piece in weighed)
+    return Candidate(record.id, score, probability(score), weighed, match)
+
+
+def _identified(
+    customer: Profile, around: Neighbourhood, cannot: Collection[str]
+) -> tuple[str, Method] | None:
+    ways: list[tuple[Method, int]] = []
+    if customer.crm_id:
+        ways.append(("crm_id", key_of("id", customer.crm_id)))
+    ways.append(("stripe_id", key_of("stripe", customer.id)))
+    ways += [("tax_id", key_of("tax", number)) for number in customer.tax_ids]
+    for method, key in ways:
+        found = [i for i in around.records.get(key, NOBODY).ids if i not in cannot]
+        if len(found) == 1:
+            return found[0], method
+    return None
+
+
+def _shortlist(customer: Profile, around: Neighbourhood, cannot: Collection[str]) -> list[str]:
+    values: dict[str, float] = {}
+    for key, kind in customer_keys(customer).items():
+        posting = around.records.get(key, NOBODY)
+        if posting.count == 0 or (posting.count > FAN_OUT and kind != "domain"):
+            continue
+        value = _KIND_VALUE[kind] / (1.0 + 0.1 * posting.count)
+        for i in posting.ids:
+            values[i] = values.get(i, 0.0) + value
+    for i in cannot:
+        values.pop(i, None)
+    ranked = sorted(values, key=lambda i: (-values[i], i))
+    return ranked[:SCORED]
+
+
+def _by_identifier(
+    customer: Profile,
+    named: tuple[str, Method],
+    scored: list[Candidate],
+    portrait: Portrait,
+    weights: Weights,
+) -> Decision:
+    record_id, method = named
+    mine = next(c for c in scored if c.record_id == record_id)
+    others = [c for c in scored if c.record_id != record_id]
+    against = bool(
+        method == "crm_id"
+        and others
+        and others[0].probability >= weights.auto_at
+        and mine.probability < weights.review_at
+        and corroborated(others[0])
+    )
+    if against:
+        reason = "the customer's metadata names one record, its domain and name another"
+        shown = (mine, *others)[:SHOWN]
+        return Decision(customer.id, "review", None, None, shown, (reason,), portrait)
+    shown = (mine, *others)[:SHOWN]
+    return Decision(customer.id, "auto", record_id, method, shown, (), portrait)
+
+
+def _by_evidence(
+    customer: Profile,
+    scored: list[Candidate],
+    around: Neighbourhood,
+    portrait: Portrait,
+    weights: Weights,
+) -> Decision:
+    plausible = [c for c in scored if c.probability >= weights.review_at]
+    if not plausible:
+        torn = _torn(scored)
+        if torn:
+            reason = "the domain is one record's, the name another's"
+            return Decision(customer.id, "review", None, None, torn, (reason,), portrait)
+        return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
+    best = plausible[0]
+    winner = around.record_profiles[best.record_id]
+    near = best.probability - weights.gap
+    rival = next(
+        (
+            c
+            for c in scored[1:]
+            if c.probability > near
+            and not same_company(winner, around.record_profiles[c.record_id])
+        ),
+        None,
+    )
+    reasons = _objections(customer, best, rival, portrait, weights)
+    if reasons:
+        shown = _shown([c for c in scored if c.probability >= WORTH_SHOWING], around)
+        return Decision(customer.id, "review", None, None, shown, reasons, portrait)
+    return Decision(
+        customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
+    )
+
+
+def _torn(scored: list[Candidate]) -> tuple[Candidate, ...]:
+    """(whose name it is, whose domain it is) when they are two records; none alone is plausible."""
+    named = next((c for c in scored if _has(c, ("name.same1", "name.same2"))), None)
+    based = next(
+        (c for c in scored if _has(c, ("domain.owners", "domain.named", "domain.contact"))), None
+    )
+    if named is None or based is None or named is based:
+        return ()
+    return named, based
+
+
+def _has(candidate: Candidate, codes: tuple[str, ...]) -> bool:
+    return any(
+        piece.code.startswith(codes) and not piece.code.endswith("_plain")
+        for piece in candidate.evidence
+    )
+
+
+def _shown(scored: list[Candidate], around: Neighbourhood) -> tuple[Candidate, ...]:
+    """The best of each company first: a duplicate of one shown tells the reviewer nothing."""
+    kept: list[Candidate] = []
+    rest: list[Candidate] = []
+    for candidate in scored[: 3 * SHOWN]:
+        profile = around.record_profiles[candidate.record_id]
+        twin = any(same_company(profile, around.record_profiles[c.record_id]) for c in kept)
+        (rest if twin else kept).append(candidate)
+    return tuple((*kept, *rest)[:SHOWN])
+
+
+def _objections(
+    customer: Profile,
+    best: Candidate,
+    rival: Candidate | None,
+    portrait: Portrait,
+    weights: Weights,
+) -> tuple[str, ...]:
+    found = []
+    if best.probability < weights.auto_at:
+        found.append("the evidence is not strong enough")
+    if rival is not None:
+        found.append("another record fits about as well")
+    if not corroborated(best):
+        found.append("nothing but the name speaks for it")
+    elif _only_alike(best):
+        found.append("the domain is only like the record's")
+    if customer.suspicious:
+        found.append("the address is the workspace's own or a throw-away one")
+    fits = best.match is not None and best.match.level in FITS
+    if portrait.hub and not fits:
+        found.append(f"{portrait.domain} pays for several companies")
+    if any(piece.code == "domain.elsewhere" for piece in best.evidence):
+        found.append(f"{portrait.domain} belongs to another record")
+    return tuple(found)
+
+
+_OWN_DOMAIN: Final = ("email.", "domain.owners", "domain.named", "domain.contact")
+_APART: Final = frozenset({"phone.same", "contact.same"})
+_PLACED: Final = frozenset({"country.same", "city.same"})
+_CORROBORATE: Final = frozenset(
+    {"phone.same", "label.same", "label.name", "label.close", "label.affix", "contact.same"}
+)
+
+
+def _only_alike(candidate: Candidate) -> bool:
+    """Label and name agree, the domain does not, and nothing else says that it is the same one.
+
+    Two companies of one name own the same label under two endings often enough.
+    """
+    codes = {piece.code for piece in candidate.evidence}
+    if any(code.startswith(_OWN_DOMAIN) for code in codes) or not codes.isdisjoint(_APART):
+        return False
+    if "form.other" in codes:
+        return True
+    return not codes.isdisjoint({"label.same", "label.affix"}) and codes.isdisjoint(_PLACED)
+
+
+def corroborated(candidate: Candidate) -> bool:
+    """Whether anything but the name speaks for it: domain, label, mail, phone, or name + town."""
+    codes = {piece.code for piece in candidate.evidence}
+    if any(code.startswith(_OWN_DOMAIN) for code in codes):
+        return True
+    if not codes.isdisjoint(_CORROBORATE):
+        return True
+    return "city.same" in codes and any(code.startswith("name.same") for code in codes)
+
+
+__all__ = ["Candidate", "Decision", "Piece", "Weighed", "corroborated", "decide", "weigh"]

@@ -1,0 +1,123 @@
+"""Keys: what both sides may hold. An equal key makes a candidate, never a link."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import combinations
+from typing import Final, Literal
+
+from plumbline_domain.identity.names import NameForm
+from plumbline_domain.identity.profile import Profile, label_of
+
+KeyKind = Literal[
+    "id", "stripe", "tax", "email", "domain", "squash", "word", "pair", "start", "end", "initials",
+    "phone", "local",
+]  # fmt: skip
+"""identity.md 7, Index. `squash` holds names and domain labels alike: `acme.de` finds `Acme AG`.
+`start` and `end` are the first and last letters of a squash, so that one typing error leaves the
+other half; `local` is a person's local part, which moves with the person to another mailbox."""
+
+FAN_OUT: Final = 40
+"""A key on more records finds nothing by itself; its count still weighs (identity.md 7)."""
+
+ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain"})
+
+_EDGE: Final = 6
+
+
+@lru_cache(maxsize=262144)
+def key_of(kind: KeyKind, value: str) -> int:
+    """A signed 64-bit hash, the same on every machine and in every version of Python."""
+    digest = blake2b(f"{kind}:{value}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def record_keys(profile: Profile) -> dict[int, KeyKind]:
+    """What a record is found by; ids of records merged into it still find it."""
+    found: dict[int, KeyKind] = {
+        key_of("id", held): "id" for held in (profile.id, *profile.merged_ids)
+    }
+    for kind, value in _values(profile):
+        found[key_of(kind, value)] = kind
+    for domain in profile.contact_domains:
+        found[key_of("domain", domain)] = "domain"
+    return found
+
+
+def customer_keys(profile: Profile) -> dict[int, KeyKind]:
+    """What a customer looks for, and what a late record finds it by."""
+    found: dict[int, KeyKind] = {key_of("stripe", profile.id): "stripe"}
+    if profile.crm_id:
+        found[key_of("id", profile.crm_id)] = "id"
+    for kind, value in _values(profile):
+        found[key_of(kind, value)] = kind
+    return found
+
+
+def _values(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
+    for stripe_id in profile.stripe_ids:
+        yield "stripe", stripe_id
+    for number in profile.tax_ids:
+        yield "tax", number
+    for domain in profile.domains:
+        yield "domain", domain
+    if profile.phone:
+        yield "phone", profile.phone
+    yield from _address_keys(profile)
+    for form in profile.names:
+        yield from _word_keys(form)
+    yield from _squash_keys(profile)
+
+
+def _address_keys(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
+    for address in profile.addresses:
+        yield "email", address.whole
+        if address.role:
+            continue
+        local = bare_local(address.local)
+        if len(address.local) >= 5:
+            yield "local", local
+        if address.kind == "personal":
+            yield "squash", local
+    if profile.person is not None:
+        yield "local", profile.person.squash
+        yield "squash", profile.person.squash
+
+
+def _squash_keys(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
+    squashes = dict.fromkeys(profile.labels)
+    for form in profile.names:
+        squashes[form.squash] = None
+        squashes[form.whole] = None
+    for squash in squashes:
+        yield "squash", squash
+    edged = [label_of(domain) for domain in profile.domains]
+    edged += [form.squash for form in profile.names[:2]]
+    for squash in dict.fromkeys(edged):
+        if len(squash) >= _EDGE:
+            yield "start", squash[:_EDGE]
+            yield "end", squash[-_EDGE:]
+
+
+def _word_keys(form: NameForm) -> Iterator[tuple[KeyKind, str]]:
+    core = form.core[:6]
+    for word in core:
+        yield "word", word
+    for pair in combinations(sorted(set(core[:4])), 2):
+        yield "pair", " ".join(pair)
+    if len(core) >= 2:
+        yield "initials", initials(core)
+    elif len(core[0]) <= 6:
+        yield "initials", core[0]
+
+
+def initials(core: tuple[str, ...]) -> str:
+    """First letters of the words: `Pyung Hwa` is `ph`."""
+    return "".join(word[0] for word in core)
+
+
+@lru_cache(maxsize=65536)
+def bare_local(local: str) -> str:
+    """A local part without separators and trailing digits: `denise.lee76` is `deniselee`."""
+    closed = local.replace(".", "").replace("_", "").replace("-", "")
+    return closed.rstrip("0123456789") or closed

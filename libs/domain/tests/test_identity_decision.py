@@ -1,0 +1,263 @@
+"""The decision by evidence: links, gates, hubs, conflicts, scores that reproduce, bad input."""
+
+import idna
+import pytest
+from plumbline_domain.identity.decide import Decision, decide
+from plumbline_domain.identity.explain import decision_text, explain
+from plumbline_domain.identity.index import MemoryIndex, gather
+from plumbline_domain.identity.names import read_name
+from plumbline_domain.identity.profile import (
+    Party,
+    customer_profile,
+    read_address,
+    record_profile,
+)
+from plumbline_domain.identity.weights import probability, shipped
+
+ACME = Party("1", name="Brantov Robotics GmbH", domains=("brantov.example",), country="DE")
+OTHER = Party("2", name="Quilmark Foods", domains=("quilmark.example",))
+
+
+def settle(
+    customers: list[Party],
+    records: list[Party],
+    *,
+    cannot: tuple[str, ...] = (),
+    identifiers_only: bool = False,
+    own: str = "",
+) -> list[Decision]:
+    """Decisions of all customers over all records."""
+    overrides = {own: "own"} if own else {}
+    index = MemoryIndex()
+    index.put("record", [record_profile(party, overrides) for party in records])  # type: ignore[arg-type]
+    profiles = [customer_profile(party, overrides) for party in customers]  # type: ignore[arg-type]
+    index.put("customer", profiles)
+    around = gather(index, profiles)
+    return [
+        decide(one, around, shipped(), cannot=cannot, identifiers_only=identifiers_only)
+        for one in profiles
+    ]
+
+
+def customer(name: str | None, email: str, **more: object) -> Party:
+    """A customer with one address."""
+    return Party("cus_1", name=name, emails=(email,), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "email"),
+    [
+        ("Brantov Robotics Ltd", "billing@brantov.example"),
+        ("Runa Holm", "runa@mail.brantov.example"),
+        (None, "ap@brantov.example"),
+        ("Brantov Robotcis", "it@brantov.example"),
+        ("n/a", "RUNA@Brantov.Example"),
+    ],
+)
+def test_own_domain_links(name: str | None, email: str) -> None:
+    [found] = settle([customer(name, email)], [ACME, OTHER])
+    assert (found.outcome, found.record_id, found.method) == ("auto", "1", "evidence")
+
+
+def test_name_alone_never_links() -> None:
+    [found] = settle([customer("Brantov Robotics GmbH", "runa77@gmail.com")], [ACME, OTHER])
+    assert found.outcome == "review"
+    assert "nothing but the name speaks for it" in found.reasons
+
+
+def test_name_of_one_domain_of_another_is_asked() -> None:
+    [found] = settle([customer("Quilmark Foods", "ap@brantov.example")], [ACME, OTHER])
+    assert found.outcome == "review"
+
+
+def test_exact_contact_at_a_personal_mailbox_counts() -> None:
+    record = Party("3", name="Ostfold Dental", emails=("ostfold.mail@gmail.com",))
+    [found] = settle([customer("Ostfold Dental", "ostfoldmail+x@gmail.com")], [ACME, record])
+    assert (found.outcome, found.record_id) == ("auto", "3")
+
+
+def test_cannot_link_is_never_offered_again() -> None:
+    [found] = settle([customer(None, "ap@brantov.example")], [ACME, OTHER], cannot=("1",))
+    assert found.outcome == "none"
+    assert "1" not in {candidate.record_id for candidate in found.candidates}
+
+
+@pytest.mark.parametrize(
+    ("more", "method"),
+    [({"crm_id": "2"}, "crm_id"), ({"tax_ids": ("DE 136-695 976",)}, "tax_id")],
+)
+def test_identifiers_come_first_and_before_the_books_are_complete(
+    more: dict[str, object], method: str
+) -> None:
+    record = Party("2", name="Quilmark Foods", tax_ids=("DE136695976",))
+    asked = customer("Quilmark", "x@gmail.com", **more)
+    [found] = settle([asked], [ACME, record], identifiers_only=True)
+    assert (found.outcome, found.record_id, found.method) == ("auto", "2", method)
+
+
+def test_customer_id_on_the_record_links() -> None:
+    record = Party("5", name="Wexholm", stripe_ids=("cus_1",))
+    [found] = settle([customer("nobody", "x@gmail.com")], [ACME, record])
+    assert (found.record_id, found.method) == ("5", "stripe_id")
+
+
+def test_nothing_by_evidence_before_the_books_are_complete() -> None:
+    [found] = settle([customer(None, "ap@brantov.example")], [ACME], identifiers_only=True)
+    assert found.outcome == "none"
+
+
+def test_metadata_against_domain_and_name_is_asked() -> None:
+    asked = customer("Brantov Robotics GmbH", "ap@brantov.example", crm_id="2")
+    [found] = settle([asked], [ACME, OTHER])
+    assert found.outcome == "review"
+
+
+def test_merged_record_is_found_by_its_old_id() -> None:
+    record = Party("9", name="Wexholm", merged_ids=("4",))
+    [found] = settle([customer("x", "x@gmail.com", crm_id="4")], [record])
+    assert found.record_id == "9"
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_payer_for_others_links_only_itself(owned: bool) -> None:
+    clients = ["Navbeck Bakery", "Orldale Roofing", "Pelfold Clinic", "Rudgard Design"]
+    records = [Party(f"1{n}", name=client) for n, client in enumerate(clients)]
+    if owned:
+        records.append(Party("7", name="Zinrick Studio", domains=("zinrick.example",)))
+    names = [*clients, "Ansel Tovholm", None]
+    asked = [
+        Party(f"cus_{n}", name=name, emails=(f"pay{n}@zinrick.example",))
+        for n, name in enumerate(names)
+    ]
+    asked.append(Party("cus_own", name="Zinrick Studio", emails=("office@zinrick.example",)))
+    *found, itself = settle(asked, records)
+    assert {decision.outcome for decision in found} <= {"review", "none"}
+    assert all(decision.portrait.hub for decision in found)
+    assert (itself.outcome, itself.record_id) == (("auto", "7") if owned else ("none", None))
+
+
+def test_duplicates_of_the_winner_are_no_rivals() -> None:
+    twin = Party("8", name="BRANTOV ROBOTICS", domains=("brantov.example",))
+    [found] = settle([customer("Brantov Robotics", "ap@brantov.example")], [ACME, twin])
+    assert found.outcome == "auto"
+
+
+def test_subsidiary_on_the_parents_domain_is_asked() -> None:
+    parent = Party("20", name="Dorlund", domains=("dorlund.example",))
+    child = Party("21", name="Dorlund UK Ltd", domains=("dorlunduk.example",), parent_id="20")
+    [found] = settle([customer("Dorlund UK Ltd", "ap@dorlund.example")], [parent, child])
+    assert found.outcome == "review"
+    assert {candidate.record_id for candidate in found.candidates} == {"20", "21"}
+
+
+def test_scores_reproduce_from_their_evidence() -> None:
+    [found] = settle([customer("Brantov Robotics", "ap@brantov.example")], [ACME, OTHER])
+    for candidate in found.candidates:
+        total = shipped().bias + sum(piece.weight for piece in candidate.evidence)
+        assert candidate.score == total
+        assert candidate.probability == probability(total)
+
+
+def test_explanation_reads_as_sentences() -> None:
+    asked = customer("Brantov Robotics Ltd", "ap@brantov.example")
+    [[head, line]] = explain([asked], [ACME], shipped())
+    assert head == "cus_1: auto, record 1"
+    assert "the e-mail domain brantov.example is the record's (+" in line
+    assert "the name Brantov Robotics Ltd equals Brantov Robotics GmbH" in line
+
+
+def test_every_code_has_a_sentence() -> None:
+    from plumbline_domain.identity.decide import Weighed
+    from plumbline_domain.identity.explain import sentence
+
+    for code in shipped().pieces:
+        assert sentence(Weighed(code, "a", "b", 1)).endswith("(+0.0)")
+
+
+JUNK = [
+    "", " ", "test", "asdf", "n/a", "N/A", "-", ".", "none", "+49 30 1234567", "0151 / 555 777",
+    "\x00\x07\x1b", "🙂🙂", "\u202e\u200f", "x", "aaaa",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_junk_names_are_no_evidence(name: str) -> None:
+    assert read_name(name).kind == "junk"
+    record = Party("6", name=name, domains=("wexstad.example",))
+    [found] = settle([customer(name, "ann@gmail.com")], [record])
+    assert found.outcome == "none"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a" * 10_000, "שלום חברה בע״מ", "مجموعة Brantov الروبوتات", "🚀 Brantov 🚀",
+        "株式会社ブラントフ", "Ⅷ Ltd", "GmbH", "Ltd Ltd Ltd", "& Co.", "(((", ")(", "c/o",
+        "via via via", "И" * 5000,
+        "Bran\x00tov\x1f Robotics",
+    ],
+)  # fmt: skip
+def test_odd_names_neither_crash_nor_link(name: str) -> None:
+    form = read_name(name)
+    assert len(form.raw) <= 300
+    [found] = settle([customer(name, "ann@gmail.com")], [ACME, OTHER])
+    assert found.outcome != "auto"
+    assert decision_text(found)
+
+
+def test_control_characters_and_emoji_do_not_hide_a_name() -> None:
+    assert read_name("Bran\x00tov\x1f 🚀 Robotics").core == ("bran", "tov", "robotics")
+    assert read_name("Ｂｒａｎｔｏｖ Robotics, Inc.").squash == "brantovrobotics"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "", "@", "ann", "ann@", "@brantov.example", "a@b@brantov.example", "ann@[127.0.0.1]",
+        "ann@127.0.0.1", "ann@[::1]", "@".join(("ann", "co.uk")), "ann@com", "ann@localhost",
+        "ann@xn--zz--.example", "ann@ bran tov.example", "ann@" + "a" * 70 + ".example",
+        "ann@\u2024.example", "ann@xn--\u00e4.example",
+    ],
+)  # fmt: skip
+def test_bad_addresses_are_no_evidence(email: str) -> None:
+    assert read_address(email) is None
+    [found] = settle([customer(None, email)], [ACME, OTHER])
+    assert found.outcome == "none"
+
+
+def test_international_domains_are_one() -> None:
+    record = Party("6", name="Bücher Wex", domains=("https://www.bücher-wex.example/shop",))
+    [found] = settle(
+        [customer(None, f"ann@{idna.encode('bücher-wex.example').decode()}")], [record]
+    )
+    assert (found.outcome, found.record_id) == ("auto", "6")
+
+
+def test_the_workspaces_own_domain_never_links() -> None:
+    asked = customer("Brantov Robotics GmbH", "dev@brantov.example")
+    [found] = settle([asked], [ACME], own="brantov.example")
+    assert found.outcome != "auto"
+
+
+@pytest.mark.parametrize("parents", [("1", "2"), ("2", "1"), ("1", "1")])
+def test_parents_in_a_circle_do_not_matter(parents: tuple[str, str]) -> None:
+    records = [
+        Party("1", name="Kelnesse", domains=("kelnesse.example",), parent_id=parents[0]),
+        Party(
+            "2", name="Kelnesse Textiles", domains=("kelnessetex.example",), parent_id=parents[1]
+        ),
+    ]
+    [found] = settle([customer("Kelnesse", "ap@kelnesse.example")], records)
+    assert (found.outcome, found.record_id) == ("auto", "1")
+    assert record_profile(records[0]).parent_id in (None, "2")
+
+
+def test_order_of_arrival_changes_nothing() -> None:
+    index, again = MemoryIndex(), MemoryIndex()
+    records = [record_profile(party) for party in (ACME, OTHER)]
+    asked = customer_profile(customer("Brantov", "ap@brantov.example"))
+    index.put("record", records)
+    again.put("record", [*reversed(records), *records])
+    again.remove("record", ["unknown"])
+    first, second = (decide(asked, gather(one, [asked]), shipped()) for one in (index, again))
+    assert first == second

@@ -1,0 +1,84 @@
+"""The key index in PostgreSQL and the one in memory decide bit for bit alike."""
+
+import random
+
+import asyncpg
+import pytest
+from matcher.identity_index import TABLES, PostgresIndex
+from plumbline_domain.identity.decide import decide
+from plumbline_domain.identity.index import MemoryIndex, gather
+from plumbline_domain.identity.profile import (
+    Party,
+    Profile,
+    customer_profile,
+    record_profile,
+)
+from plumbline_domain.identity.weights import shipped
+
+pytestmark = pytest.mark.server
+
+WORDS = ("Brantov", "Quilmark", "Wexholm", "Ostfold", "Dorlund", "Kelnesse", "Zinrick")
+TRADES = ("Robotics", "Foods", "GmbH", "Ltd", "Logistics", "")
+
+
+def book(seed: int) -> tuple[list[Profile], list[Profile]]:
+    """(customers, records) that share words, domains and mailboxes."""
+    rng = random.Random(seed)
+    records, customers = [], []
+    for n in range(160):
+        name = f"{rng.choice(WORDS)} {rng.choice(WORDS) if n % 3 else ''} {rng.choice(TRADES)}"
+        domain = "".join(filter(str.isalnum, name.lower())) + ".example"
+        records.append(
+            record_profile(Party(f"{n}", name=name, domains=(domain,), phone=f"0301234{n:03}"))
+        )
+        customers.append(
+            customer_profile(
+                Party(
+                    f"cus_{n}",
+                    name=rng.choice((name, name.upper(), "Runa Holm", None, "test")),
+                    emails=(f"{rng.choice(('ap', 'runa', 'it'))}@{domain}",),
+                    phone=rng.choice((None, f"+49301234{n:03}")),
+                )
+            )
+        )
+    return customers, records
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_memory_and_database_agree(database_url: str, seed: int) -> None:
+    customers, records = book(seed)
+    memory = MemoryIndex()
+    memory.put("record", records)
+    memory.put("customer", customers)
+    whole = gather(memory, customers)
+    conn = await asyncpg.connect(database_url)
+    try:
+        await conn.execute(TABLES)
+        stored = PostgresIndex(conn, "acme")
+        await PostgresIndex(conn, "other").put("record", records[:5])
+        shuffled = random.Random(seed).sample(records, len(records))
+        for start in range(0, len(records), 7):
+            await stored.put("record", shuffled[start : start + 7])
+        await stored.put("customer", [*customers, *customers[:3]])
+        await stored.put("record", shuffled[:9])
+        for customer in customers:
+            alone = decide(customer, await stored.gather([customer]), shipped())
+            assert alone == decide(customer, whole, shipped())
+    finally:
+        await conn.close()
+
+
+async def test_removed_profiles_find_nobody(database_url: str) -> None:
+    customers, records = book(4)
+    conn = await asyncpg.connect(database_url)
+    try:
+        await conn.execute(TABLES)
+        stored = PostgresIndex(conn, "acme")
+        await stored.put("record", records)
+        await stored.remove("record", [record.id for record in records])
+        around = await stored.gather(customers)
+        assert not around.records
+        assert not around.record_profiles
+        assert await conn.fetchval("select count(*) from matcher.identity_keys") == 0
+    finally:
+        await conn.close()
