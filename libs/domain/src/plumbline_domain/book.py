@@ -53,7 +53,10 @@ class PriceBook:
             tiers = price.tiers
             if tiers is None and listed is not None:
                 tiers = listed.tiers
-            return Option(price.unit_amount, tiers, price.tax_behavior)
+            amount = price.unit_amount
+            if amount is None and listed is not None:
+                amount = listed.unit_amount
+            return Option(amount, tiers, price.tax_behavior)
         embedded = (price.currency_options or {}).get(currency)
         beside = None if listed is None else (listed.currency_options or {}).get(currency)
         found = embedded or beside
