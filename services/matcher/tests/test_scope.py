@@ -86,3 +86,22 @@ async def test_a_cut_page_of_items_may_hold_what_is_in_scope(bench: Any, kit: An
     await bench.run(log)
     assert (await bench.state("cus_1"))["flags"]["incomplete"] == ["items:sub_1"]
     assert [m.key for m in bench.topics.of(REFRESH_REQUESTS)] == ["acme/stripe/subscription/sub_1"]
+
+
+async def test_customers_of_two_stripe_accounts_share_one_record(bench: Any, kit: Any) -> None:
+    log = kit.log()
+    second = {"name": "stripe2", "kind": "stripe", "mode": "test", "scope": {"products": ["b"]}}
+    log.config(connections=[*connections(), second])
+    log.walked("stripe", "stripe2", "hubspot")
+    log.company("77", "acme.example")
+    log.customer("cus_1", "ann@acme.example")
+    log.subscription("sub_1", "cus_1", items=items(a=1000))
+    log.customer("cus_1", "bob@acme.example", connection="stripe2")
+    other = log.subscription("sub_1", "cus_1", items=items(a=100, b=20))
+    key = "acme/stripe2/customer/cus_1"
+    log.observations[-1] = other.model_copy(update={"connection": "stripe2", "parent_key": key})
+    await bench.run(log)
+    state = await bench.state("cus_1")
+    assert kit.value(state, "mrr")["minor"] == 1020
+    customers = {link["key"] for link in state["links"] if "/customer/" in link["key"]}
+    assert customers == {"acme/stripe/customer/cus_1", key}
