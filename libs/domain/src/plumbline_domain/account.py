@@ -17,7 +17,7 @@ from plumbline_domain.customer import Customer
 from plumbline_domain.due import sooner
 from plumbline_domain.holdings import Holdings
 from plumbline_domain.instants import instant_text
-from plumbline_domain.lifecycle import Lifecycle, lifecycle
+from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers, lifecycle
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
 from plumbline_domain.payment_status import PaymentHealth, payment_health
@@ -26,7 +26,7 @@ from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, 
 from plumbline_domain.subscriptions import ended_by, start_of
 from plumbline_domain.telling import Told
 
-FOLD_VERSION: Final = 1
+FOLD_VERSION: Final = 2
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
 
 Value = str | bool | Money | None
@@ -79,6 +79,7 @@ def fold_account(
     currency: str | None,
     at: datetime,
     unsure_match: bool = False,
+    triggers: Triggers = BOTH,
 ) -> FoldedAccount:
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
@@ -93,7 +94,7 @@ def fold_account(
     if named.missing is not None:
         incomplete.add("product:" + named.missing.split("/", 3)[3])
         wanted.add(named.missing)
-    payment, where = _standing(members, at)
+    payment, where = _standing(members, at, triggers)
     ambiguous = unsure_match or len(members) > 1
     newest = _newest([c.sighting for c in members] + [c.deletion for c in members])
     values = {
@@ -172,16 +173,18 @@ def _mrr(
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
 
 
-def _standing(members: Sequence[Customer], at: datetime) -> tuple[Valued, Lifecycle]:
+def _standing(
+    members: Sequence[Customer], at: datetime, triggers: Triggers
+) -> tuple[Valued, Lifecycle]:
     """Payment status and lifecycle; one customer's own health is the account's."""
     alive = [member for member in members if member.deletion is None]
     if not alive:
         by = _newest([member.deletion for member in members])
         payment = Valued("none", "payment_status.customer_deleted", by)
-        return payment, _where([_lifecycle(member, None, at) for member in members])
+        return payment, _where([_lifecycle(member, None, at, triggers) for member in members])
     health = _health(alive, at)
     single = health if len(alive) == 1 else None
-    found = [_lifecycle(member, single, at) for member in members]
+    found = [_lifecycle(member, single, at, triggers) for member in members]
     return Valued(health.value, health.rule, health.by), _where(found)
 
 
@@ -200,11 +203,16 @@ def _where(found: Sequence[Lifecycle]) -> Lifecycle:
     )
 
 
-def _lifecycle(member: Customer, health: PaymentHealth | None, at: datetime) -> Lifecycle:
+def _lifecycle(
+    member: Customer,
+    health: PaymentHealth | None,
+    at: datetime,
+    triggers: Triggers,
+) -> Lifecycle:
     """Where one customer stands; `health` is its own if that is known already."""
     if member.deletion is None:
         own = health or _health([member], at)
-        return lifecycle(member.subscriptions, member.invoices, own, at=at)
+        return lifecycle(member.subscriptions, member.invoices, own, at=at, triggers=triggers)
     nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
     left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
     return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)

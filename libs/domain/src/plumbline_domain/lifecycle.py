@@ -38,6 +38,17 @@ class Lifecycle:
         return _STATES[self.stage]
 
 
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """What makes a running customer `at_risk`; both by default (billing.md, fine print)."""
+
+    payment_trouble: bool = True
+    planned_cancellation: bool = True
+
+
+BOTH: Final = Triggers()
+
+
 def planned_cancellation(subscription: Subscription | SubscriptionFacts, at: datetime) -> bool:
     """Asked for at period end, or to come within 90 days."""
     if subscription.cancel_at_period_end:
@@ -53,9 +64,11 @@ def lifecycle(
     at: datetime,
     mrr_minor: int | None = None,
     baseline_minor: int | None = None,
+    triggers: Triggers = BOTH,
 ) -> Lifecycle:
     """Stage of a customer at the instant `at`.
 
+    `mrr_minor` and `baseline_minor` are at the same exchange rates, as fx expands nobody.
     `baseline_minor` is the MRR at the first payment, a stored fact of the account; without it (no
     history yet) a customer who pays is `paying`, never `expanded`.
     """
@@ -71,7 +84,7 @@ def lifecycle(
     running = [seen for seen in living if seen.body.status != "paused"]
     if not running:
         return Lifecycle("at_risk", "lifecycle.only_paused", living[0].sighting)
-    risk = _at_risk(running, payment, at)
+    risk = _at_risk(running, payment, at, triggers)
     if risk is not None:
         return risk
     return _underneath(running, invoices, mrr_minor=mrr_minor, baseline_minor=baseline_minor)
@@ -96,11 +109,11 @@ def _underneath(
 
 
 def _at_risk(
-    running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime
+    running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime, triggers: Triggers
 ) -> Lifecycle | None:
-    if payment.value in {"failing", "past_due"}:
+    if triggers.payment_trouble and payment.value in {"failing", "past_due"}:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)
-    for seen in running:
+    for seen in running if triggers.planned_cancellation else ():
         if planned_cancellation(seen.body, at):
             return Lifecycle("at_risk", "lifecycle.planned_cancellation", seen.sighting)
     return None

@@ -6,7 +6,7 @@ The contract is `plumbline_schemas.events.AccountEvent`; a test holds every even
 from collections.abc import Iterator
 from typing import Any
 
-from plumbline_domain.movements import CUSTOMER_CAUSED
+from plumbline_domain.movements import CUSTOMER_CAUSED, PLANNED
 from plumbline_schemas.events import AccountEventType, Movement
 
 from matcher.cause import RecordCause
@@ -84,7 +84,7 @@ def _about_fields(
 ) -> Iterator[_Found]:
     if after["merged_into"] is not None:
         return
-    if movement in CUSTOMER_CAUSED:
+    if movement in CUSTOMER_CAUSED - PLANNED:
         yield "account.mrr_changed", "mrr", {}
     if value_of(before, "plan") != value_of(after, "plan"):
         yield "account.plan_changed", "plan", {}

@@ -70,6 +70,20 @@ class Book:
         """All of them, in no order."""
         return (kept for leaf in self._leaves for kept in leaf.kept.values())
 
+    def invoices_of(self, subscription: Kept) -> list[Kept]:
+        """The invoices that name a subscription, by key: they lie where it does."""
+        name, place = subscription.key.split("/", 3)[3], self._place[subscription.key]
+        return sorted(
+            (
+                kept
+                for kept in self._leaves[place].kept.values()
+                if kept.kind == "invoice"
+                and kept.seen is not None
+                and kept.seen.body.subscription == name
+            ),
+            key=lambda kept: kept.key,
+        )
+
     def doubtful(self, at: datetime) -> Iterable[Kept]:
         """Those that no sum holds for at the instant `at`: only their shares may be stale."""
         for leaf in self._leaves:
@@ -153,6 +167,23 @@ def _latest(leaf: _Leaf) -> datetime:
     return leaf.latest
 
 
+def _owed(ordered: list[Kept]) -> list[Kept]:
+    """Invoices, less those of subscriptions that are known and out of scope."""
+    outside = {
+        kept.key.split("/", 3)[3]
+        for kept in ordered
+        if kept.kind == "subscription" and kept.seen is None and kept.content_hash is not None
+    }
+    invoices = [kept for kept in ordered if kept.kind == "invoice" and kept.seen is not None]
+    if not outside:
+        return invoices
+    return [
+        kept
+        for kept in invoices
+        if kept.seen is not None and kept.seen.body.subscription not in outside
+    ]
+
+
 def _sum(leaf: _Leaf, share_of: ShareOf, at: datetime) -> Holdings:
     if not leaf.kept:
         return NOTHING_HELD
@@ -162,7 +193,7 @@ def _sum(leaf: _Leaf, share_of: ShareOf, at: datetime) -> Holdings:
         leaf.sum = hold(
             [kept.seen for kept in found if kept.seen is not None],
             [share_of(kept, at) for kept in found],
-            [kept.seen for kept in ordered if kept.kind == "invoice" and kept.seen is not None],
+            [kept.seen for kept in _owed(ordered) if kept.seen is not None],
             at=at,
         )
         leaf.summed_at = at

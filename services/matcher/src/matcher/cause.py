@@ -12,6 +12,7 @@ from plumbline_schemas.observations import (
     AnyObservation,
     ConfigObservation,
     DecisionObservation,
+    RatesObservation,
     TickObservation,
     WalkObservation,
 )
@@ -25,6 +26,7 @@ _KINDS: dict[str, CauseKind] = {
     "tick": "time",
     "company": "link",
     "contact": "link",
+    "rates": "rates",
 }
 
 
@@ -71,7 +73,7 @@ def cause_of(observation: AnyObservation) -> RecordCause:
 def _change(observation: AnyObservation) -> ChangeCause:
     if isinstance(observation, TickObservation):
         return "tick"
-    if isinstance(observation, ConfigObservation):
+    if isinstance(observation, ConfigObservation | RatesObservation):
         return "config"
     if isinstance(observation, DecisionObservation):
         return "decision"

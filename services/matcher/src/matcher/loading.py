@@ -9,7 +9,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 
 from matcher.facts import kept_of
-from matcher.kept import KEPT_KINDS, KEPT_VERSION, unpack
+from matcher.kept import KEPT_KINDS, unpack
 from matcher.rows import AccountRow, DecisionRow, LinkRow, ObjectRow, WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.stored import unpack_held
@@ -19,7 +19,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
     """The workspace's row; a new one for a workspace never seen."""
     row = await conn.fetchrow(
         """select sequence, outbox_sequence, now, config_revision, config::text, walks::text,
-                  fold_cursor::text
+                  rates::text, fold_cursor::text
            from matcher.workspaces where workspace = $1""",
         workspace,
     )
@@ -34,6 +34,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
         config_revision=row["config_revision"],
         config=None if config is None else WorkspaceConfig.model_validate_json(config),
         walks=orjson.loads(row["walks"]),
+        rates=orjson.loads(row["rates"]),
         cursor=None if row["fold_cursor"] is None else orjson.loads(row["fold_cursor"]),
     )
 
@@ -147,7 +148,8 @@ async def load_accounts(
         """select a.* from unnest($2::text[]) as wanted (account_id)
            cross join lateral (
                select account_id, founder_key, founded_sequence, state::text, due_at,
-                      fold_version, had_mrr, candidates, attention::text, merged_into
+                      fold_version, had_mrr, candidates, attention::text, merged_into,
+                      incomplete_since, last_mrr
                from matcher.accounts
                where workspace = $1 and account_id = wanted.account_id offset 0) a""",
         snapshot.workspace.workspace,
@@ -164,6 +166,8 @@ async def load_accounts(
             had_mrr=row["had_mrr"],
             candidates=tuple(row["candidates"]),
             attention=orjson.loads(row["attention"]),
+            incomplete_since=row["incomplete_since"],
+            last_mrr=row["last_mrr"],
             merged_into=row["merged_into"],
         )
         snapshot.accounts[account.account_id] = account
@@ -183,8 +187,9 @@ async def load_objects(
                from matcher.objects where workspace = $1 and key = wanted.key offset 0) o""",
         snapshot.workspace.workspace,
         list(keys),
-        KEPT_VERSION,
+        snapshot.workspace.kept_version,
     )
+    snapshot.looked_up(keys)
     for row in rows:
         _load(snapshot, row)
 
@@ -210,7 +215,7 @@ async def load_kept(
         snapshot.workspace.workspace,
         list(parents),
         [key for key, row in snapshot.objects.items() if row.kind in KEPT_KINDS],
-        KEPT_VERSION,
+        snapshot.workspace.kept_version,
     )
     for row in rows:
         if row["fresh"]:
@@ -227,7 +232,8 @@ def _load(snapshot: Snapshot, row: asyncpg.Record) -> None:
     if whole.kind not in KEPT_KINDS or whole.parent_key in snapshot.complete:
         return
     if row["facts"] is None:
-        snapshot.load_kept(kept_of(whole))
+        snapshot.load_kept(kept_of(whole, snapshot.workspace.scope(whole.key.split("/", 2)[1])))
+        snapshot.changed_kept[whole.key] = whole.parent_key
     else:
         snapshot.load_kept(unpack(whole.key, whole.parent_key, row["facts"], row["needs"]))
 

@@ -4,19 +4,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
+from plumbline_domain.due import sooner
 from plumbline_domain.instants import instant_text
+from plumbline_domain.lifecycle import BOTH, Triggers
 from plumbline_domain.movements import Change, movement
 from plumbline_schemas.accounts import MAX_LINKS
 from plumbline_schemas.events import Movement
 from plumbline_schemas.ids import AccountId
 
 from matcher.account_events import account_events
-from matcher.attention import attention_items
+from matcher.attention import attention_items, note_incomplete, patience_ends
 from matcher.cause import RecordCause
 from matcher.documents import LinkDocument, StateDocument, no_flags, value_of
-from matcher.facts import catalogue, members_of
-from matcher.reads import want_read
-from matcher.rows import AccountRow, ChangeRow
+from matcher.facts import catalogue
+from matcher.lacking import wonder
+from matcher.members import members_of
+from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
 from matcher.snapshot import Snapshot, kind_of
 
 
@@ -44,22 +47,34 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         currency=None if workspace.config is None else workspace.config.currency,
         at=at,
         unsure_match=bool(row.candidates),
+        triggers=_triggers(workspace),
     )
-    if row.due_at != folded.due_at or row.fold_version != FOLD_VERSION:
-        row.due_at, row.fold_version = folded.due_at, FOLD_VERSION
-        snapshot.changed_accounts.add(account)
+    for key in sorted({*folded.wanted, *snapshot.lacking}):
+        wonder(snapshot, key, cause)
+    snapshot.lacking.clear()
     state = _state(snapshot, row, folded, cause, version)
-    if row.state is not None and _same(row.state, state):
-        return False
-    for key in folded.wanted if _newly_incomplete(row.state, state) else ():
-        want_read(snapshot, key, "missing", cause)
-    _record(snapshot, row, state, cause)
-    return True
+    now = workspace.now or cause.vendor_time
+    news = row.state is None or not _same(row.state, state)
+    noted = note_incomplete(row, state, now)
+    if news:
+        _record(snapshot, row, state, cause)
+    held = dict(row.attention)
+    attention_items(snapshot, row, state, cause, now)
+    due_at = sooner(folded.due_at, patience_ends(row))
+    if noted or held != row.attention or row.due_at != due_at or (row.fold_version != FOLD_VERSION):
+        row.due_at, row.fold_version = due_at, FOLD_VERSION
+        snapshot.changed_accounts.add(account)
+    return news
 
 
-def _newly_incomplete(before: StateDocument | None, after: StateDocument) -> bool:
-    """A read is asked for once, when its lack first shows."""
-    return before is None or before["flags"]["incomplete"] != after["flags"]["incomplete"]
+def _triggers(workspace: WorkspaceRow) -> Triggers:
+    if workspace.config is None:
+        return BOTH
+    named = workspace.config.at_risk
+    return Triggers(
+        payment_trouble="payment_trouble" in named,
+        planned_cancellation="planned_cancellation" in named,
+    )
 
 
 def _links(snapshot: Snapshot, account: AccountId, version: int) -> list[LinkDocument]:
@@ -128,9 +143,10 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "cause": cause.change,
         "received_at": cause.document["received_at"],
     }
-    row.due_at = None
+    row.due_at = row.incomplete_since = None
     row.fold_version = FOLD_VERSION
     _record(snapshot, row, state, cause)
+    attention_items(snapshot, row, state, cause, cause.vendor_time)
     return True
 
 
@@ -144,6 +160,7 @@ def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: Re
     mrr = _mrr(snapshot, row, state, cause)
     row.state = state
     row.had_mrr = row.had_mrr or bool(mrr.after)
+    row.last_mrr = row.last_mrr if mrr.after is None else mrr.after
     snapshot.number_links(row.account_id, state["version"])
     snapshot.changed_accounts.add(row.account_id)
     events = account_events(before, state, mrr.movement, cause, opening=not workspace.whole_book)
@@ -163,7 +180,6 @@ def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: Re
             config_revision=workspace.config_revision,
         )
     )
-    attention_items(snapshot, row, state, cause)
 
 
 def _minor(state: StateDocument | None) -> int | None:
@@ -174,7 +190,7 @@ def _minor(state: StateDocument | None) -> int | None:
 def _mrr(
     snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause
 ) -> MrrChange:
-    before, after = _minor(row.state), _minor(state)
+    before, after = row.last_mrr, _minor(state)
     moved_customers = state["merged_into"] is not None or _customers_moved(row.state, state)
     if state["merged_into"] is not None:
         after = 0

@@ -8,7 +8,7 @@ from plumbline_domain.account import FOLD_VERSION
 from plumbline_domain.identity.exact import NORM_VERSION
 from plumbline_schemas.ids import ExternalKey
 
-from matcher.kept import KEPT_VERSION, pack
+from matcher.kept import pack
 from matcher.snapshot import Snapshot, side_of
 from matcher.stored import pack_held
 
@@ -42,6 +42,7 @@ def statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement]:
     if not silent:
         yield from _outbox(snapshot)
     yield from _decisions(snapshot)
+    yield from _asked(snapshot)
 
 
 def _objects(snapshot: Snapshot) -> Iterator[Statement]:
@@ -77,7 +78,7 @@ def _objects(snapshot: Snapshot) -> Iterator[Statement]:
             [dumps(pack_held(row.held)) for row in rows],
             [array_text(sorted(row.needs)) for row in rows],
             [_facts(snapshot, row.key, row.parent_key) for row in rows],
-            KEPT_VERSION,
+            snapshot.workspace.kept_version,
         ),
     )
 
@@ -100,7 +101,7 @@ def _kept(snapshot: Snapshot) -> Iterator[Statement]:
             snapshot.workspace.workspace,
             keys,
             [_facts(snapshot, key, snapshot.changed_kept[key]) for key in keys],
-            KEPT_VERSION,
+            snapshot.workspace.kept_version,
         ),
     )
 
@@ -147,21 +148,25 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
     yield Statement(
         """insert into matcher.accounts as a
                (workspace, account_id, founder_key, founded_sequence, version, state, due_at,
-                fold_version, waiting, had_mrr, candidates, attention, merged_into)
+                fold_version, waiting, had_mrr, candidates, attention, merged_into,
+                incomplete_since, last_mrr)
            select $1, account_id, founder_key, founded_sequence, version, state::json, due_at,
                   fold_version, waiting, had_mrr,
                   candidates::text[], attention::json,
-                  merged_into
+                  merged_into, incomplete_since, last_mrr
            from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::timestamptz[], $8::integer[], $9::boolean[], $10::boolean[],
-                       $11::text[], $12::text[], $13::text[])
+                       $11::text[], $12::text[], $13::text[], $14::timestamptz[],
+                       $15::bigint[])
                 as fresh (account_id, founder_key, founded_sequence, version, state, due_at,
-                          fold_version, waiting, had_mrr, candidates, attention, merged_into)
+                          fold_version, waiting, had_mrr, candidates, attention, merged_into,
+                          incomplete_since, last_mrr)
            on conflict (workspace, account_id) do update set
                version = excluded.version, state = excluded.state, due_at = excluded.due_at,
                fold_version = excluded.fold_version, waiting = excluded.waiting,
                had_mrr = excluded.had_mrr, candidates = excluded.candidates,
                attention = excluded.attention, merged_into = excluded.merged_into,
+               incomplete_since = excluded.incomplete_since, last_mrr = excluded.last_mrr,
                updated_at = clock_timestamp()""",
         (
             snapshot.workspace.workspace,
@@ -177,6 +182,8 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
             [array_text(row.candidates) for row in rows],
             [dumps(row.attention) for row in rows],
             [row.merged_into for row in rows],
+            [row.incomplete_since for row in rows],
+            [row.last_mrr for row in rows],
         ),
     )
 
@@ -274,4 +281,16 @@ def _decisions(snapshot: Snapshot) -> Iterator[Statement]:
             [row.revision for row in rows],
             [dumps(row.body) for row in rows],
         ),
+    )
+
+
+def _asked(snapshot: Snapshot) -> Iterator[Statement]:
+    keys = sorted(snapshot.asked)
+    if not keys:
+        return
+    yield Statement(
+        """insert into matcher.asked (workspace, key, basis)
+           select $1, key, basis from unnest($2::text[], $3::text[]) as fresh (key, basis)
+           on conflict (workspace, key) do update set basis = excluded.basis""",
+        (snapshot.workspace.workspace, keys, [snapshot.asked[key] for key in keys]),
     )
