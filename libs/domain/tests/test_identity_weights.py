@@ -1,0 +1,49 @@
+"""The fit of the weights has no randomness, and signs stay what a piece can mean."""
+
+import itertools
+import random
+
+import pytest
+
+from bench.identity_fitting import Pair, bounds, fit, table
+from bench.identity_worlds import generate
+
+CODES = ("domain.owners1", "domain.other", "name.same1", "name.clash", "country.same")
+
+
+def pairs(seed: int) -> list[Pair]:
+    """Labelled pairs in which a shared domain and name mostly mean one company."""
+    rng = random.Random(seed)
+    found = []
+    for _ in range(400):
+        codes = tuple(code for code in CODES if rng.random() < 0.4)
+        sure = ("domain.owners1" in codes) + ("name.same1" in codes) - ("name.clash" in codes)
+        found.append(Pair(codes, rng.random() < (0.05, 0.5, 0.95)[max(0, sure)]))
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_same_pairs_in_any_order_give_the_same_weights(seed: int) -> None:
+    known = pairs(seed)
+    first = table(*fit(known))
+    random.Random(seed).shuffle(known)
+    assert table(*fit([Pair(tuple(reversed(p.codes)), p.right) for p in known])) == first
+    assert first[1]["domain.owners1"] > 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_signs_are_bounded_whatever_a_sample_says(seed: int) -> None:
+    odd = [Pair(p.codes, not p.right) for p in pairs(seed)]
+    for code, weight in table(*fit(odd))[1].items():
+        low, high = bounds(code)
+        assert low <= weight <= high
+
+
+def test_a_seed_makes_the_same_book_and_another_seed_another() -> None:
+    one, again, other = (generate(seed, 120, None) for seed in (1, 1, 2))
+    assert (one.records, one.customers, one.truth) == (again.records, again.customers, again.truth)
+    assert one.records != other.records
+    ids = [row["crm_id"] for row in one.records]
+    assert len(set(ids)) == len(ids)
+    named = set(itertools.chain.from_iterable(row["crm_ids"].split("|") for row in one.truth))
+    assert named - {""} <= set(ids)
