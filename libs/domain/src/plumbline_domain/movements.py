@@ -8,10 +8,22 @@ from plumbline_schemas.events import Movement
 CauseKind = Literal["customer", "time", "link", "rules"]
 """Who moved: the customer's objects, time alone, a link or merge, configuration or catalogue."""
 
-CUSTOMER_CAUSED: Final = frozenset(
-    {"new", "expansion", "contraction", "churn", "reactivation", "planned_cancellation"}
+CUSTOMER_CAUSED: Final[frozenset[Movement]] = frozenset(
+    {
+        "new",
+        "expansion",
+        "contraction",
+        "churn",
+        "reactivation",
+        "planned_cancellation",
+        "planned_cancellation_undone",
+    }
 )
 """Only these become business events."""
+PLANNED: Final[frozenset[Movement]] = frozenset(
+    {"planned_cancellation", "planned_cancellation_undone"}
+)
+"""Of these the amount is zero: the money goes when the subscription ends, as churn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +50,11 @@ def movement(change: Change) -> Movement | None:
         return "opening"
     if change.cause == "rules":
         return "restated"
-    return _by_customer(before, after, paid_before=change.paid_before)
+    return by_amount(before, after, paid_before=change.paid_before)
 
 
-def _by_customer(before: int, after: int, *, paid_before: bool) -> Movement:
+def by_amount(before: int, after: int, *, paid_before: bool) -> Movement:
+    """What a customer's own change from one amount to another is called."""
     if before == 0:
         return "reactivation" if paid_before else "new"
     if after == 0:

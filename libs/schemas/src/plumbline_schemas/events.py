@@ -28,6 +28,7 @@ Movement = Literal[
     "reactivation",
     "fx",
     "planned_cancellation",
+    "planned_cancellation_undone",
     "opening",
     "transfer",
     "restated",
