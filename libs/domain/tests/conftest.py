@@ -70,6 +70,7 @@ def invoice(vendor_id: str = "in_1", **changes: Any) -> SeenInvoice:
     plain: dict[str, Any] = {
         "status": "paid",
         "subscription": "sub_1",
+        "currency": "eur",
         "collection_method": "charge_automatically",
         "amount_paid": 10000,
         "attempted": True,

@@ -1,12 +1,13 @@
 """Stage and state of one billing customer (billing.md, lifecycle and its fine print)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from plumbline_schemas.accounts import Stage, State
 from plumbline_schemas.billing import Subscription
+from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 
 from plumbline_domain.facts import PLANNED_WITHIN, SubscriptionFacts
 from plumbline_domain.payment_status import PaymentHealth
@@ -51,13 +52,14 @@ def lifecycle(
     payment: PaymentHealth,
     *,
     at: datetime,
-    mrr_minor: int | None = None,
-    baseline_minor: int | None = None,
+    at_risk: Collection[AtRiskTrigger] = AT_RISK,
+    expanded: bool = False,
 ) -> Lifecycle:
     """Stage of a customer at the instant `at`.
 
-    `baseline_minor` is the MRR at the first payment, a stored fact of the account; without it (no
-    history yet) a customer who pays is `paying`, never `expanded`.
+    `at_risk` are the triggers that are switched on. `expanded`: its MRR is above the one at the
+    first payment, a stored fact of the account; without it (no history yet) a customer who pays is
+    `paying`.
     """
     existing = sorted(
         (s for s in subscriptions if started(s.body, at) and s.body.status not in NEVER_BEGAN),
@@ -71,18 +73,29 @@ def lifecycle(
     running = [seen for seen in living if seen.body.status != "paused"]
     if not running:
         return Lifecycle("at_risk", "lifecycle.only_paused", living[0].sighting)
-    risk = _at_risk(running, payment, at)
+    risk = _at_risk(running, payment, at_risk, at)
     if risk is not None:
         return risk
-    return _underneath(running, invoices, mrr_minor=mrr_minor, baseline_minor=baseline_minor)
+    return _underneath(running, invoices, expanded=expanded)
+
+
+def pays(
+    subscriptions: Sequence[SeenSubscription], invoices: Sequence[SeenInvoice], *, at: datetime
+) -> bool:
+    """Whether a customer is paying, or would be without a risk: its baseline can be taken."""
+    statuses = {
+        seen.body.status
+        for seen in subscriptions
+        if started(seen.body, at) and seen.body.status not in NEVER_BEGAN | {"canceled", "paused"}
+    }
+    return bool(statuses - {"trialing"}) and _first_paid(invoices) is not None
 
 
 def _underneath(
     running: Sequence[SeenSubscription],
     invoices: Sequence[SeenInvoice],
     *,
-    mrr_minor: int | None,
-    baseline_minor: int | None,
+    expanded: bool,
 ) -> Lifecycle:
     """The stage without risk, to which a customer returns when the risk is over."""
     if all(seen.body.status == "trialing" for seen in running):
@@ -90,17 +103,20 @@ def _underneath(
     payer = _first_paid(invoices)
     if payer is None:
         return Lifecycle("activated", "lifecycle.nothing_paid_yet", running[0].sighting)
-    if baseline_minor is not None and mrr_minor is not None and mrr_minor > baseline_minor:
+    if expanded:
         return Lifecycle("expanded", "lifecycle.above_first_payment", running[0].sighting)
     return Lifecycle("paying", "lifecycle.paid", payer)
 
 
 def _at_risk(
-    running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime
+    running: Sequence[SeenSubscription],
+    payment: PaymentHealth,
+    triggers: Collection[AtRiskTrigger],
+    at: datetime,
 ) -> Lifecycle | None:
-    if payment.value in {"failing", "past_due"}:
+    if "payment_trouble" in triggers and payment.value in {"failing", "past_due"}:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)
-    for seen in running:
+    for seen in running if "planned_cancellation" in triggers else ():
         if planned_cancellation(seen.body, at):
             return Lifecycle("at_risk", "lifecycle.planned_cancellation", seen.sighting)
     return None

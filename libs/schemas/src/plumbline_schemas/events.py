@@ -19,6 +19,9 @@ AccountEventType = Literal[
     "account.unlinked",
     "account.ambiguous",
     "account.merged",
+    "account.trial_ending",
+    "account.renewal_approaching",
+    "account.card_expiring",
 ]
 Movement = Literal[
     "new",

@@ -16,6 +16,7 @@ from plumbline_schemas.topics import DECISIONS
 
 from matcher.cause import RecordCause, cause_of
 from matcher.facts import body_of, keep, needs_of
+from matcher.kept import KEPT_KINDS
 from matcher.matching import (
     follow_merged_records,
     found,
@@ -88,7 +89,7 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
     if row.kind == "customer":
         index_customer(snapshot, row)
         touched = _follow_customer(snapshot, row.key)
-    elif row.kind in {"subscription", "invoice"} and row.parent_key is not None:
+    elif row.kind in KEPT_KINDS and row.parent_key is not None:
         touched = _follow_customer(snapshot, row.parent_key)
         _ask_for_subscription(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:

@@ -7,7 +7,7 @@ are parsed, compared and written for each change.
 
 from typing import TypedDict
 
-from plumbline_domain.account import FieldDocument
+from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
 
 

@@ -5,27 +5,37 @@ from datetime import datetime
 from fractions import Fraction
 from functools import partial
 from hashlib import blake2b
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from plumbline_domain.account import FOLD_VERSION, present
 from plumbline_domain.customer import Customer
 from plumbline_domain.facts import (
-    InvoiceFacts,
+    CardFacts,
+    GivenBack,
     Share,
-    SubscriptionFacts,
+    card_facts,
+    credited,
     invoice_facts,
+    refunded,
     subscription_facts,
 )
 from plumbline_domain.plan import catalogue_keys
 from plumbline_domain.reckoning import Beside
 from plumbline_domain.shares import share_of
-from plumbline_domain.sighting import Catalogue, Seen, SeenPrice, SeenProduct
-from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
+from plumbline_domain.sighting import Catalogue, Seen, SeenBeside, SeenPrice, SeenProduct
+from plumbline_schemas.billing import (
+    BillingCustomer,
+    Charge,
+    CreditNote,
+    Invoice,
+    PaymentMethod,
+    Subscription,
+)
 from plumbline_schemas.catalogue import Body, Price, Product
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
 
-from matcher.kept import KEPT_KINDS, Kept, Priced
+from matcher.kept import BESIDE, KEPT_KINDS, Kept, Priced
 from matcher.rows import ObjectRow
 from matcher.snapshot import Snapshot
 from matcher.stored import deletion_of, sighting_of
@@ -68,6 +78,23 @@ def seen_invoice(row: ObjectRow) -> Seen[Invoice] | None:
     return Seen(row.key, body, sighting)
 
 
+def seen_beside(row: ObjectRow) -> SeenBeside | None:
+    """What a charge or credit note gave back, or when a card expires; None when nothing of it."""
+    sighting = sighting_of(row)
+    if row.deleted or sighting is None:
+        return None
+    facts: GivenBack | CardFacts | None = None
+    if row.kind == "charge":
+        charge = body_of(row, Charge)
+        facts = None if charge is None else refunded(charge)
+    elif row.kind == "credit_note":
+        note = body_of(row, CreditNote)
+        facts = None if note is None else credited(note)
+    elif (method := body_of(row, PaymentMethod)) is not None:
+        facts = card_facts(method)
+    return None if facts is None else Seen(row.key, facts, sighting)
+
+
 def needs_of(row: ObjectRow) -> frozenset[ExternalKey]:
     """Catalogue objects whose change folds this object's account again."""
     if row.kind != "subscription":
@@ -85,11 +112,13 @@ def keep(snapshot: Snapshot, row: ObjectRow) -> None:
 
 def kept_of(row: ObjectRow, known: Kept | None = None) -> Kept:
     """What the account of an object needs of it; a share outlives what does not change it."""
-    seen: Seen[SubscriptionFacts] | Seen[InvoiceFacts] | None = None
+    seen: Seen[Any] | None = None
     if row.kind == "subscription":
         if (subscription := seen_subscription(row)) is not None:
             facts = subscription_facts(subscription.body)
             seen = Seen(row.key, facts, subscription.sighting)
+    elif row.kind in BESIDE:
+        seen = seen_beside(row)
     elif (invoice := seen_invoice(row)) is not None:
         seen = Seen(row.key, invoice_facts(invoice.body), invoice.sighting)
     standing = row.held.standing

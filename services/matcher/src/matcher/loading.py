@@ -205,12 +205,13 @@ async def load_kept(
                from (select *, coalesce(facts_version = $4, false) as fresh
                      from matcher.objects
                      where workspace = $1 and parent_key = wanted.key and key <> all($3::text[])
-                       and kind in ('subscription', 'invoice')
+                       and kind = any($5::text[])
                      offset 0) children) o""",
         snapshot.workspace.workspace,
         list(parents),
         [key for key, row in snapshot.objects.items() if row.kind in KEPT_KINDS],
         KEPT_VERSION,
+        sorted(KEPT_KINDS),
     )
     for row in rows:
         if row["fresh"]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
+from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
 from plumbline_domain.instants import instant_text
 from plumbline_domain.movements import Change, movement
+from plumbline_domain.valued import stamp
 from plumbline_schemas.accounts import MAX_LINKS
 from plumbline_schemas.events import Movement
 from plumbline_schemas.ids import AccountId
