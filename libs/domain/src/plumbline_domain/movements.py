@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 from plumbline_schemas.events import Movement
 
-CauseKind = Literal["customer", "time", "link", "rules"]
-"""Who moved: the customer's objects, time alone, a link or merge, configuration or catalogue."""
+CauseKind = Literal["customer", "time", "link", "rules", "rates"]
+"""Who moved: the customer's objects, time, a link or merge, configuration or catalogue, rates."""
 
 CUSTOMER_CAUSED: Final[frozenset[Movement]] = frozenset(
     {
@@ -48,6 +48,8 @@ def movement(change: Change) -> Movement | None:
         return "transfer"
     if not change.paid_before and change.opening:
         return "opening"
+    if change.cause == "rates":
+        return "restated" if change.before is None else "fx"
     if change.cause == "rules":
         return "restated"
     return by_amount(before, after, paid_before=change.paid_before)
@@ -60,3 +62,10 @@ def by_amount(before: int, after: int, *, paid_before: bool) -> Movement:
     if after == 0:
         return "churn"
     return "expansion" if after > before else "contraction"
+
+
+def planned(before: int, after: int) -> Movement | None:
+    """What a customer did to the MRR that planned cancellations will end, its MRR unmoved."""
+    if before == after:
+        return None
+    return "planned_cancellation" if after > before else "planned_cancellation_undone"

@@ -149,7 +149,8 @@ def ltv(found: Tally, beside: Conversion) -> tuple[Valued, set[str]]:
     if missing:
         return Valued(None, "ltv.incomplete", found.moneyed, keep=True), missing
     money = Money(minor=to_minor(total), currency=beside.currency)
-    return Valued(money, "ltv.paid_less_refunds_and_credit", found.moneyed), missing
+    rule = "ltv.paid_less_refunds_and_credit" if found.moneyed else "ltv.nothing_paid"
+    return Valued(money, rule, found.moneyed), missing
 
 
 def mrr_ending(found: Tally, reported: Valued) -> Valued:
@@ -159,7 +160,8 @@ def mrr_ending(found: Tally, reported: Valued) -> Valued:
     if reported.keep or not isinstance(mrr, Money):
         return Valued(None, "mrr_ending.incomplete", by, keep=True)
     money = Money(minor=to_minor(found.ending), currency=mrr.currency)
-    return Valued(money, "mrr_ending.planned_cancellations", by)
+    rule = "mrr_ending.none" if by is None else "mrr_ending.planned_cancellations"
+    return Valued(money, rule, by)
 
 
 def default_card(members: Sequence[Customer]) -> Dated | None:

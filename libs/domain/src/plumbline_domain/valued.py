@@ -15,7 +15,9 @@ Value = str | bool | int | Money | None
 FieldDocument = dict[str, Any]
 """A `FieldValue` of `accounts.state.v1` as JSON has it: every key, in the contract's order."""
 
-_NOTHING_THERE: Final = frozenset({"mrr.no_subscription", "plan.no_subscription"})
+_NOTHING_THERE: Final = frozenset(
+    {"mrr.no_subscription", "plan.no_subscription", "ltv.nothing_paid", "mrr_ending.none"}
+)
 
 
 @dataclass(frozen=True, slots=True)

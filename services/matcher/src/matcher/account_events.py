@@ -4,9 +4,10 @@ The contract is `plumbline_schemas.events.AccountEvent`; a test holds every even
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
-from plumbline_domain.movements import CUSTOMER_CAUSED
+from plumbline_domain.movements import CUSTOMER_CAUSED, PLANNED
+from plumbline_schemas.accounts import Reminder
 from plumbline_schemas.events import AccountEventType, Movement
 
 from matcher.cause import RecordCause
@@ -32,8 +33,9 @@ def account_events(
     accounts exist, and their links. MRR movements that no customer caused are no events (design 6).
     """
     found = list(_about_links(before, after))
-    if before is not None and not opening:
-        found += _about_fields(before, after, movement)
+    if not opening:
+        found += _about_fields(before, after, movement) if before is not None else ()
+        found += _about_time(before, after)
     return [
         {
             "type": kind,
@@ -85,7 +87,7 @@ def _about_fields(
     if after["merged_into"] is not None:
         return
     if movement in CUSTOMER_CAUSED:
-        yield "account.mrr_changed", "mrr", {}
+        yield "account.mrr_changed", "mrr_ending" if movement in PLANNED else "mrr", {}
     if value_of(before, "plan") != value_of(after, "plan"):
         yield "account.plan_changed", "plan", {}
     if before["state"] != after["state"]:
@@ -95,3 +97,19 @@ def _about_fields(
         yield "account.payment_failed", "payment_status", {}
     if now == "paid" and was in _TROUBLE:
         yield "account.payment_recovered", "payment_status", {}
+
+
+_ABOUT: Final[dict[Reminder, str | None]] = {
+    "account.trial_ending": None,
+    "account.renewal_approaching": "next_renewal_at",
+    "account.card_expiring": "payment_method_expires_at",
+}
+
+
+def _about_time(before: StateDocument | None, after: StateDocument) -> Iterator[_Found]:
+    """What has come near and was not told of yet; `details.at` is when it will be."""
+    told = {} if before is None else before.get("announced", {})
+    for kind, field in _ABOUT.items():
+        at = after["announced"].get(kind)
+        if at is not None and told.get(kind) != at:
+            yield kind, field, {"at": at}

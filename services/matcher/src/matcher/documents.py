@@ -41,6 +41,8 @@ class StateDocument(TypedDict):
     flags: FlagsDocument
     due_at: str | None
     merged_into: str | None
+    baselines: dict[str, dict[str, str]]
+    announced: dict[str, str]
     effective_at: str | None
     cause: ChangeCause | None
     received_at: str | None

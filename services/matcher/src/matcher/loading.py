@@ -154,17 +154,19 @@ async def load_accounts(
         list(accounts),
     )
     for row in rows:
+        state = orjson.loads(row["state"])
         account = AccountRow(
             account_id=AccountId(row["account_id"]),
             founder_key=ExternalKey(row["founder_key"]),
             founded_sequence=row["founded_sequence"],
-            state=orjson.loads(row["state"]),
+            state=state,
             due_at=row["due_at"],
             fold_version=row["fold_version"],
             had_mrr=row["had_mrr"],
             candidates=tuple(row["candidates"]),
             attention=orjson.loads(row["attention"]),
             merged_into=row["merged_into"],
+            baselines={} if state is None else state.get("baselines", {}),
         )
         snapshot.accounts[account.account_id] = account
 

@@ -1,15 +1,18 @@
 """Fold an account again and, if anything changed, number the change and write it down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
+from plumbline_domain.baselines import Baselines, History
 from plumbline_domain.instants import instant_text
-from plumbline_domain.movements import Change, movement
+from plumbline_domain.movements import Change, movement, planned
 from plumbline_domain.valued import stamp
 from plumbline_schemas.accounts import MAX_LINKS
 from plumbline_schemas.events import Movement
-from plumbline_schemas.ids import AccountId
+from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.internal import AT_RISK
 
 from matcher.account_events import account_events
 from matcher.attention import attention_items
@@ -45,7 +48,11 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         currency=None if workspace.config is None else workspace.config.currency,
         at=at,
         unsure_match=bool(row.candidates),
+        at_risk=AT_RISK if workspace.config is None else workspace.config.at_risk,
+        history=_history(row, whole_book=workspace.whole_book),
     )
+    rules_moved = row.state is not None and row.fold_version != FOLD_VERSION
+    row.baselines = _plain(folded.baselines)
     if row.due_at != folded.due_at or row.fold_version != FOLD_VERSION:
         row.due_at, row.fold_version = folded.due_at, FOLD_VERSION
         snapshot.changed_accounts.add(account)
@@ -54,8 +61,31 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         return False
     for key in folded.wanted if _newly_incomplete(row.state, state) else ():
         want_read(snapshot, key, "missing", cause)
-    _record(snapshot, row, state, cause)
+    _record(snapshot, row, state, replace(cause, kind="rules") if rules_moved else cause)
     return True
+
+
+def _history(row: AccountRow, *, whole_book: bool) -> History:
+    baselines = {
+        ExternalKey(customer): {code: Fraction(text) for code, text in amounts.items()}
+        for customer, amounts in row.baselines.items()
+    }
+    was_expanded = row.state is not None and row.state["stage"] == "expanded"
+    return History(baselines, whole_book=whole_book, expanded=was_expanded)
+
+
+def _plain(baselines: Baselines) -> dict[str, dict[str, str]]:
+    return {
+        key: {code: str(amount) for code, amount in sorted(baselines[key].items())}
+        for key in sorted(baselines)
+    }
+
+
+def _announced(row: AccountRow, folded: FoldedAccount) -> dict[str, str]:
+    """The instants that were told of, those that are near now among them."""
+    known: dict[str, str] = {} if row.state is None else row.state.get("announced", {})
+    coming = {name: instant_text(dated.at) for name, dated in folded.near.items()}
+    return dict(sorted({**known, **coming}.items()))
 
 
 def _newly_incomplete(before: StateDocument | None, after: StateDocument) -> bool:
@@ -95,18 +125,29 @@ def _state(
         },
         "due_at": None if folded.due_at is None else instant_text(folded.due_at),
         "merged_into": None,
+        "baselines": row.baselines,
+        "announced": _announced(row, folded),
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
     }
 
 
-_COMPARED: Final = ("links", "state", "stage", "fields", "flags", "merged_into")
+_BESIDE_FIELDS: Final = (
+    "links",
+    "state",
+    "stage",
+    "flags",
+    "merged_into",
+    "baselines",
+    "announced",
+)
+_COMPARED: Final = (*_BESIDE_FIELDS, "fields")
 
 
 def _same(before: StateDocument, after: StateDocument) -> bool:
     """Equal but for the version, the next wake-up and what caused it."""
-    return all(before[name] == after[name] for name in _COMPARED)
+    return all(before.get(name) == after[name] for name in _COMPARED)
 
 
 def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int) -> bool:
@@ -125,6 +166,8 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "flags": no_flags(),
         "due_at": None,
         "merged_into": row.merged_into,
+        "baselines": {},
+        "announced": {},
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
@@ -167,8 +210,8 @@ def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: Re
     attention_items(snapshot, row, state, cause)
 
 
-def _minor(state: StateDocument | None) -> int | None:
-    value = value_of(state, "mrr")
+def _minor(state: StateDocument | None, name: str = "mrr") -> int | None:
+    value = value_of(state, name)
     return value["minor"] if isinstance(value, dict) else None
 
 
@@ -181,7 +224,12 @@ def _mrr(
         after = 0
     opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
     kind = "link" if moved_customers else cause.kind
+    if kind == "rates" and row.state is not None and row.state["flags"]["incomplete"]:
+        kind = "rules"
     named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
+    if named is None and kind == "customer" and not opening and row.state is not None:
+        ending = _minor(row.state, "mrr_ending"), _minor(state, "mrr_ending")
+        named = planned(ending[0] or 0, ending[1] or 0)
     return MrrChange(before, after, named)
 
 
@@ -191,9 +239,6 @@ def _customers_moved(before: StateDocument | None, after: StateDocument) -> bool
 
 def _customer_keys(state: StateDocument) -> set[str]:
     return {link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"}
-
-
-_BESIDE_FIELDS: Final = ("links", "state", "stage", "flags", "merged_into")
 
 
 def _difference(
@@ -206,7 +251,7 @@ def _difference(
     old: dict[str, Any] = {f"fields.{name}": was[name] for name in changed if name in was}
     new: dict[str, Any] = {f"fields.{name}": now[name] for name in changed if name in now}
     for name in _BESIDE_FIELDS:
-        had, has = None if before is None else before[name], after[name]
+        had, has = None if before is None else before.get(name), after[name]
         if had != has:
             old |= {} if before is None else {name: had}
             new[name] = has

@@ -99,6 +99,8 @@ class AccountRow:
     candidates: tuple[ExternalKey, ...] = ()
     attention: dict[str, dict[str, str]] = field(default_factory=dict)
     merged_into: AccountId | None = None
+    baselines: dict[str, dict[str, str]] = field(default_factory=dict)
+    """As the state shows them; those of a merged-away account go to the survivor."""
 
     @property
     def age(self) -> tuple[int, str]:
