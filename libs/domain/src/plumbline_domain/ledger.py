@@ -265,3 +265,25 @@ def _month(
         customers_at_closing=len(closing),
         entries=tuple(sorted(within, key=lambda entry: (entry.booked_at, entry.sequence))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A ledger row that named an account's plan; None: it has none any more."""
+
+    account: AccountId
+    effective_at: datetime
+    plan: str | None
+
+
+def plans_at(rows: Iterable[PlanRow], at: datetime) -> dict[AccountId, str | None]:
+    """Each account's plan just before `at`; rows in ascending sequence, as in `entries_of`."""
+    reached: dict[AccountId, datetime] = {}
+    plans: dict[AccountId, str | None] = {}
+    for row in rows:
+        since = reached[row.account] = max(
+            row.effective_at, reached.get(row.account, row.effective_at)
+        )
+        if since < at:
+            plans[row.account] = row.plan
+    return plans

@@ -62,10 +62,3 @@ def by_amount(before: int, after: int, *, paid_before: bool) -> Movement:
     if after == 0:
         return "churn"
     return "expansion" if after > before else "contraction"
-
-
-def planned(before: int, after: int) -> Movement | None:
-    """What a customer did to the MRR that planned cancellations will end, its MRR unmoved."""
-    if before == after:
-        return None
-    return "planned_cancellation" if after > before else "planned_cancellation_undone"

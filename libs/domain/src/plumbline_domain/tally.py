@@ -128,6 +128,7 @@ def _of_subscription(seen: SeenSubscription, share: Share, at: datetime) -> Tall
         renewal is not None
         and renewal > at
         and body.status in RENEWING
+        and not body.often
         and (ends is None or ends > renewal)
     )
     in_trial = body.status == "trialing" and body.trial_end is not None and body.trial_end > at

@@ -79,9 +79,15 @@ def billing_started_at(subscriptions: Sequence[SeenSubscription]) -> Valued:
     return dated("billing_started_at.earliest_start", found)
 
 
-def first_paid(members: Sequence[Customer]) -> Dated | None:
-    """The earliest payment of an invoice above zero."""
-    return counted_together([member.holdings.tally for member in members]).first_paid
+def dates(members: Sequence[Customer], *, at: datetime) -> dict[str, Valued]:
+    """The fields that come from the subscriptions as such."""
+    subscriptions = [seen for member in members for seen in member.subscriptions]
+    paid = counted_together([member.holdings.tally for member in members]).first_paid
+    return {
+        "billing_started_at": billing_started_at(subscriptions),
+        "subscription_status": subscription_status(subscriptions, at=at),
+        "days_to_first_payment": days_to_first_payment(subscriptions, paid),
+    }
 
 
 def days_to_first_payment(

@@ -1,7 +1,7 @@
 """Typed account changes, `accounts.events.v1`: what downstream teams react to."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,14 +15,21 @@ AccountEventType = Literal[
     "account.state_changed",
     "account.payment_failed",
     "account.payment_recovered",
+    "account.cancellation_planned",
+    "account.cancellation_undone",
+    "account.trial_ending",
+    "account.renewal_approaching",
+    "account.card_expiring",
     "account.linked",
     "account.unlinked",
     "account.ambiguous",
     "account.merged",
-    "account.trial_ending",
-    "account.renewal_approaching",
-    "account.card_expiring",
 ]
+TRIAL_ENDING_DAYS: Final = 3
+RENEWAL_APPROACHING_DAYS: Final = 7
+CARD_EXPIRING_DAYS: Final = 30
+"""How long before the instant itself the event is published, by the workspace's ticks."""
+
 Movement = Literal[
     "new",
     "expansion",

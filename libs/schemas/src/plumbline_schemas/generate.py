@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from plumbline_schemas import outputs
+from plumbline_schemas import ledger_outputs, outputs
 from plumbline_schemas.topics import TOPICS
 
 FOLDER = Path(__file__).resolve().parents[2] / "jsonschema"
@@ -22,6 +22,9 @@ OUTPUTS: dict[str, type[outputs.Output]] = {
     "accounts-show": outputs.AccountShown,
     "accounts-search": outputs.AccountSearch,
     "accounts-why": outputs.Why,
+    "accounts-history": ledger_outputs.AccountHistory,
+    "mrr-at": ledger_outputs.MrrAt,
+    "mrr-movements": ledger_outputs.MrrMovements,
     "plan": outputs.Plan,
     "migrate": outputs.Migrated,
     "apply": outputs.Applied,

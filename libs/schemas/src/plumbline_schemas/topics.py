@@ -4,10 +4,10 @@ from typing import Any, Final, NamedTuple
 
 from plumbline_schemas.accounts import AccountState
 from plumbline_schemas.attention import Attention
-from plumbline_schemas.events import AccountEvent
 from plumbline_schemas.internal import Decision
 from plumbline_schemas.observations import OBSERVATION_ADAPTER
 from plumbline_schemas.outcomes import RefreshRequest, WritebackOutcome
+from plumbline_schemas.typed_events import ACCOUNT_EVENT_ADAPTER
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 FOREVER: Final = -1
@@ -103,7 +103,7 @@ ACCOUNTS_EVENTS: Final = Topic(
     "accounts.events.v1",
     "Typed account changes with their cause.",
     "account id",
-    AccountEvent,
+    ACCOUNT_EVENT_ADAPTER,
     ("matcher",),
     ("downstream",),
     "matcher",

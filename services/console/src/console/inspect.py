@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+from plumbline_domain.ledger import LedgerBroken
 from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.outputs import AccountSearch, AccountShown, Output, Plan, Status
 
@@ -123,7 +124,7 @@ def run_show(config: Path | None, account: str, *, as_json: bool) -> int:
     async def show(db: asyncpg.Connection) -> tuple[Output, int]:
         return AccountShown(account=await accounts.load(db, account)), 0
 
-    return _ask(config, show, as_json=as_json, human=_print_account)
+    return ask_database(config, show, as_json=as_json, human=_print_account)
 
 
 def run_search(config: Path | None, text: str, *, as_json: bool) -> int:
@@ -133,7 +134,7 @@ def run_search(config: Path | None, text: str, *, as_json: bool) -> int:
         found = await accounts.search(db, text)
         return found, 0 if found.accounts else 1
 
-    return _ask(config, search, as_json=as_json, human=_print_hits)
+    return ask_database(config, search, as_json=as_json, human=_print_hits)
 
 
 def run_why(config: Path | None, account: str, field: str, *, as_json: bool) -> int:
@@ -142,7 +143,7 @@ def run_why(config: Path | None, account: str, field: str, *, as_json: bool) -> 
     async def explain(db: asyncpg.Connection) -> tuple[Output, int]:
         return accounts.why(await accounts.load(db, account), field), 0
 
-    return _ask(config, explain, as_json=as_json, human=_print_why)
+    return ask_database(config, explain, as_json=as_json, human=_print_why)
 
 
 def run_plan(config: Path | None, *, as_json: bool, approve: bool) -> int:
@@ -157,26 +158,27 @@ def run_plan(config: Path | None, *, as_json: bool, approve: bool) -> int:
             await approve_first_write(kafka, deployment, datetime.now(UTC))
         return Plan(waiting=waiting, approved=approve), 0
 
-    return _ask(config, plan, as_json=as_json, human=_print_plan)
+    return ask_database(config, plan, as_json=as_json, human=_print_plan)
 
 
-def _ask(
+def ask_database(
     config: Path | None,
     question: Callable[[asyncpg.Connection], Awaitable[tuple[Output, int]]],
     *,
     as_json: bool,
     human: Callable[[Output], None],
 ) -> int:
+    """Ask, print and say the exit code: 1 when the thing asked about is not so."""
     del config  # facts stand in the database; the option is there for every command alike
 
-    async def ask() -> tuple[Output, int]:
+    async def asked() -> tuple[Output, int]:
         _, database = servers(find_run())
         async with connected(database) as db:
             return await question(db)
 
     try:
-        found, code = asyncio.run(ask())
-    except (NotRunning, accounts.NotFound) as error:
+        found, code = asyncio.run(asked())
+    except (NotRunning, accounts.NotFound, LedgerBroken) as error:
         fail(str(error))
         return 1
     except UNREACHABLE as error:

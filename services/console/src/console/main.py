@@ -95,6 +95,19 @@ def accounts_why(account: str, field: str, config: Config = None, json: Json = F
     raise typer.Exit(run_why(config, account, field, as_json=json))
 
 
+@accounts_app.command("history")
+def accounts_history(account: str, config: Config = None, json: Json = False) -> None:
+    """Every change of an account: when, what moved, because of which event."""
+    from console.inspect import ask_database
+    from console.ledger.history import account_history, print_history
+
+    raise typer.Exit(
+        ask_database(
+            config, lambda db: account_history(db, account), as_json=json, human=print_history
+        )
+    )
+
+
 @dlq_app.command("list")
 def dlq_list(
     *,

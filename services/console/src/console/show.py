@@ -25,19 +25,30 @@ def table(
     rows: Iterable[Sequence[object]],
     *,
     whole: Sequence[str] = (),
+    right: Sequence[str] = (),
+    rules: Sequence[int] = (),
 ) -> None:
     """Print a table; vendor text is escaped, so it carries neither markup nor control codes.
 
-    Columns named in `whole` are never folded.
+    Columns named in `whole` are never folded, those in `right` stand at the right; a line is drawn
+    below the rows numbered in `rules`.
     """
     grid = Table(title=escape(title), title_justify="left", header_style="bold")
     for column in columns:
         grid.add_column(
-            column, overflow="fold", no_wrap=column in whole
-        )  # an id that is cut is no use
-    for row in rows:
-        grid.add_row(*(escape(_cell(cell)) for cell in row))
+            column,
+            overflow="fold",  # an id that is cut is no use
+            no_wrap=column in whole,
+            justify="right" if column in right else "left",
+        )
+    for number, row in enumerate(rows):
+        grid.add_row(*(escape(_cell(cell)) for cell in row), end_section=number in rules)
     OUT.print(grid)
+
+
+def say(line: str) -> None:
+    """Print one line as it is; vendor text in it carries neither markup nor control codes."""
+    OUT.print(escape(printable(line)))
 
 
 def fail(message: str) -> None:

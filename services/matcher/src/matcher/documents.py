@@ -57,3 +57,9 @@ def value_of(state: StateDocument | None, name: str) -> object:
     """A field's value; None when it is unknown or there is none."""
     field = None if state is None else state["fields"].get(name)
     return None if field is None else field["value"]
+
+
+def announced_in(state: StateDocument) -> dict[str, str]:
+    """What an account has announced; nothing in a state of before there were reminders."""
+    stored: dict[str, str] = dict(state).get("announced") or {}  # type: ignore[assignment]
+    return stored

@@ -130,7 +130,7 @@ def _priced(grounds: str, at: str, amount: str, missing: list[str], *rest: Any) 
 
 def _subscription(plain: list[Any]) -> SubscriptionFacts:
     (status, created, start, ended, canceled, cancel, at_end, pause, failed, items, *rest) = plain
-    instants, renews, trial, intervals, method, currency = rest
+    instants, renews, trial, intervals, method, currency, often = rest
     return SubscriptionFacts(
         status,
         _maybe(created),
@@ -148,6 +148,7 @@ def _subscription(plain: list[Any]) -> SubscriptionFacts:
         tuple(intervals),
         method,
         currency,
+        often,
     )
 
 

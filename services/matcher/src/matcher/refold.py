@@ -1,24 +1,28 @@
 """Fold an account again and, if anything changed, number the change and write it down."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
 from plumbline_domain.baselines import Baselines, History
 from plumbline_domain.instants import instant_text
-from plumbline_domain.movements import Change, movement, planned
+from plumbline_domain.movements import Change, movement
+from plumbline_domain.reminders import Coming
 from plumbline_domain.valued import stamp
-from plumbline_schemas.accounts import MAX_LINKS
+from plumbline_schemas.accounts import MAX_LINKS, Reminder
 from plumbline_schemas.events import Movement
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import AT_RISK
 
-from matcher.account_events import account_events
+from matcher.account_events import News, account_events
 from matcher.attention import attention_items
 from matcher.cause import RecordCause
-from matcher.documents import LinkDocument, StateDocument, no_flags, value_of
+from matcher.documents import LinkDocument, StateDocument, announced_in, no_flags, value_of
 from matcher.facts import catalogue, members_of
+from matcher.planned import Planned, planned_by
 from matcher.reads import want_read
 from matcher.rows import AccountRow, ChangeRow
 from matcher.snapshot import Snapshot, kind_of
@@ -30,7 +34,13 @@ class MrrChange:
 
     before: int | None
     after: int | None
-    movement: Movement | None
+    named: Movement | None
+    planned: Planned | None = None
+
+    @property
+    def movement(self) -> Movement | None:
+        """One movement for each change; a planned cancellation only where no MRR moved."""
+        return self.named if self.planned is None else self.planned.movement
 
 
 def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
@@ -61,7 +71,8 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         return False
     for key in folded.wanted if _newly_incomplete(row.state, state) else ():
         want_read(snapshot, key, "missing", cause)
-    _record(snapshot, row, state, replace(cause, kind="rules") if rules_moved else cause)
+    mover = replace(cause, kind="rules") if rules_moved else cause
+    _record(snapshot, row, state, mover, folded.near)
     return True
 
 
@@ -83,9 +94,9 @@ def _plain(baselines: Baselines) -> dict[str, dict[str, str]]:
 
 def _announced(row: AccountRow, folded: FoldedAccount) -> dict[str, str]:
     """The instants that were told of, those that are near now among them."""
-    known: dict[str, str] = {} if row.state is None else row.state.get("announced", {})
-    coming = {name: instant_text(dated.at) for name, dated in folded.near.items()}
-    return dict(sorted({**known, **coming}.items()))
+    known: Mapping[str, str] = {} if row.state is None else announced_in(row.state)
+    coming = {str(name): instant_text(one.at) for name, one in folded.near.items()}
+    return {name: coming.get(name) or known[name] for name in sorted({*known, *coming})}
 
 
 def _newly_incomplete(before: StateDocument | None, after: StateDocument) -> bool:
@@ -178,7 +189,13 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
     return True
 
 
-def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause) -> None:
+def _record(
+    snapshot: Snapshot,
+    row: AccountRow,
+    state: StateDocument,
+    cause: RecordCause,
+    near: Mapping[Reminder, Coming] = MappingProxyType({}),
+) -> None:
     """Number the change; ledger row, events and attention follow from before and after."""
     before = row.state
     workspace = snapshot.workspace
@@ -190,7 +207,8 @@ def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: Re
     row.had_mrr = row.had_mrr or bool(mrr.after)
     snapshot.number_links(row.account_id, state["version"])
     snapshot.changed_accounts.add(row.account_id)
-    events = account_events(before, state, mrr.movement, cause, opening=not workspace.whole_book)
+    news = News(mrr.named, mrr.planned, near)
+    events = account_events(before, state, news, cause, opening=not workspace.whole_book)
     was, now = _difference(before, state)
     snapshot.changes.append(
         ChangeRow(
@@ -227,9 +245,8 @@ def _mrr(
     if kind == "rates" and row.state is not None and row.state["flags"]["incomplete"]:
         kind = "rules"
     named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
-    if named is None and kind == "customer" and not opening and row.state is not None:
-        ending = _minor(row.state, "mrr_ending"), _minor(state, "mrr_ending")
-        named = planned(ending[0] or 0, ending[1] or 0)
+    if named is None and kind == "customer" and not opening:
+        return MrrChange(before, after, None, planned_by(snapshot, row.state, state, cause))
     return MrrChange(before, after, named)
 
 
