@@ -80,8 +80,7 @@ def fold_account(
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
     `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
-    CRM records could be this customer's. `at_risk` are the triggers that are switched on, and
-    `history` what is stored of the account.
+    CRM records could be this customer's. `at_risk` are the triggers that are switched on.
     """
     members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
     subscriptions = [seen for member in members for seen in member.subscriptions]
@@ -92,21 +91,17 @@ def fold_account(
         incomplete.add("product:" + named.missing.split("/", 3)[3])
         wanted.add(named.missing)
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
-    baselines = taken(members, history, known=currency is not None, at=at)
+    baselines = taken(members, history, beside, at=at)
     grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in members}
     payment, where = _standing(members, grown, at_risk, at)
     others, lacking = tenure(members, reported=mrr, beside=beside)
-    incomplete |= lacking
-    ambiguous = unsure_match or len(members) > 1
-    newest = _newest([c.sighting for c in members] + [c.deletion for c in members])
     values = {
         "mrr": mrr,
         "plan": Valued(named.value, named.rule, named.by, keep=named.missing is not None),
         "payment_status": payment,
         "state": Valued(where.state, where.rule, where.by),
         "stage": Valued(where.stage, where.rule, where.by),
-        "ambiguous": Valued(ambiguous, _why_ambiguous(members, unsure_match), newest),
-        **references(members, newest),
+        **references(members, unsure_match=unsure_match),
         **dates(members, at=at),
         **others,
     }
@@ -114,8 +109,8 @@ def fold_account(
         state=where.state,
         stage=where.stage,
         values=values,
-        ambiguous=ambiguous,
-        incomplete=tuple(sorted(incomplete)),
+        ambiguous=unsure_match or len(members) > 1,
+        incomplete=tuple(sorted(incomplete | lacking)),
         due_at=_due(members),
         wanted=tuple(sorted(wanted)),
         baselines=baselines,
@@ -229,9 +224,3 @@ def _ended(member: Customer, at: datetime) -> Lifecycle:
     nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
     left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
     return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)
-
-
-def _why_ambiguous(members: Sequence[Customer], unsure_match: bool) -> str:
-    if len(members) > 1:
-        return "ambiguous.several_customers"
-    return "ambiguous.several_records" if unsure_match else "ambiguous.no"

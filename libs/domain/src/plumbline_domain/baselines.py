@@ -44,16 +44,16 @@ NO_HISTORY: Final = History()
 
 
 def taken(
-    members: Sequence[Customer], history: History, *, known: bool, at: datetime
+    members: Sequence[Customer], history: History, beside: Conversion, *, at: datetime
 ) -> dict[ExternalKey, Amounts]:
-    """The baselines after this fold, of those who pay or have paid; `known`: amounts are.
+    """The baselines after this fold, of those who pay or have paid.
 
     A baseline is taken at the first fold that sees the customer pay, and then stands for good.
     """
     found: dict[ExternalKey, Amounts] = {}
     for member in members:
         before, held = history.baselines.get(member.key), member.holdings
-        paying = known and not held.missing and member.deletion is None
+        paying = beside.currency is not None and not held.missing and member.deletion is None
         paying = paying and pays(member.subscriptions, member.invoices, at=at)
         if paying and (before is None or not history.whole_book):
             found[member.key] = dict(held.tally.own)

@@ -17,7 +17,7 @@ from plumbline_domain.customer import Customer
 from plumbline_domain.discount_words import in_one_line
 from plumbline_domain.instants import instant_text
 from plumbline_domain.money import to_minor
-from plumbline_domain.sighting import SeenSubscription, Sighting
+from plumbline_domain.sighting import SeenSubscription
 from plumbline_domain.subscriptions import ended_last, live, start_of, started
 from plumbline_domain.tally import Card, Dated, Tally, counted_together
 from plumbline_domain.valued import Valued
@@ -199,14 +199,20 @@ def _expiry(card: Card) -> Dated:
     return Dated(card.facts.expires_at, card.by)
 
 
-def references(members: Sequence[Customer], newest: Sighting | None) -> dict[str, Valued]:
-    """Ids sorted and joined; the link opens the first of them."""
+def references(members: Sequence[Customer], *, unsure_match: bool) -> dict[str, Valued]:
+    """Ids sorted and joined; the link opens the first of them; whether it is all one's."""
     by_id = sorted(members, key=lambda member: (member.id, member.key))
     first = by_id[0]
+    seen = [one for member in members for one in (member.sighting, member.deletion)]
+    newest = max((one for one in seen if one is not None), key=lambda one: one.age, default=None)
     mode = "/test" if first.test_mode else ""
     url = f"https://dashboard.stripe.com{mode}/customers/{first.id}"
     ids = ";".join(member.id for member in by_id)
+    several, rule = len(members) > 1, "ambiguous.no"
+    if several or unsure_match:
+        rule = "ambiguous.several_customers" if several else "ambiguous.several_records"
     return {
         "stripe_customer_id": Valued(ids, "stripe_customer_id.all", newest),
         "stripe_url": Valued(url, "stripe_url.first", first.sighting or newest),
+        "ambiguous": Valued(several or unsure_match, rule, newest),
     }
