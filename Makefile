@@ -11,7 +11,7 @@ MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
 
-.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos soak lock clean
+.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -68,6 +68,9 @@ bench: setup ## Latency and throughput, printed as a table and JSON
 
 chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name)
 	@$(BIN)/python -m tests.chaos -n $(N) $(CASE:%=--case %) $(ARGS)
+
+mrr-mutants: setup ## Break each switch and rule of MRR in turn: some case must notice (ARGS=--rows names them)
+	@$(BIN)/python -m tests.mrr.mutants $(ARGS)
 
 soak: setup ## A random choice of the faults under load (MINUTES=30 SEED=1 RATE=100)
 	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --seed $(SEED) --rate $(RATE) $(ARGS)

@@ -8,6 +8,7 @@ from typing import Any
 from plumbline_domain.account import fold_account
 from plumbline_domain.baselines import History, above
 from plumbline_domain.conversion import Conversion
+from plumbline_domain.lifecycle import Triggers
 from plumbline_domain.rates import Rates
 from plumbline_domain.sighting import Catalogue, Seen
 from plumbline_schemas.billing import PaymentMethod
@@ -74,9 +75,9 @@ def test_triggers_of_at_risk_are_switched(make: Any) -> None:
     ending = paying(make, 100, cancel_at_period_end=True)
     failing = paying(make, 100, status="past_due")
     assert fold(make, ending).stage == fold(make, failing).stage == "at_risk"
-    assert fold(make, ending, at_risk=("payment_trouble",)).stage == "paying"
-    assert fold(make, failing, at_risk=("payment_trouble",)).stage == "at_risk"
-    assert fold(make, failing, at_risk=("planned_cancellation",)).stage == "paying"
+    assert fold(make, ending, triggers=Triggers(planned_cancellation=False)).stage == "paying"
+    assert fold(make, failing, triggers=Triggers(planned_cancellation=False)).stage == "at_risk"
+    assert fold(make, failing, triggers=Triggers(payment_trouble=False)).stage == "paying"
 
 
 def renewing(make: Any, days: float, **changes: Any) -> Any:

@@ -120,7 +120,6 @@ def test_discounts_in_effect_in_words(make: Any) -> None:
         coupon("di_3", percent_off=Decimal(50), end=make.day(-1)),
         coupon("di_4", percent_off=Decimal(90), duration="once"),
     ]  # fmt: skip
-    seen = sub(make, discounts=(), discount_objects=objects)
     ids = tuple(one["discount_id"] for one in objects)
     seen = make.subscription(
         items=[make.item(lookup_key="plan")], discounts=ids, discount_objects=objects
@@ -165,6 +164,9 @@ def test_last_payment_and_days_to_the_first(make: Any) -> None:
     member = make.customer(subscriptions=(sub(make),), invoices=invoices)
     assert value(make, "last_payment_at", member) == "2026-06-12T12:00:00Z"
     assert value(make, "days_to_first_payment", member) == 9
+    body = BillingCustomer(created=make.day(-111))
+    made = make.customer(subscriptions=(sub(make),), invoices=invoices, body=body)
+    assert value(make, "days_to_first_payment", made) == 20
     assert value(make, "days_to_first_payment", make.customer(subscriptions=(sub(make),))) is None
 
 
@@ -211,8 +213,8 @@ def test_what_a_credit_note_takes(note: dict[str, Any], left: int | None) -> Non
 @pytest.mark.parametrize(
     ("month", "year", "expected"),
     [
-        (12, 2026, datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)),
-        (2, 2028, datetime(2028, 2, 29, 23, 59, 59, tzinfo=UTC)),
+        (12, 2026, datetime(2027, 1, 1, tzinfo=UTC)),
+        (2, 2028, datetime(2028, 3, 1, tzinfo=UTC)),
         (13, 2026, None),
         (None, None, None),
     ],
@@ -233,12 +235,12 @@ def test_the_card_that_is_charged_by_default(make: Any) -> None:
     ask = "payment_method_expires_at"
     own = sub(make, default_payment_method="pm_1")
     member = make.customer(subscriptions=(own,), beside=cards)
-    assert value(make, ask, member) == "2027-08-31T23:59:59Z"
+    assert value(make, ask, member) == "2027-09-01T00:00:00Z"
     body = BillingCustomer(default_payment_method="pm_2")
     both = make.customer(subscriptions=(own, sub(make, "sub_2")), beside=cards, body=body)
-    assert value(make, ask, both) == "2026-07-31T23:59:59Z"
+    assert value(make, ask, both) == "2026-08-01T00:00:00Z"
     newest = make.customer(subscriptions=(sub(make),), beside=cards)
-    assert value(make, ask, newest) == "2028-09-30T23:59:59Z"
+    assert value(make, ask, newest) == "2028-10-01T00:00:00Z"
     debit = make.customer(
         subscriptions=(sub(make, default_payment_method="pm_sepa"),), beside=cards
     )

@@ -79,10 +79,10 @@ async def test_a_card_expires_by_ticks_alone(bench: Any, kit: Any) -> None:
     log.subscription("sub_1", "cus_1")
     card = {"type": "card", "exp_month": 8, "exp_year": 2026}
     log.add("payment_method", "pm_1", card, customer="cus_1")
-    expires = "2026-08-31T23:59:59Z"
+    expires = "2026-09-01T00:00:00Z"
     assert await shown(bench, kit, log, "payment_method_expires_at") == [expires]
     due = await bench.pool.fetchval("select due_at from matcher.accounts")
-    assert due == datetime(2026, 8, 1, 23, 59, 59, tzinfo=UTC)
+    assert due == datetime(2026, 8, 2, tzinfo=UTC)
     log.tick(due - timedelta(seconds=1))
     await bench.run(log)
     assert told(bench, "account.card_expiring") == []
@@ -92,7 +92,7 @@ async def test_a_card_expires_by_ticks_alone(bench: Any, kit: Any) -> None:
     (event,) = told(bench, "account.card_expiring")
     assert event["details"] == {
         "customer": "acme/stripe/customer/cus_1",
-        "expires_at": "2026-08-31T23:59:59Z",
+        "expires_at": "2026-09-01T00:00:00Z",
     }
     gone = log.add("payment_method", "pm_1", None, customer="cus_1", deleted=True)
     assert gone.deleted

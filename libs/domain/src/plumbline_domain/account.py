@@ -4,14 +4,13 @@ Pure and repeatable: the same objects at the same instant give the same answer. 
 need and is not there is named in `incomplete`; such a field keeps its last value.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from plumbline_schemas.accounts import Reminder, Stage, State
 from plumbline_schemas.ids import ExternalKey
-from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 from plumbline_schemas.money import Money
 
 from plumbline_domain.baselines import NO_HISTORY, Baselines, History, expanded, taken
@@ -19,7 +18,7 @@ from plumbline_domain.conversion import Conversion
 from plumbline_domain.customer import Customer
 from plumbline_domain.due import sooner
 from plumbline_domain.holdings import Holdings
-from plumbline_domain.lifecycle import Lifecycle, lifecycle
+from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers, lifecycle
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
 from plumbline_domain.payment_status import PaymentHealth, payment_health
@@ -74,13 +73,13 @@ def fold_account(
     at: datetime,
     unsure_match: bool = False,
     rates: Rates = NO_RATES,
-    at_risk: Collection[AtRiskTrigger] = AT_RISK,
+    triggers: Triggers = BOTH,
     history: History = NO_HISTORY,
 ) -> FoldedAccount:
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
     `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
-    CRM records could be this customer's. `at_risk` are the triggers that are switched on.
+    CRM records could be this customer's. `triggers` make it at_risk.
     """
     members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
     subscriptions = [seen for member in members for seen in member.subscriptions]
@@ -93,7 +92,7 @@ def fold_account(
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
     baselines = taken(members, history, beside, at=at)
     grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in members}
-    payment, where = _standing(members, grown, at_risk, at)
+    payment, where = _standing(members, grown, triggers, at)
     others, lacking = tenure(members, reported=mrr, beside=beside)
     values = {
         "mrr": mrr,
@@ -177,7 +176,7 @@ def _mrr(
 def _standing(
     members: Sequence[Customer],
     grown: Mapping[ExternalKey, bool],
-    at_risk: Collection[AtRiskTrigger],
+    triggers: Triggers,
     at: datetime,
 ) -> tuple[Valued, Lifecycle]:
     """Payment status and lifecycle; one customer's own health is the account's."""
@@ -196,7 +195,7 @@ def _standing(
             member.invoices,
             single or _health([member], at),
             at=at,
-            at_risk=at_risk,
+            triggers=triggers,
             expanded=grown[member.key],
         )
         for member in members

@@ -53,7 +53,10 @@ class PriceBook:
             tiers = price.tiers
             if tiers is None and listed is not None:
                 tiers = listed.tiers
-            return Option(price.unit_amount, tiers, price.tax_behavior)
+            amount = price.unit_amount
+            if amount is None and listed is not None:
+                amount = listed.unit_amount
+            return Option(amount, tiers, price.tax_behavior)
         embedded = (price.currency_options or {}).get(currency)
         beside = None if listed is None else (listed.currency_options or {}).get(currency)
         found = embedded or beside
@@ -75,9 +78,12 @@ class PriceBook:
         A coupon seen only without its products is not known: they could limit it.
         """
         embedded = discount.coupon_object
-        if embedded is not None and embedded.applies_to is not None:
-            return embedded
         listed = self.coupons.get(discount.coupon or "")
+        if embedded is not None and embedded.applies_to is not None:
+            options = None if listed is None else listed.currency_options
+            if embedded.currency_options is None and options is not None:
+                return embedded.model_copy(update={"currency_options": options})
+            return embedded
         if listed is not None and listed.applies_to is not None:
             return listed
         return None

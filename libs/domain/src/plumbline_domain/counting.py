@@ -30,10 +30,10 @@ def collection_paused(subscription: Subscription, at: datetime) -> bool:
 
 def counts(subscription: Subscription, on: Reckoning) -> Counted:
     """Decide for the instant `on.beside.at`; later instants that may change it go into `on`."""
-    at, status = on.beside.at, subscription.status
-    if not started(subscription, at):
-        on.later(subscription.start_date)
-        return Counted(False, "subscription.not_started")
+    status = subscription.status
+    dated = _by_date(subscription, on)
+    if dated is not None:
+        return dated
     if status in ZERO:
         return Counted(False, f"subscription.{status}")
     if status != "active" and status not in OWING:
@@ -43,17 +43,32 @@ def counts(subscription: Subscription, on: Reckoning) -> Counted:
         owing = _owing(status, on)
         if not owing.yes:
             return owing
-    if collection_paused(subscription, at):
-        on.needed.add("collection_paused")
-        if subscription.pause_collection is not None:
-            on.later(subscription.pause_collection.resumes_at)
-        if on.beside.policy.collection_paused == "zero":
-            return Counted(False, "subscription.collection_paused")
     return _by_switch(subscription, on)
+
+
+def _by_date(subscription: Subscription, on: Reckoning) -> Counted | None:
+    """Not started yet, or at its end; None in between.
+
+    Counted until it ends: at `cancel_at` it has, even while the vendor's word of it is under way.
+    """
+    at, ends = on.beside.at, subscription.cancel_at
+    if not started(subscription, at):
+        on.later(subscription.start_date)
+        return Counted(False, "subscription.not_started")
+    if ends is None or subscription.status in ZERO:
+        return None
+    on.later(ends)
+    return Counted(False, "subscription.cancellation_arrived") if ends <= at else None
 
 
 def _by_switch(subscription: Subscription, on: Reckoning) -> Counted:
     policy = on.beside.policy
+    if collection_paused(subscription, on.beside.at):
+        on.needed.add("collection_paused")
+        if subscription.pause_collection is not None:
+            on.later(subscription.pause_collection.resumes_at)
+        if policy.collection_paused == "zero":
+            return Counted(False, "subscription.collection_paused")
     if subscription.cancel_at_period_end or subscription.cancel_at is not None:
         on.needed.add("planned_cancellation")
         if policy.planned_cancellation == "zero":
@@ -69,20 +84,24 @@ def _owing(status: str, on: Reckoning) -> Counted:
     policy = on.beside.policy
     if (policy.past_due if status == "past_due" else policy.unpaid) == "zero":
         return Counted(False, f"subscription.{status}")
-    until = _owing_until(on.beside.invoices, policy.owing_days)
+    until = _owing_until(on.beside.invoices, policy.owing_days, on.beside.at)
     if until is not None and until <= on.beside.at:
         return Counted(False, "subscription.owing_too_long")
     on.later(until)
     return Counted(True, "subscription.counted")
 
 
-def _owing_until(invoices: Sequence[tuple[str, Invoice]], days: int | None) -> datetime | None:
+def _owing_until(
+    invoices: Sequence[tuple[str, Invoice]], days: int | None, at: datetime
+) -> datetime | None:
+    """From the oldest open invoice that was tried, or was sent and fell due."""
     if days is None:
         return None
     since = [
         instant
         for _, invoice in invoices
-        if invoice.status == "open" and invoice.attempted
+        if invoice.status == "open"
+        and (invoice.attempted or (invoice.due_date is not None and invoice.due_date <= at))
         for instant in (invoice.due_date or invoice.finalized_at,)
         if instant is not None
     ]

@@ -1,107 +1,61 @@
-"""The discounts in effect in words, for people (billing.md, tenure, others)."""
+"""The discounts in effect, in words for people (billing.md, plan and others: `discount`)."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from decimal import Decimal
 
 from plumbline_schemas.billing import Subscription
 from plumbline_schemas.catalogue import Coupon, Discount
 from plumbline_schemas.money import Money
 
-from plumbline_domain.money import exponent
-from plumbline_domain.reckoning import Beside
+from plumbline_domain.discounts import Held, in_effect
+from plumbline_domain.money import major_units
+from plumbline_domain.reckoning import Beside, Reckoning
+from plumbline_domain.subscriptions import live
 
-SHOWN = 5
-"""Different discounts that are named; the others are counted."""
 
+def discounts_of(subscription_id: str, subscription: Subscription, beside: Beside) -> list[str]:
+    """Each discount in effect on a live subscription: its items', its own, else its customer's.
 
-def discount_words(
-    subscription: Subscription, beside: Beside
-) -> tuple[tuple[str, ...], datetime | None]:
-    """Each different discount in effect at `beside.at`, and until when that holds by itself.
-
-    In effect as for the MRR: not ended, not still to start, not `once` where the policy counts that
-    as zero; the customer's only where the subscription has none of its own. A discount that is not
-    known is an empty word.
+    Such as `Launch: 20 % off until 2026-09-01` or `co_1: 10 EUR off`. Which durations count is the
+    policy's; discounts that are not known are left out, as the MRR names them already.
     """
-    if subscription.status in {"canceled", "incomplete_expired"}:
-        return (), None
-    instants: list[datetime] = []
-    own = _level(subscription.discounts, subscription.discount_objects, beside, instants)
-    found = set(own)
-    for item in subscription.items:
-        found |= _level(item.discounts, item.discount_objects, beside, instants)
+    if not live(subscription, beside.at):
+        return []
+    on = Reckoning(subscription_id, beside)
+    found = [
+        one
+        for item in subscription.items
+        for one in in_effect(Held("item", item.discounts, item.discount_objects), on)
+    ]
+    own = in_effect(Held("subscription", subscription.discounts, subscription.discount_objects), on)
     customer = beside.customer
-    counted = beside.policy.customer_discounts == "counted"
-    if not own and counted and customer is not None:
-        found |= _level(customer.discounts, customer.discount_objects, beside, instants)
-    return tuple(sorted(found)), min(instants, default=None)
+    if not own and customer is not None and beside.policy.customer_discounts == "counted":
+        own = in_effect(Held("customer", customer.discounts, customer.discount_objects), on)
+    return list(dict.fromkeys(_words(*one) for one in (*found, *own)))
 
 
-def in_one_line(words: Iterable[str]) -> str | None:
-    """Discounts as the field shows them; None when there are none."""
-    known = sorted(words)
-    if not known:
-        return None
-    more = len(known) - SHOWN
-    return "; ".join(known[:SHOWN]) + (f"; {more} more" if more > 0 else "")
+def discount_field(each: Iterable[list[str]]) -> str | None:
+    """The field of an account: those of all subscriptions, each once; None for none."""
+    found = sorted({words for of_one in each for words in of_one})
+    return "; ".join(found) or None
 
 
-def _level(
-    ids: Sequence[str], objects: Sequence[Discount], beside: Beside, instants: list[datetime]
-) -> set[str]:
-    embedded = {one.discount_id: one for one in objects}
-    found = set()
-    for discount_id in ids:
-        discount = beside.book.discount(discount_id, embedded)
-        if discount is None:
-            found.add("")
-            continue
-        turns = (discount.start, discount.end)
-        instants += [one for one in turns if one is not None and one > beside.at]
-        if _in_effect(discount, beside.at):
-            words = _words(discount, beside)
-            if words is not None:
-                found.add(words)
-    return found
+def _words(discount: Discount, coupon: Coupon) -> str:
+    until = "" if discount.end is None else f" until {discount.end.date().isoformat()}"
+    return f"{coupon.name or coupon.coupon_id}: {_terms(coupon)} off{until}"
 
 
-def _in_effect(discount: Discount, at: datetime) -> bool:
-    if discount.end is not None and discount.end <= at:
-        return False
-    return discount.start is None or discount.start <= at
+def _terms(coupon: Coupon) -> str:
+    if coupon.percent_off is not None:
+        return f"{_bare(coupon.percent_off)} %"
+    currency = (coupon.currency or "").lower()
+    amount = coupon.amount_off or Decimal(0)
+    if amount != amount.to_integral_value() or len(currency) != 3:
+        return f"{_bare(amount)} minor units"
+    return f"{major_units(Money(minor=int(amount), currency=currency))} {currency.upper()}"
 
 
-def _words(discount: Discount, beside: Beside) -> str | None:
-    terms = beside.book.terms(discount)
-    if terms is None:
-        return ""
-    if terms.duration == "once" and beside.policy.once == "zero":
-        return None
-    return f"{_off(terms)} {_until(discount, terms)}"
-
-
-def _off(terms: Coupon) -> str:
-    if terms.percent_off is not None:
-        return f"{_plain(str(terms.percent_off))} % off"
-    currency = (terms.currency or "").lower()
-    amount = Money(minor=int(terms.amount_off or 0), currency=currency or "xxx")
-    return f"{_with_decimals(amount)} {currency.upper()} off"
-
-
-def _with_decimals(money: Money) -> str:
-    places = exponent(money.currency)
-    whole, part = divmod(abs(money.minor), 10**places)
-    return f"{whole}.{part:0{places}d}" if places else str(whole)
-
-
-def _plain(number: str) -> str:
-    """Without the zeros that say nothing: `20`, `12.5`."""
-    return number.rstrip("0").rstrip(".") if "." in number else number
-
-
-def _until(discount: Discount, terms: Coupon) -> str:
-    if discount.end is not None:
-        return f"until {discount.end.astimezone(UTC).date().isoformat()}"
-    if terms.duration == "forever":
-        return "forever"
-    return terms.duration or "without a known end"
+def _bare(number: Decimal) -> str:
+    """Without zeros behind the point: 12.50 is 12.5, 10 stays 10."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -8,13 +8,15 @@ before left. Percents multiply. An amount is taken once per billing period, not 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from plumbline_schemas.catalogue import Coupon, Discount
 
 from plumbline_domain.book import PriceBook
+from plumbline_domain.money import LARGEST
 from plumbline_domain.reckoning import Reckoning
 from plumbline_domain.working import DiscountLine, Level
 
@@ -62,19 +64,20 @@ class _Standing:
 def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     """Take a level's discounts from what is left of `lines`.
 
-    True when one of them is in effect, or could be: then the next level's are blocked.
+    True when one of them is in effect, or could be: then the next level's are blocked. Where
+    nothing is left, nothing is needed.
     """
+    open_lines = [line for line in lines if line.left]
+    if not open_lines:
+        return False
     standings = [
         _standing(one, held, on)
         for one in dict.fromkeys((*held.ids, *(each.discount_id for each in held.objects)))
     ]
     counting = [one for one in standings if one.coupon is not None or one.missing is not None]
-    open_lines = [line for line in lines if line.left]
     for one in standings:
         if one not in counting:
             _note(open_lines, held.level, one, one.rule)
-    if open_lines:
-        on.missing.update(one.missing for one in counting if one.missing is not None)
     known = [one for one in counting if one.coupon is not None]
     for one in known:
         if one.coupon is not None and one.coupon.percent_off is not None:
@@ -82,7 +85,21 @@ def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     for one in known:
         if one.coupon is not None and one.coupon.percent_off is None:
             _take_amount(one, one.coupon, held.level, open_lines, on)
+    if any(line.left for line in open_lines):
+        on.missing.update(one.missing for one in counting if one.missing is not None)
     return bool(counting)
+
+
+def in_effect(held: Held, on: Reckoning) -> list[tuple[Discount, Coupon]]:
+    """A holder's discounts in effect with their coupons, as far as both are known."""
+    embedded = {one.discount_id: one for one in held.objects}
+    found = []
+    for discount_id in dict.fromkeys((*held.ids, *embedded)):
+        discount = on.beside.book.discount(discount_id, embedded)
+        standing = _standing(discount_id, held, on)
+        if discount is not None and standing.rule == "discount.counted" and standing.terms:
+            found.append((discount, standing.terms))
+    return found
 
 
 def _standing(discount_id: str, held: Held, on: Reckoning) -> _Standing:
@@ -93,7 +110,7 @@ def _standing(discount_id: str, held: Held, on: Reckoning) -> _Standing:
     on.later(discount.start, discount.end)
     terms = book.terms(discount)
     rule = _out_of_effect(discount, at)
-    if rule is None and terms is None:
+    if rule is None and (terms is None or terms.duration is None):
         return _Standing(discount_id, "discount.unknown", missing=_needed(discount))
     if rule is None and terms is not None:
         rule = _ignored(terms, on)
@@ -139,10 +156,12 @@ def _unsound(terms: Coupon) -> str | None:
     value = amount if percent is None else percent
     if value is None:
         return "coupon_without_value"
-    if terms.duration is not None and terms.duration not in DURATIONS:
+    if terms.duration not in DURATIONS:
         return "unknown_duration"
     if value < 0:
         return "negative_amount"
+    if value > LARGEST:
+        return "amount_too_large"
     return "coupon_percent_above_100" if percent is not None and percent > _HUNDRED else None
 
 
@@ -151,9 +170,20 @@ def _reached(coupon: Coupon, lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if not products or line.product in products]
 
 
+@lru_cache(maxsize=512)
+def _keep(percent_off: Decimal) -> Fraction:
+    """What a percentage leaves; exact fractions are slow to make."""
+    return 1 - Fraction(percent_off) / _HUNDRED
+
+
+@lru_cache(maxsize=512)
+def _exact(amount: Decimal) -> Fraction:
+    return Fraction(amount)
+
+
 def _take_percent(one: _Standing, coupon: Coupon, level: Level, lines: Sequence[Line]) -> None:
     reached = _reached(coupon, lines)
-    keep = 1 - Fraction(coupon.percent_off or 0) / _HUNDRED
+    keep = _keep(coupon.percent_off or Decimal(0))
     for line in reached:
         before, line.left = line.left, line.left * keep
         line.note(partial(_line, one, level, "discount.percent", before, line.left))
@@ -177,21 +207,26 @@ def _take_amount(
     if off is None:
         on.lacks(f"coupon:{coupon.coupon_id}")
         return
-    often = max(line.per_month for line in reached)
-    sharing = [line for line in reached if line.per_month == often]
+    sharing, keep = shared(off, reached)
     _note([line for line in reached if line not in sharing], level, one, "discount.longer_period")
-    total = sum((line.left for line in sharing), Fraction(0))
-    keep = 1 - min(off, total) / total
     for line in sharing:
         before, line.left = line.left, line.left * keep
         line.note(partial(_line, one, level, "discount.amount", before, line.left))
 
 
+def shared(off: Fraction, reached: Sequence[Line]) -> tuple[list[Line], Fraction]:
+    """Lines of the shortest period, and what an amount off leaves of each of them."""
+    often = max(line.per_month for line in reached)
+    sharing = [line for line in reached if line.per_month == often]
+    total = sum((line.left for line in sharing[1:]), sharing[0].left)
+    return sharing, 1 - min(off, total) / total
+
+
 def _amount_in(coupon: Coupon, currency: str) -> Fraction | None:
     if (coupon.currency or "").lower() == currency:
-        return Fraction(coupon.amount_off or 0)
+        return _exact(coupon.amount_off or Decimal(0))
     option = (coupon.currency_options or {}).get(currency)
-    return None if option is None else Fraction(option)
+    return None if option is None else _exact(option)
 
 
 def blocked(held: Held, lines: Sequence[Line], book: PriceBook) -> None:
@@ -226,3 +261,24 @@ def _line(
         before=before,
         after=after,
     )
+
+
+def take_credits(invoice_id: str, off: Fraction, lines: Sequence[Line]) -> None:
+    """Take what an invoice was credited off its lines, as a discount of the whole invoice."""
+    sharing, keep = shared(off, lines)
+    for line in sharing:
+        before, line.left = line.left, line.left * keep
+        amount = Decimal(off.numerator)
+        line.note(
+            partial(
+                DiscountLine,
+                invoice_id,
+                "invoice",
+                None,
+                None,
+                amount,
+                "discount.credits",
+                before,
+                line.left,
+            )
+        )

@@ -114,7 +114,7 @@ class GivenBack(NamedTuple):
 
 
 class CardFacts(NamedTuple):
-    """A payment method that expires; the last instant of its last month."""
+    """A payment method that expires: with the first instant that it is not good any more."""
 
     created: datetime | None
     expires_at: datetime
@@ -289,9 +289,8 @@ def credited(body: CreditNote) -> GivenBack | None:
 
 
 def card_facts(body: PaymentMethod) -> CardFacts | None:
-    """The last second of the card's month, UTC; None for what does not expire."""
+    """The end of the card's month: the first instant of the next, UTC; None: does not expire."""
     year, month = body.exp_year, body.exp_month
     if year is None or month is None or not (1 <= month <= 12 and 1970 <= year < 9999):
         return None
-    following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-    return CardFacts(body.created, following - timedelta(seconds=1))
+    return CardFacts(body.created, datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC))

@@ -1,13 +1,12 @@
 """Stage and state of one billing customer (billing.md, lifecycle and its fine print)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from plumbline_schemas.accounts import Stage, State
 from plumbline_schemas.billing import Subscription
-from plumbline_schemas.internal import AT_RISK, AtRiskTrigger
 
 from plumbline_domain.facts import PLANNED_WITHIN, SubscriptionFacts
 from plumbline_domain.payment_status import PaymentHealth
@@ -23,6 +22,17 @@ _STATES: Final[dict[Stage, State]] = {
     "churned": "churned",
     "prospect": "prospect",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """What makes a running customer `at_risk`; both by default (billing.md, fine print)."""
+
+    payment_trouble: bool = True
+    planned_cancellation: bool = True
+
+
+BOTH: Final = Triggers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +62,13 @@ def lifecycle(
     payment: PaymentHealth,
     *,
     at: datetime,
-    at_risk: Collection[AtRiskTrigger] = AT_RISK,
+    triggers: Triggers = BOTH,
     expanded: bool = False,
 ) -> Lifecycle:
     """Stage of a customer at the instant `at`.
 
-    `at_risk` are the triggers that are switched on. `expanded`: its MRR is above the one at the
-    first payment, a stored fact of the account; without it (no history yet) a customer who pays is
-    `paying`.
+    `expanded`: its MRR is above the one at the first payment, a stored fact of the account; without
+    it (no history yet) a customer who pays is `paying`.
     """
     existing = sorted(
         (s for s in subscriptions if started(s.body, at) and s.body.status not in NEVER_BEGAN),
@@ -73,7 +82,7 @@ def lifecycle(
     running = [seen for seen in living if seen.body.status != "paused"]
     if not running:
         return Lifecycle("at_risk", "lifecycle.only_paused", living[0].sighting)
-    risk = _at_risk(running, payment, at_risk, at)
+    risk = _at_risk(running, payment, at, triggers)
     if risk is not None:
         return risk
     return _underneath(running, invoices, expanded=expanded)
@@ -111,12 +120,12 @@ def _underneath(
 def _at_risk(
     running: Sequence[SeenSubscription],
     payment: PaymentHealth,
-    triggers: Collection[AtRiskTrigger],
     at: datetime,
+    triggers: Triggers,
 ) -> Lifecycle | None:
-    if "payment_trouble" in triggers and payment.value in {"failing", "past_due"}:
+    if triggers.payment_trouble and payment.value in {"failing", "past_due"}:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)
-    for seen in running if "planned_cancellation" in triggers else ():
+    for seen in running if triggers.planned_cancellation else ():
         if planned_cancellation(seen.body, at):
             return Lifecycle("at_risk", "lifecycle.planned_cancellation", seen.sighting)
     return None

@@ -13,6 +13,8 @@ from plumbline_domain.book import Option
 from plumbline_domain.working import BillingError, TierLine
 
 _NONE: Final = Decimal(0)
+_Row = tuple[int | None, Decimal | None, Decimal | None]
+"""A tier as a tuple, which is quick to look up: bound, each, flat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,49 +60,60 @@ def _blocks(transform: dict[str, str | int], quantity: int) -> int | None:
 def _tiered(price: Price, tiers: Sequence[Tier] | None, quantity: int) -> Listed:
     if tiers is None:
         return _missing(f"tiers:{price.price_id}")
-    error = _unusable(tiers, quantity)
+    table = tuple((one.up_to, one.unit_amount, one.flat_amount) for one in tiers)
+    error = _unusable(table, quantity)
     if error is not None:
         return _wrong(error, price)
-    if price.tiers_mode == "volume":
-        tier = next(one for one in tiers if one.up_to is None or quantity <= one.up_to)
-        lines = [_line(tier, quantity)]
-    elif price.tiers_mode == "graduated":
-        lines = _graduated(tiers, quantity)
-    else:
+    if price.tiers_mode not in {"graduated", "volume"}:
         return _wrong("unknown_tiers_mode", price)
-    total = sum((line.amount for line in lines), Fraction(0))
-    return Listed(total, f"price.{price.tiers_mode}", tuple(lines))
+    lines = (
+        _graduated(table, quantity) if price.tiers_mode == "graduated" else _volume(table, quantity)
+    )
+    return Listed(_total(lines), f"price.{price.tiers_mode}", lines)
 
 
-def _graduated(tiers: Sequence[Tier], quantity: int) -> list[TierLine]:
+@lru_cache(maxsize=2048)
+def _graduated(table: tuple[_Row, ...], quantity: int) -> tuple[TierLine, ...]:
     lines, begin = [], 0
-    for tier in tiers:
-        end = quantity if tier.up_to is None else min(quantity, tier.up_to)
-        lines.append(_line(tier, end - begin))
+    for row in table:
+        end = quantity if row[0] is None else min(quantity, row[0])
+        lines.append(_line(row, end - begin))
         begin = end
         if begin == quantity:
             break
-    return lines
+    return tuple(lines)
 
 
-def _line(tier: Tier, units: int) -> TierLine:
-    each, flat = tier.unit_amount or _NONE, tier.flat_amount or _NONE
-    return TierLine(tier.up_to, units, each, flat, _times(each, units) + _times(flat, 1))
+@lru_cache(maxsize=2048)
+def _volume(table: tuple[_Row, ...], quantity: int) -> tuple[TierLine, ...]:
+    row = next(one for one in table if one[0] is None or quantity <= one[0])
+    return (_line(row, quantity),)
 
 
-def _unusable(tiers: Sequence[Tier], quantity: int) -> str | None:
+def _total(lines: Sequence[TierLine]) -> Fraction:
+    return sum((line.amount for line in lines[1:]), lines[0].amount)
+
+
+def _line(row: _Row, units: int) -> TierLine:
+    up_to, unit_amount, flat_amount = row
+    each, flat = unit_amount or _NONE, flat_amount or _NONE
+    return TierLine(up_to, units, each, flat, _times(each, units) + _times(flat, 1))
+
+
+@lru_cache(maxsize=2048)
+def _unusable(table: tuple[_Row, ...], quantity: int) -> str | None:
     """Tiers must rise without a gap, and the quantity must be within one of them."""
     begin = 0
-    for place, tier in enumerate(tiers):
-        if (tier.unit_amount or _NONE) < 0 or (tier.flat_amount or _NONE) < 0:
+    for place, (up_to, unit_amount, flat_amount) in enumerate(table):
+        if (unit_amount or _NONE) < 0 or (flat_amount or _NONE) < 0:
             return "negative_amount"
-        if tier.unit_amount is None and tier.flat_amount is None:
+        if unit_amount is None and flat_amount is None:
             return "tiers_gap"
-        if tier.up_to is None:
-            return None if place == len(tiers) - 1 else "tiers_gap"
-        if tier.up_to <= begin:
+        if up_to is None:
+            return None if place == len(table) - 1 else "tiers_gap"
+        if up_to <= begin:
             return "tiers_gap"
-        begin = tier.up_to
+        begin = up_to
     return None if quantity <= begin else "tiers_gap"
 
 

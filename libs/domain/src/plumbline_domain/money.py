@@ -46,6 +46,10 @@ ISO_4217: Final = frozenset(
 """Codes an amount may be in; those that were replaced of late are still in older invoices."""
 
 
+LARGEST: Final = 2**53
+"""Beyond it other programs' numbers are no longer exact: such an amount is a mistake."""
+
+
 def exponent(currency: str) -> int:
     """Decimal places between the major unit and Stripe's minor unit.
 

@@ -7,26 +7,25 @@ last value and is flagged incomplete (design 5). What cannot be right is a named
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from fractions import Fraction
 from typing import Final
 
 from plumbline_schemas.billing import Subscription, SubscriptionItem
 
-from plumbline_domain.book import Option
-from plumbline_domain.counting import Counted, counts
-from plumbline_domain.discounts import Held, Line, apply_level, blocked
+from plumbline_domain.counting import counts
+from plumbline_domain.discounts import Held, Line, apply_level, blocked, take_credits
 from plumbline_domain.intervals import interval_factor
-from plumbline_domain.list_amounts import Listed, listed
-from plumbline_domain.money import ISO_4217, exponent
+from plumbline_domain.list_amounts import listed
+from plumbline_domain.money import ISO_4217, LARGEST, exponent
 from plumbline_domain.rates import Rate
 from plumbline_domain.reckoning import Beside, Reckoning
 from plumbline_domain.taxes import without_tax
-from plumbline_domain.usage import invoiced_usage
+from plumbline_domain.under_way import ItemUnderWay, subscription_working
+from plumbline_domain.usage import Invoiced, credited, invoiced_before, invoiced_usage
 from plumbline_domain.working import (
     BillingError,
     DiscountLine,
-    ItemWorking,
     SubscriptionWorking,
 )
 
@@ -49,21 +48,6 @@ class Contribution:
     working: SubscriptionWorking | None = None
 
 
-@dataclass(slots=True)
-class _Item:
-    """An item under way."""
-
-    item: SubscriptionItem
-    rule: str = ""
-    listed: Listed | None = None
-    option: Option | None = None
-    line: Line | None = None
-    tax: Fraction | None = None
-    rate: Rate | None = None
-    mrr: Fraction | None = None
-    missing: str | None = None
-
-
 def subscription_mrr(
     subscription_id: str, subscription: Subscription, beside: Beside
 ) -> Contribution:
@@ -74,7 +58,7 @@ def subscription_mrr(
     """
     on = Reckoning(subscription_id, beside)
     counted = counts(subscription, on)
-    items: list[_Item] = []
+    items: list[ItemUnderWay] = []
     if counted.yes:
         on.currency = _currency(subscription, on)
         if subscription.items_truncated:
@@ -92,11 +76,11 @@ def subscription_mrr(
         missing,
         on.error,
         min(on.instants, default=None),
-        _working(subscription, counted, items, on) if beside.show_working else None,
+        subscription_working(subscription, counted, items, on) if beside.show_working else None,
     )
 
 
-def _sum(items: Sequence[_Item]) -> Fraction:
+def _sum(items: Sequence[ItemUnderWay]) -> Fraction:
     amount = NOTHING
     for one in items:
         if one.mrr is not None:
@@ -115,10 +99,10 @@ def _currency(subscription: Subscription, on: Reckoning) -> str:
     return code
 
 
-def _open(item: SubscriptionItem, on: Reckoning) -> _Item:
+def _open(item: SubscriptionItem, on: Reckoning) -> ItemUnderWay:
     """Its list amount; without a line it counts zero, or what it needs is missing."""
     price = on.beside.book.whole(item.price)
-    one = _Item(item if price is item.price else item.model_copy(update={"price": price}))
+    one = ItemUnderWay(item if price is item.price else item.model_copy(update={"price": price}))
     item = one.item
     on.later(item.trial_start, item.trial_end)
     if price.deleted:
@@ -129,6 +113,11 @@ def _open(item: SubscriptionItem, on: Reckoning) -> _Item:
         return one
     if one.rule == "item.metered_invoiced":
         _begin(one, invoiced_usage(item, on.beside.invoices), on)
+        return one
+    before = _before_change(item, on)
+    if before is not None:
+        one.rule, one.item = "item.not_invoiced_yet", before.item
+        _begin(one, before.amount, on)
         return one
     option = on.beside.book.option(item.price, on.currency)
     if option is None:
@@ -143,6 +132,17 @@ def _open(item: SubscriptionItem, on: Reckoning) -> _Item:
     else:
         _begin(one, one.listed.amount, on)
     return one
+
+
+def _before_change(item: SubscriptionItem, on: Reckoning) -> Invoiced | None:
+    """What was invoiced before the price changed, where the policy counts that."""
+    follows = on.beside.policy.plan_changes == "when_invoiced"
+    if not on.beside.invoices or not (follows or on.beside.show_working):
+        return None
+    before = invoiced_before(item, on.beside.invoices, on.beside.book)
+    if before is not None:
+        on.needed.add("plan_changes")
+    return before if follows else None
 
 
 def _counted_quantity(item: SubscriptionItem, on: Reckoning) -> tuple[str, int | None]:
@@ -174,7 +174,7 @@ def _in_trial(item: SubscriptionItem, at: datetime) -> bool:
     return (item.trial_start is None or item.trial_start <= at) and at < item.trial_end
 
 
-def _begin(one: _Item, amount: Fraction, on: Reckoning) -> None:
+def _begin(one: ItemUnderWay, amount: Fraction, on: Reckoning) -> None:
     recurring = one.item.price.recurring
     if not amount or recurring is None:
         return
@@ -182,16 +182,19 @@ def _begin(one: _Item, amount: Fraction, on: Reckoning) -> None:
     if factor is None:
         on.wrong("unknown_interval", one.item.price.price_id)
         return
+    if amount > LARGEST:
+        on.wrong("amount_too_large", one.item.price.price_id)
+        return
     notes: list[DiscountLine] | None = [] if on.beside.show_working else None
     one.line = Line(one.item.item_id, one.item.price.product, factor, amount, notes)
 
 
-def _lack(one: _Item, what: str, on: Reckoning) -> None:
+def _lack(one: ItemUnderWay, what: str, on: Reckoning) -> None:
     one.missing = what
     on.lacks(what)
 
 
-def _discount(items: Sequence[_Item], subscription: Subscription, on: Reckoning) -> None:
+def _discount(items: Sequence[ItemUnderWay], subscription: Subscription, on: Reckoning) -> None:
     """Level by level; the customer's only when none of the subscription's own is in effect."""
     lines = [one.line for one in items if one.line is not None]
     if not lines:
@@ -205,19 +208,30 @@ def _discount(items: Sequence[_Item], subscription: Subscription, on: Reckoning)
         held = Held("subscription", subscription.discounts, subscription.discount_objects)
         own = apply_level(held, lines, on)
     customer = on.beside.customer
-    if customer is None or not customer.discounts:
+    if customer is not None and customer.discounts:
+        held = Held("customer", customer.discounts, customer.discount_objects)
+        on.needed.add("customer_discounts")
+        if own:
+            blocked(held, lines, on.beside.book)
+        elif on.beside.policy.customer_discounts == "counted":
+            apply_level(held, lines, on)
+    _take_credits(lines, on)
+
+
+def _take_credits(lines: Sequence[Line], on: Reckoning) -> None:
+    """What credits took off the latest finalised invoice, where the policy takes it off."""
+    found = credited(on.beside.invoices)
+    open_lines = [line for line in lines if line.left]
+    if found is None or not open_lines:
         return
-    held = Held("customer", customer.discounts, customer.discount_objects)
-    on.needed.add("customer_discounts")
-    if own:
-        blocked(held, lines, on.beside.book)
-    elif on.beside.policy.customer_discounts == "counted":
-        apply_level(held, lines, on)
+    on.needed.add("credits")
+    if on.beside.policy.credits == "taken_off":
+        take_credits(*found, open_lines)
 
 
-def _close(one: _Item, line: Line, subscription: Subscription, on: Reckoning) -> None:
+def _close(one: ItemUnderWay, line: Line, subscription: Subscription, on: Reckoning) -> None:
     """Tax out, by the month, in the reported currency."""
-    behavior = None if one.option is None else one.option.tax_behavior
+    behavior = one.item.price.tax_behavior if one.option is None else one.option.tax_behavior
     net = without_tax(one.item, line.left, behavior, subscription, on.beside)
     if net is None:
         _lack(one, f"tax:{one.item.item_id}", on)
@@ -225,10 +239,7 @@ def _close(one: _Item, line: Line, subscription: Subscription, on: Reckoning) ->
     one.tax = None if net == line.left else line.left - net
     monthly = net * line.per_month
     if on.currency != on.beside.currency:
-        begun = subscription.start_date if on.beside.policy.rate_day == "start" else None
-        on.needed.add("rate_day")
-        day = (begun or on.beside.at).date()
-        one.rate = on.beside.rates.find(on.currency, on.beside.currency, day)
+        one.rate = _rate(subscription, on)
         if one.rate is None:
             _lack(one, f"rate:{on.currency.upper()}", on)
             return
@@ -237,50 +248,12 @@ def _close(one: _Item, line: Line, subscription: Subscription, on: Reckoning) ->
     one.mrr = monthly
 
 
-def _working(
-    subscription: Subscription,
-    counted: Counted,
-    items: Sequence[_Item],
-    on: Reckoning,
-) -> SubscriptionWorking | None:
-    policy = on.beside.policy
-    if not on.beside.show_working:
-        return None
-    return SubscriptionWorking(
-        on.subscription_id,
-        subscription.status,
-        policy.name,
-        counted.rule,
-        tuple(_show(one, on.currency) for one in items),
-        tuple(sorted(policy.assumed & on.needed)),
-    )
-
-
-def _show(one: _Item, currency: str) -> ItemWorking:
-    item, line, rate = one.item, one.line, one.rate
-    rules = [one.rule]
-    if one.listed is not None:
-        rules.append(one.listed.rule)
-    if line is not None:
-        recurring = item.price.recurring
-        rules.append("interval." + ("month" if recurring is None else recurring.interval))
-    if one.tax is not None:
-        rules.append("tax.inclusive")
-    if rate is not None:
-        rules.append("currency.rate")
-    return ItemWorking(
-        item_id=item.item_id,
-        price_id=item.price.price_id,
-        quantity=item.quantity,
-        currency=currency,
-        list_amount=None if one.listed is None or one.missing else one.listed.amount,
-        tiers=() if one.listed is None else one.listed.tiers,
-        discounts=() if line is None else tuple(line.notes or ()),
-        tax=one.tax,
-        factor=None if line is None else line.per_month,
-        rate=None if rate is None else rate.factor,
-        rate_day=None if rate is None else rate.day,
-        mrr=one.mrr if line is None or line.left else NOTHING,
-        rules=tuple(rules),
-        missing=() if one.missing is None else (one.missing,),
-    )
+def _rate(subscription: Subscription, on: Reckoning) -> Rate | None:
+    """The rate of the UTC day of `at`, which a later table may change, or of the first day."""
+    begun = subscription.start_date if on.beside.policy.rate_day == "start" else None
+    on.needed.add("rate_day")
+    rates, day = on.beside.rates, (begun or on.beside.at).astimezone(UTC).date()
+    following = None if begun is not None else rates.next_day(day)
+    if following is not None:
+        on.later(datetime.combine(following, time(), UTC))
+    return rates.find(on.currency, on.beside.currency, day)

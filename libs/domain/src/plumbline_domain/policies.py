@@ -13,6 +13,8 @@ Counting = Literal["counted", "zero"]
 RateDay = Literal["at", "start"]
 Metered = Literal["zero", "last_invoice"]
 FirstInvoice = Literal["counted", "when_paid"]
+PlanChanges = Literal["at_once", "when_invoiced"]
+Credits = Literal["ignored", "taken_off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,18 @@ class Policy:
     """`when_paid`: an invoiced subscription is zero while its first invoice is not paid."""
     rate_day: RateDay = "at"
     """Whose day's exchange rate: the instant's, or the subscription's `start_date`."""
+    plan_changes: PlanChanges = "at_once"
+    """`when_invoiced`: an item keeps what was invoiced until its new price is on an invoice."""
+    credits: Credits = "ignored"
+    """`taken_off`: credits on the subscription's latest finalised invoice are taken off."""
+    same_month_churn: Counting = "counted"
+    """Customers that came and went within one month, in reports of movements."""
     assumed: frozenset[str] = frozenset()
-    """Switches on which the vendor of the preset states nothing."""
+    """Switches, and ids of rules, on which the vendor of the preset states nothing."""
 
+
+_SPANS: Final = frozenset({"interval.week", "interval.day"})
+_TIERS: Final = frozenset({"price.graduated", "price.volume", "price.transform_quantity"})
 
 _PRESETS: Final = (
     Policy("plumbline"),
@@ -51,7 +62,7 @@ _PRESETS: Final = (
         collection_paused="counted",
         planned_cancellation="zero",
         repeating="zero",
-        assumed=frozenset({"customer_discounts"}),
+        assumed=_SPANS | {"customer_discounts"},
     ),
     Policy(
         "chartmogul",
@@ -59,15 +70,28 @@ _PRESETS: Final = (
         collection_paused="counted",
         once="counted",
         first_invoice="when_paid",
-        assumed=frozenset({"customer_discounts"}),
+        plan_changes="when_invoiced",
+        assumed=_SPANS | {"customer_discounts", "credits", "subscription.paused"},
     ),
     Policy(
         "baremetrics",
         unpaid="counted",
         owing_days=30,
         once="counted",
-        assumed=frozenset(
+        assumed=_SPANS
+        | _TIERS
+        | frozenset(
             {
+                "subscription.trialing",
+                "subscription.incomplete",
+                "subscription.incomplete_expired",
+                "subscription.paused",
+                "subscription.not_started",
+                "item.trial",
+                "discount.other_product",
+                "tax.inclusive",
+                "plan_changes",
+                "credits",
                 "collection_paused",
                 "planned_cancellation",
                 "customer_discounts",
@@ -83,7 +107,9 @@ _PRESETS: Final = (
         metered="last_invoice",
         first_invoice="when_paid",
         rate_day="start",
-        assumed=frozenset({"customer_discounts"}),
+        credits="taken_off",
+        same_month_churn="zero",
+        assumed=_SPANS | _TIERS | {"customer_discounts", "discount.other_product", "plan_changes"},
     ),
 )
 
@@ -102,6 +128,9 @@ _ALLOWED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "metered": get_args(Metered),
         "first_invoice": get_args(FirstInvoice),
         "rate_day": get_args(RateDay),
+        "plan_changes": get_args(PlanChanges),
+        "credits": get_args(Credits),
+        "same_month_churn": get_args(Counting),
     }
 )
 SWITCHES: Final = tuple(one.name for one in fields(Policy) if one.name in {*_ALLOWED, "owing_days"})

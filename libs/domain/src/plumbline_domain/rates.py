@@ -40,6 +40,11 @@ class Rates:
         }
         return cls(tuple(sorted(table)), MappingProxyType(table))
 
+    def next_day(self, day: date) -> date | None:
+        """The first day after `day` that has rates of its own."""
+        place = bisect_right(self.days, day)
+        return self.days[place] if place < len(self.days) else None
+
     def find(self, source: str, target: str, day: date) -> Rate | None:
         """The rate of the UTC day, or of the last day before it that the table has.
 

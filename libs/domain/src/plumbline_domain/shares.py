@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from plumbline_schemas.billing import Subscription
 
-from plumbline_domain.discount_words import discount_words
+from plumbline_domain.discount_terms import discount_words
 from plumbline_domain.due import first_after, sooner
 from plumbline_domain.facts import Share, instants_of
 from plumbline_domain.mrr import subscription_mrr

@@ -28,15 +28,11 @@ def without_tax(
     percent = Decimal(0)
     for rate in rates:
         listed = beside.book.tax_rates.get(rate.tax_rate_id)
-        inclusive = rate.inclusive or (listed is not None and listed.inclusive)
-        if not inclusive:
-            continue
-        value = rate.percentage
-        if value is None and listed is not None:
-            value = listed.percentage
-        if value is None:
+        known = rate if rate.percentage is not None or listed is None else listed
+        if known.percentage is None:  # a bare id: not even whether it is inclusive is known
             return None
-        percent += value
+        if known.inclusive:
+            percent += known.percentage
     if percent:
         return amount / (1 + Fraction(percent) / _HUNDRED)
     if not rates and (item.tax_rates_inclusive or subscription.tax_rates_inclusive):
@@ -55,6 +51,7 @@ def _net_share(invoices: Sequence[tuple[str, Invoice]]) -> Fraction | None:
         if invoice.status == "paid"
         and invoice.total > 0
         and invoice.total_excluding_tax is not None
+        and 0 <= invoice.total_excluding_tax <= invoice.total
     ]
     dated = [one for one in paid if one[0] is not None]
     if not dated:

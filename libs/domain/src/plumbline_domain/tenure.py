@@ -14,7 +14,7 @@ from plumbline_schemas.money import Money
 
 from plumbline_domain.conversion import Conversion
 from plumbline_domain.customer import Customer
-from plumbline_domain.discount_words import in_one_line
+from plumbline_domain.discount_terms import in_one_line
 from plumbline_domain.instants import instant_text
 from plumbline_domain.money import to_minor
 from plumbline_domain.sighting import SeenSubscription
@@ -86,18 +86,25 @@ def dates(members: Sequence[Customer], *, at: datetime) -> dict[str, Valued]:
     return {
         "billing_started_at": billing_started_at(subscriptions),
         "subscription_status": subscription_status(subscriptions, at=at),
-        "days_to_first_payment": days_to_first_payment(subscriptions, paid),
+        "days_to_first_payment": days_to_first_payment(members, paid),
     }
 
 
-def days_to_first_payment(
-    subscriptions: Sequence[SeenSubscription], first_paid: Dated | None
-) -> Valued:
-    """Whole days from the earliest start to the first invoice paid above zero; never below 0."""
-    begun, rule = started_at(subscriptions), "days_to_first_payment.start_to_first_paid"
+def days_to_first_payment(members: Sequence[Customer], first_paid: Dated | None) -> Valued:
+    """Whole days from when the first customer was made to the first invoice paid above zero.
+
+    Where no customer says, from the earliest start of a subscription. Never below 0: a start may
+    be backdated.
+    """
+    rule = "days_to_first_payment.created_to_first_paid"
+    made = [one.body.created for one in members if one.body is not None and one.body.created]
+    begun = min(made, default=None)
+    if begun is None:
+        start = started_at([seen for member in members for seen in member.subscriptions])
+        begun = None if start is None else start.at
     if begun is None or first_paid is None:
         return Valued(None, rule)
-    return Valued(max(0, (first_paid.at - begun.at).days), rule, first_paid.by)
+    return Valued(max(0, (first_paid.at - begun).days), rule, first_paid.by)
 
 
 def subscription_status(subscriptions: Sequence[SeenSubscription], *, at: datetime) -> Valued:

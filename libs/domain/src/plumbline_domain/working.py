@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-Level = Literal["item", "subscription", "customer"]
+Level = Literal["item", "subscription", "customer", "invoice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +83,5 @@ class SubscriptionWorking:
     """`subscription.counted`, or why it counts zero."""
     items: tuple[ItemWorking, ...] = ()
     assumed: tuple[str, ...] = ()
-    """Switches of the policy that were needed and on which its vendor states nothing."""
+    """Switches of the policy that were needed, and rules that were, on which its vendor states
+    nothing: there it does as `plumbline` does."""

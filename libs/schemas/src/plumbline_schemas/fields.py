@@ -116,7 +116,7 @@ _TABLE: Final = (
         "days_to_first_payment",
         "number",
         "Days to first payment",
-        "Whole days from the earliest start of a subscription to the first payment.",
+        "Whole days from when the customer was made to its first payment.",
         default=False,
     ),
     FieldSpec(

@@ -22,6 +22,7 @@ KEY = "sk_test_contract_suite"
 RESTRICTED_KEY = "rk_test_contract_suite"
 START = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DAY = 86_400
+NEWEST = "2026-10-28.endive"
 
 
 @dataclass
@@ -36,6 +37,16 @@ class Rig:
 
     def another_client(self, key: str = KEY, **options: Any) -> stripe.StripeClient:
         return stripe.StripeClient(key, base_addresses={"api": self.sim.base_url}, **options)
+
+    async def raw(
+        self, path: str, version: str = NEWEST, method: str = "GET", **data: Any
+    ) -> dict[str, Any]:
+        """A call in an API version of one's own choice."""
+        headers = {"Authorization": f"Bearer {KEY}", "Stripe-Version": version}
+        async with httpx.AsyncClient(base_url=self.sim.base_url, trust_env=False) as http:
+            answer = await http.request(method, path, headers=headers, data=data or None)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
     async def advance(self, seconds: float) -> dict[str, Any]:
         answer = await self.control.post("/control/clock", json={"advance_seconds": seconds})

@@ -37,11 +37,12 @@ async def test_a_renewal_drafts_finalises_an_hour_later_and_is_paid(rig):
             "customer.subscription.updated",
             "invoice.created",
             "invoice.finalized",
+            "charge.succeeded",
             "invoice.updated",
             "invoice.paid",
             "invoice.payment_succeeded",
             "invoice_payment.paid",
-        ][:6]
+        ][:7]
     )
     assert renewal[0]["request"] == {"id": None, "idempotency_key": None}
     previous = renewal[0]["data"]["previous_attributes"]

@@ -7,7 +7,7 @@ from plumbline_simulators.stripe.errors import StripeError
 from plumbline_simulators.stripe.forms import decode_form
 from plumbline_simulators.stripe.ids import IdFactory
 from plumbline_simulators.stripe.periods import period_at
-from plumbline_simulators.stripe.pricing import amount_of, discount_of, prorated
+from plumbline_simulators.stripe.pricing import amount_of, prorated
 from plumbline_simulators.stripe.render import changed
 
 
@@ -75,10 +75,8 @@ def test_what_a_price_costs(price, quantity, cost):
     assert amount_of(price, quantity) == cost
 
 
-def test_shares_and_discounts_round_half_up_and_stay_within_the_subtotal():
+def test_shares_round_half_up():
     assert prorated(1001, 1, 2) == 501
-    assert discount_of({"percent_off": 12.5}, 1004) == 126
-    assert discount_of({"amount_off": 5000}, 900) == 900
 
 
 def test_forms_decode_nested_names():

@@ -21,7 +21,9 @@ async def read(rig):
 
 
 async def discounted(rig):
-    coupon = await rig.call(rig.client.v1.coupons.create, {"percent_off": 10})
+    coupon = await rig.call(
+        rig.client.v1.coupons.create, {"percent_off": 10, "duration": "forever"}
+    )
     return await rig.subscription(discounts=[{"coupon": coupon.id}], metadata={"a": "b"}), coupon
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
 from plumbline_domain.baselines import Baselines, History
 from plumbline_domain.instants import instant_text
+from plumbline_domain.lifecycle import Triggers
 from plumbline_domain.movements import Change, movement
 from plumbline_domain.reminders import Coming
 from plumbline_domain.valued import stamp
@@ -24,7 +25,7 @@ from matcher.documents import LinkDocument, StateDocument, announced_in, no_flag
 from matcher.facts import catalogue, members_of
 from matcher.planned import Planned, planned_by
 from matcher.reads import want_read
-from matcher.rows import AccountRow, ChangeRow
+from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
 from matcher.snapshot import Snapshot, kind_of
 
 
@@ -58,7 +59,7 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         currency=None if workspace.config is None else workspace.config.currency,
         at=at,
         unsure_match=bool(row.candidates),
-        at_risk=AT_RISK if workspace.config is None else workspace.config.at_risk,
+        triggers=_triggers(workspace),
         history=_history(row, whole_book=workspace.whole_book),
     )
     rules_moved = row.state is not None and row.fold_version != FOLD_VERSION
@@ -74,6 +75,14 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
     mover = replace(cause, kind="rules") if rules_moved else cause
     _record(snapshot, row, state, mover, folded.near)
     return True
+
+
+def _triggers(workspace: WorkspaceRow) -> Triggers:
+    switched_on = AT_RISK if workspace.config is None else workspace.config.at_risk
+    return Triggers(
+        payment_trouble="payment_trouble" in switched_on,
+        planned_cancellation="planned_cancellation" in switched_on,
+    )
 
 
 def _history(row: AccountRow, *, whole_book: bool) -> History:
@@ -242,7 +251,8 @@ def _mrr(
         after = 0
     opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
     kind = "link" if moved_customers else cause.kind
-    if kind == "rates" and row.state is not None and row.state["flags"]["incomplete"]:
+    incomplete = row.state is None or bool(row.state["flags"]["incomplete"])
+    if kind == "rates" and (incomplete or before is None):
         kind = "rules"
     named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
     if named is None and kind == "customer" and not opening:

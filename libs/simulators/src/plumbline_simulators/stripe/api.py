@@ -9,6 +9,7 @@ import orjson
 from plumbline_simulators.gate import Receive, Scope, Send
 from plumbline_simulators.stripe import routes
 from plumbline_simulators.stripe.access import Access, RateLimit
+from plumbline_simulators.stripe.calls import Call
 from plumbline_simulators.stripe.errors import StripeError
 from plumbline_simulators.stripe.eventlog import Cause
 from plumbline_simulators.stripe.expand import Expander
@@ -106,11 +107,9 @@ class StripeApi:
     def _run(self, request: Request, version: str, cause: Cause) -> bytes:
         key, _, object_id = routes.find(request.method, request.path)
         params = decode_form(_form_text(request))
-        routes.check_parameters(key, params)
+        params = routes.check_parameters(key, params, version)
         expand = sequence(params, "expand")
-        call = routes.Call(
-            self._ledger, params, object_id, version, request.path, self._access.account_id
-        )
+        call = Call(self._ledger, params, object_id, version, request.path, self._access.account_id)
         with self._ledger.caused_by(cause):
             shaped = routes.ROUTES[key](call)
             return orjson.dumps(self._expander.expand(shaped, expand, version))

@@ -1,4 +1,4 @@
-"""Products, prices and coupons."""
+"""Products and prices."""
 
 from decimal import Decimal
 from typing import Any
@@ -86,6 +86,8 @@ def create_price(ledger: Ledger, params: Params) -> Record:
         "metadata": read.merged_metadata({}, params),
         **_amounts(params),
     }
+    if "currency_options" in params:
+        record["currency_options"] = _currency_options(params)
     record["type"] = "recurring" if record["recurring"] else "one_time"
     set_texts(record, params, "nickname", "lookup_key", "tax_behavior")
     if record.get("tax_behavior") is None:
@@ -105,31 +107,11 @@ def update_price(ledger: Ledger, price_id: str, params: Params) -> Record:
     set_texts(after, params, "nickname", "lookup_key", "tax_behavior")
     if (active := read.boolean(params, "active")) is not None:
         after["active"] = active
+    if "currency_options" in params:
+        kept = before.get("currency_options") or {}
+        after["currency_options"] = {**kept, **_currency_options(params)}
     after["metadata"] = read.merged_metadata(before["metadata"], params)
     return ledger.update(before, after, "price.updated")
-
-
-def create_coupon(ledger: Ledger, params: Params) -> Record:
-    percent, amount = read.decimal(params, "percent_off"), read.integer(params, "amount_off")
-    if (percent is None) == (amount is None):
-        raise invalid("percent_off", "You must pass either amount_off or percent_off.")
-    record: Record = {
-        "object": "coupon",
-        "id": new_id(ledger, params, "coupon"),
-        "created": ledger.now(),
-        "duration": read.choice(params, "duration", ("forever", "once", "repeating")) or "once",
-        "duration_in_months": read.integer(params, "duration_in_months", at_least=1),
-        "percent_off": None if percent is None else float(percent),
-        "amount_off": amount,
-        "currency": read.text(params, "currency"),
-        "metadata": read.merged_metadata({}, params),
-    }
-    if amount is not None and record["currency"] is None:
-        raise required("currency")
-    if (record["duration"] == "repeating") != (record["duration_in_months"] is not None):
-        raise invalid("duration_in_months", "duration_in_months goes with duration repeating only.")
-    set_texts(record, params, "name")
-    return ledger.create(record, "coupon.created")
 
 
 def _product_of(ledger: Ledger, params: Params) -> str:
@@ -171,6 +153,22 @@ def _amounts(params: Params) -> dict[str, Any]:
     if exact is None:
         raise required("unit_amount")
     return {"billing_scheme": scheme, "unit_amount": unit, "unit_amount_decimal": exact}
+
+
+def _currency_options(params: Params) -> dict[str, Record]:
+    """What the price is in further currencies."""
+    found: dict[str, Record] = {}
+    for currency, option in read.mapping(params, "currency_options").items():
+        unit, exact = unit_amount(option, "unit_amount")
+        tiers = [_tier(tier) for tier in read.sequence(option, "tiers")]
+        found[currency.lower()] = {
+            "custom_unit_amount": None,
+            "tax_behavior": read.text(option, "tax_behavior") or "unspecified",
+            "unit_amount": unit,
+            "unit_amount_decimal": exact,
+            **({"tiers": tiers} if tiers else {}),
+        }
+    return found
 
 
 def unit_amount(params: Params, name: str) -> tuple[int | None, str | None]:

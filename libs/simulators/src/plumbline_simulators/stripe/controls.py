@@ -1,6 +1,7 @@
 """The control API's routes of the Stripe simulator alone."""
 
 import time
+from collections.abc import Callable
 from typing import Any, get_args
 
 import orjson
@@ -11,12 +12,16 @@ from starlette.routing import Route
 from plumbline_simulators.control import ControlError, answer, read_json
 from plumbline_simulators.stripe.customers import set_behaviour
 from plumbline_simulators.stripe.delivery import Deliverer
+from plumbline_simulators.stripe.discounts import give_to_customer
 from plumbline_simulators.stripe.errors import StripeError
 from plumbline_simulators.stripe.eventlog import Cause
 from plumbline_simulators.stripe.invoices import pay
 from plumbline_simulators.stripe.ledger import Behaviour, Ledger
+from plumbline_simulators.stripe.payment_methods import renew_card
+from plumbline_simulators.stripe.refunds import close_dispute, create_dispute
 from plumbline_simulators.stripe.seeding import seed
 from plumbline_simulators.stripe.signing import signature_header
+from plumbline_simulators.stripe.store import Record
 from plumbline_simulators.stripe.touching import touch
 from plumbline_simulators.stripe.webhook_endpoints import active_secrets, register, roll_secret
 
@@ -39,6 +44,10 @@ class Controls:
             Route("/control/events/{id}/redeliver", self.redeliver, methods=["POST"]),
             Route("/control/objects/{kind}/{id}", self.read_object),
             Route("/control/objects/{kind}", self.count_objects),
+            Route("/control/charges/{id}/dispute", self.dispute, methods=["POST"]),
+            Route("/control/disputes/{id}/close", self.close_dispute, methods=["POST"]),
+            Route("/control/payment_methods/{id}/card", self.card, methods=["POST"]),
+            Route("/control/customers/{id}/discount", self.discount, methods=["POST"]),
             Route("/control/customers/{id}/payment_method", self.payment, methods=["POST"]),
         ]
 
@@ -66,6 +75,36 @@ class Controls:
         except StripeError as error:
             return answer({"error": str(error)}, error.status)
         return answer({"customer": customer, "behaviour": behaviour, "paid": paid})
+
+    async def discount(self, request: Request) -> Response:
+        """The customer's discount from `coupon` or `promotion_code`, as the Dashboard gives it."""
+        return await self._done(request, give_to_customer)
+
+    async def dispute(self, request: Request) -> Response:
+        """The cardholder disputes a charge: `reason`, `amount` (the whole charge)."""
+        return await self._done(request, create_dispute)
+
+    async def close_dispute(self, request: Request) -> Response:
+        """The bank decides: `outcome` is won or lost."""
+        return await self._done(
+            request, lambda ledger, name, data: close_dispute(ledger, name, data.get("outcome", ""))
+        )
+
+    async def card(self, request: Request) -> Response:
+        """The bank renews a card: `exp_month`, `exp_year`."""
+        return await self._done(request, renew_card)
+
+    async def _done(
+        self, request: Request, change: Callable[[Ledger, str, dict[str, Any]], Record]
+    ) -> Response:
+        """A change that no API call makes, of the object in the path."""
+        data = await read_json(request)
+        try:
+            with self._ledger.caused_by(Cause()):
+                record = change(self._ledger, request.path_params["id"], data)
+        except StripeError as error:
+            return answer({"error": str(error)}, error.status)
+        return answer(self._ledger.renderer.render(record))
 
     async def endpoints(self, request: Request) -> Response:
         if request.method == "GET":

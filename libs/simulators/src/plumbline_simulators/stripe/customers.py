@@ -2,10 +2,12 @@
 
 from plumbline_simulators.stripe import params as read
 from plumbline_simulators.stripe.catalog import new_id, set_texts
+from plumbline_simulators.stripe.discounts import delete_discount, give_to_customer
 from plumbline_simulators.stripe.endings import end_subscription
 from plumbline_simulators.stripe.errors import missing
 from plumbline_simulators.stripe.ledger import Behaviour, Ledger
 from plumbline_simulators.stripe.params import Params
+from plumbline_simulators.stripe.payment_methods import attached
 from plumbline_simulators.stripe.store import Record
 
 _TEXTS = ("name", "email", "description", "phone", "business_name", "individual_name")
@@ -21,12 +23,16 @@ def create_customer(ledger: Ledger, params: Params) -> Record:
         "invoice_prefix": customer_id[-8:].upper(),
         "metadata": {},
     }
-    return ledger.create(_applied(record, params), "customer.created")
+    ledger.create(_applied(record, params), "customer.created")
+    _pays_with(ledger, customer_id, params)
+    return _discounted(ledger, customer_id, params)
 
 
 def update_customer(ledger: Ledger, customer_id: str, params: Params) -> Record:
     before = living_customer(ledger, customer_id)
-    return ledger.update(before, _applied(before, params), "customer.updated")
+    ledger.update(before, _applied(before, params), "customer.updated")
+    _pays_with(ledger, customer_id, params)
+    return _discounted(ledger, customer_id, params)
 
 
 def delete_customer(ledger: Ledger, customer_id: str) -> Record:
@@ -56,6 +62,38 @@ def set_behaviour(ledger: Ledger, customer_id: str, behaviour: Behaviour) -> Non
     ledger.store.put("customer", {**record, "_payment": behaviour})
 
 
+def _pays_with(ledger: Ledger, customer_id: str, params: Params) -> None:
+    """The payment method named in the call is the default from now on."""
+    settings = read.mapping(params, "invoice_settings")
+    name = (
+        read.text(params, "payment_method")
+        or read.text(settings, "default_payment_method")
+        or read.text(params, "source")
+    )
+    if name is None:
+        return
+    method = attached(ledger, customer_id, name)
+    before = ledger.get("customer", customer_id)
+    settings = {
+        "custom_fields": None,
+        "default_payment_method": method["id"],
+        "footer": None,
+        "rendering_options": None,
+    }
+    after = {**before, "invoice_settings": settings, "_payment": "ok"}
+    ledger.update(before, after, "customer.updated")
+
+
+def _discounted(ledger: Ledger, customer_id: str, params: Params) -> Record:
+    """With the `coupon` or `promotion_code` that older versions take; `coupon=` takes it away."""
+    given = {name: params[name] for name in ("coupon", "promotion_code") if params.get(name)}
+    if given:
+        return give_to_customer(ledger, customer_id, given)
+    if params.get("coupon") == "":
+        delete_discount(ledger, customer_id)
+    return ledger.get("customer", customer_id)
+
+
 def _applied(before: Record, params: Params) -> Record:
     after = dict(before)
     set_texts(after, params, *_TEXTS)
@@ -69,19 +107,4 @@ def _applied(before: Record, params: Params) -> Record:
     if "tax_exempt" in params:
         after["tax_exempt"] = read.choice(params, "tax_exempt", ("none", "exempt", "reverse"))
     after["metadata"] = read.merged_metadata(before["metadata"], params)
-    settings = read.mapping(params, "invoice_settings")
-    method = (
-        read.text(params, "payment_method")
-        or read.text(settings, "default_payment_method")
-        or read.text(params, "source")
-    )
-    if method is not None:
-        declines = "fail" in method.lower() or "decline" in method.lower()
-        after["_payment"] = "fail" if declines else "ok"
-        after["invoice_settings"] = {
-            "custom_fields": None,
-            "default_payment_method": method,
-            "footer": None,
-            "rendering_options": None,
-        }
     return after

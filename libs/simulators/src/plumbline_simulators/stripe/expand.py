@@ -1,10 +1,10 @@
-"""`expand[]`: ids replaced by their objects, up to four levels, also below `data.`."""
+"""`expand[]`: ids replaced by their objects, up to four levels, `data` counted."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from plumbline_simulators.stripe.errors import StripeError
-from plumbline_simulators.stripe.render import Renderer, first_page
+from plumbline_simulators.stripe.render import OMITTED, Renderer, first_page
 from plumbline_simulators.stripe.store import Record, Store
 
 MAX_LEVELS = 4
@@ -20,8 +20,7 @@ class Expander:
     def expand(self, shaped: Record, paths: Iterable[str], version: str) -> Record:
         for path in paths:
             segments = path.split(".")
-            levels = [segment for segment in segments if segment != "data"]
-            if len(levels) > MAX_LEVELS:
+            if len(segments) > MAX_LEVELS:
                 raise StripeError(
                     400,
                     f"You cannot expand more than {MAX_LEVELS} levels of a property "
@@ -38,12 +37,20 @@ class Expander:
             node = self._object(node, path, version)
         if isinstance(node, list):
             return [self._walk(row, segments, path, version) for row in node]
-        if node is None:
-            return None
+        return None if node is None else self._member(node, segments, path, version)
+
+    def _member(self, node: Any, segments: list[str], path: str, version: str) -> Any:
         name, rest = segments[0], segments[1:]
-        if not isinstance(node, dict) or name not in node:
+        if not isinstance(node, dict):
             raise _cannot(path)
-        value = self._included(node, name, version)
+        omitted = name in OMITTED.get(str(node.get("object")), ())
+        if name not in node and not omitted:
+            raise _cannot(path)
+        value = (
+            self._omitted(node, name, version) if omitted else self._included(node, name, version)
+        )
+        if value is None and omitted:
+            return node
         if isinstance(value, list) and not rest:
             return {**node, name: [self._object(row, path, version) for row in value]}
         if isinstance(value, dict | list) and not rest:
@@ -60,11 +67,25 @@ class Expander:
             raise _cannot(path)
         return self._renderer.render(record, version)
 
+    def _omitted(self, node: Record, name: str, version: str) -> Any:
+        """What the object has of it; None leaves it out even so."""
+        object_id = node.get("id", "")
+        if name == "refunds":
+            rows = [
+                self._renderer.render(record, version)
+                for record in self._store.of_parent(object_id, "refund")
+            ]
+            return first_page(rows[::-1], f"/v1/charges/{object_id}/refunds")
+        record = self._store.get(object_id) or {}
+        value = record.get(name)
+        if node["object"] != "price" or name != "currency_options":
+            return value
+        shown = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
+        return {node["currency"]: {key: node[key] for key in shown}, **(value or {})}
+
     def _included(self, node: Record, name: str, version: str) -> Any:
         """Values Stripe leaves out until they are asked for."""
         kind, object_id = node.get("object"), node.get("id", "")
-        if kind == "price" and name in ("tiers", "currency_options"):
-            return (self._store.get(object_id) or {}).get(name)
         if kind == "customer" and name == "subscriptions":
             rows = [
                 self._renderer.render(record, version)

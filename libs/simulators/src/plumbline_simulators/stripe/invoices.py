@@ -1,11 +1,13 @@
 """Invoices: draft, open, paid, void, uncollectible; payment attempts and their retries."""
 
+from plumbline_simulators.stripe.discounts import detach, live_discounts
 from plumbline_simulators.stripe.effects import after_failed, after_paid, set_delinquent
 from plumbline_simulators.stripe.errors import StripeError, card_declined
+from plumbline_simulators.stripe.invoice_payments import charge, close_payments, open_payment
 from plumbline_simulators.stripe.ledger import Ledger
-from plumbline_simulators.stripe.lines import live_discounts, totals
 from plumbline_simulators.stripe.periods import DAY_SECONDS
 from plumbline_simulators.stripe.store import Record
+from plumbline_simulators.stripe.totals import totals
 
 NO_TRANSITIONS = {
     "finalized_at": None,
@@ -53,16 +55,17 @@ def draft_for(
         "auto_advance": advance,
         "period_start": min((line["period"]["start"] for line in lines), default=now),
         "period_end": max((line["period"]["end"] for line in lines), default=now),
-        "lines": lines,
-        **totals(ledger, lines, discounts),
+        **totals(ledger, subscription, customer, lines, discounts),
     }
-    for discount in discounts:
-        ledger.store.put("discount", {**discount, "_used": True})
     if advance:
         due = now + ledger.billing.finalize_after_seconds
         record["automatically_finalizes_at"] = due
         ledger.store.plan_job(record["id"], "finalize", due)
-    return ledger.create(record, "invoice.created")
+    ledger.create(record, "invoice.created")
+    for discount, taken in zip(discounts, record["total_discount_amounts"], strict=True):
+        if discount["_once"] and taken["amount"] > 0:
+            detach(ledger, discount)
+    return record
 
 
 def finalize(ledger: Ledger, invoice: Record) -> Record:
@@ -89,8 +92,9 @@ def finalize(ledger: Ledger, invoice: Record) -> Record:
     if invoice["collection_method"] == "send_invoice":
         after["due_date"] = now + (invoice.get("_days_until_due") or 30) * DAY_SECONDS
         ledger.store.plan_job(invoice["id"], "overdue", after["due_date"])
+    _settle_balance(ledger, after)
     if after["amount_due"] > 0:
-        after["_payment_intent"] = _open_payment(ledger, after)
+        after["_payment_intent"] = open_payment(ledger, after)
     ledger.update(invoice, after, "invoice.finalized")
     return after if after["amount_due"] > 0 else settle(ledger, after)
 
@@ -105,6 +109,7 @@ def attempt(ledger: Ledger, invoice: Record) -> Record:
 def fail(ledger: Ledger, invoice: Record, *, retry: bool = True) -> Record:
     """A declined attempt: attempt_count, the next attempt by the retry schedule, events."""
     now = ledger.now()
+    charge(ledger, invoice, declined=True)
     first = invoice.get("_first_failed_at") or now
     count = invoice.get("attempt_count", 0) + 1
     days = ledger.billing.retry_days
@@ -145,11 +150,13 @@ def settle(ledger: Ledger, invoice: Record, *, out_of_band: bool = False) -> Rec
         "_paid_out_of_band": out_of_band,
         "status_transitions": {**invoice["status_transitions"], "paid_at": now},
     }
+    if tried:
+        after["_charge"] = charge(ledger, invoice)
     names = ["invoice.updated", "invoice.paid"]
     if not out_of_band:
         names.append("invoice.payment_succeeded")
     ledger.update(invoice, after, *names)
-    _close_payments(ledger, after, "canceled" if out_of_band else "paid")
+    close_payments(ledger, after, "canceled" if out_of_band else "paid")
     after_paid(ledger, after)
     return after
 
@@ -164,6 +171,7 @@ def pay(ledger: Ledger, invoice: Record, *, out_of_band: bool = False) -> Record
         raise StripeError(400, f"Invoice is {invoice['status']} and can no longer be paid")
     if out_of_band or ledger.behaviour(invoice["customer"]) == "ok":
         return settle(ledger, invoice, out_of_band=out_of_band)
+    charge(ledger, invoice, declined=True)
     tried = {**invoice, "attempted": True}
     ledger.update(invoice, tried, "invoice.updated", "invoice.payment_failed")
     after_failed(ledger, tried, exhausted=False)
@@ -199,9 +207,21 @@ def _closed(ledger: Ledger, invoice: Record, status: str, moment: str, event: st
     }
     ledger.update(invoice, after, "invoice.updated", event)
     if status == "void":
-        _close_payments(ledger, after, "canceled")
+        close_payments(ledger, after, "canceled")
     set_delinquent(ledger, invoice["customer"])
     return after
+
+
+def _settle_balance(ledger: Ledger, invoice: Record) -> None:
+    """What the customer has as credit pays first; an invoice below nothing becomes credit."""
+    customer = ledger.get("customer", invoice["customer"])
+    balance = customer.get("balance", 0)
+    taken = min(-balance, invoice["total"]) if balance < 0 else min(invoice["total"], 0)
+    if not taken or customer.get("deleted"):
+        return
+    invoice["starting_balance"], invoice["ending_balance"] = balance, balance + taken
+    invoice["amount_due"] = invoice["amount_remaining"] = max(invoice["total"] - taken, 0)
+    ledger.update(customer, {**customer, "balance": balance + taken}, "customer.updated")
 
 
 def _number(ledger: Ledger, customer_id: str) -> str:
@@ -211,56 +231,3 @@ def _number(ledger: Ledger, customer_id: str) -> str:
     if not customer.get("deleted"):
         ledger.store.put("customer", {**customer, "next_invoice_sequence": sequence + 1})
     return f"{customer.get('invoice_prefix', 'DELETED')}-{sequence:04d}"
-
-
-def _open_payment(ledger: Ledger, invoice: Record) -> str:
-    now = ledger.now()
-    intent: Record = {
-        "object": "payment_intent",
-        "id": ledger.ids.next("pi"),
-        "created": now,
-        "amount": invoice["amount_due"],
-        "currency": invoice["currency"],
-        "customer": invoice["customer"],
-        "livemode": ledger.livemode,
-        "status": "requires_payment_method",
-    }
-    ledger.create(intent)
-    ledger.create(
-        {
-            "object": "invoice_payment",
-            "id": ledger.ids.next("inpay"),
-            "created": now,
-            "invoice": invoice["id"],
-            "_parent": invoice["id"],
-            "amount_requested": invoice["amount_due"],
-            "currency": invoice["currency"],
-            "status": "open",
-            "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
-        }
-    )
-    name: str = intent["id"]
-    return name
-
-
-def _close_payments(ledger: Ledger, invoice: Record, status: str) -> None:
-    now = ledger.now()
-    for payment in ledger.store.of_parent(invoice["id"], "invoice_payment"):
-        if payment["status"] != "open":
-            continue
-        paid = status == "paid"
-        after = {
-            **payment,
-            "status": status,
-            "amount_paid": payment["amount_requested"] if paid else None,
-            "status_transitions": {
-                "canceled_at": None if paid else now,
-                "paid_at": now if paid else None,
-            },
-        }
-        ledger.update(payment, after, *(["invoice_payment.paid"] if paid else []))
-        intent = ledger.store.get(payment["payment"]["payment_intent"], "payment_intent")
-        if intent is not None:
-            amount = intent["amount"] if paid else 0
-            done = {"status": "succeeded" if paid else "canceled", "amount_received": amount}
-            ledger.update(intent, {**intent, **done})

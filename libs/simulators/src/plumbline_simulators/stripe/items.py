@@ -2,22 +2,25 @@
 
 from plumbline_simulators.stripe import params as read
 from plumbline_simulators.stripe.catalog import create_price
+from plumbline_simulators.stripe.discounts import Holder, replaced_discounts
 from plumbline_simulators.stripe.errors import StripeError, invalid, missing, required
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.params import Params
-from plumbline_simulators.stripe.periods import add_months, period_at
+from plumbline_simulators.stripe.periods import period_at
 from plumbline_simulators.stripe.store import Record
+from plumbline_simulators.stripe.taxes import given_rates
 
 MAX_ITEMS = 20
+_ASKED = "_discounts"  # of a call, until `with_discounts` has made them
 
 
 def new_items(ledger: Ledger, params: Params) -> list[Record]:
-    """Items of a create call, without periods yet."""
+    """Items of a create call, without periods and discounts yet."""
     given = read.sequence(params, "items")
     if not given:
         raise required("items")
     items = [new_item(ledger, entry) for entry in given]
-    check_items(ledger, items)
+    check_items(ledger, items, read.text(params, "currency"))
     return items
 
 
@@ -25,25 +28,50 @@ def new_item(ledger: Ledger, entry: Params) -> Record:
     price = _price_of(ledger, entry)
     metered = price["recurring"]["usage_type"] == "metered"
     quantity = read.integer(entry, "quantity", at_least=0)
+    asked = {_ASKED: read.sequence(entry, "discounts")} if "discounts" in entry else {}
     return {
+        **asked,
         "id": ledger.ids.next("si"),
         "created": ledger.now(),
         "price": price["id"],
         "quantity": None if metered else (1 if quantity is None else quantity),
         "metadata": read.merged_metadata({}, entry),
+        "tax_rates": given_rates(ledger, entry, "tax_rates"),
     }
 
 
-def check_items(ledger: Ledger, items: list[Record]) -> str:
-    """The items' one currency; raises for too many items, several currencies or one price twice."""
+def check_items(ledger: Ledger, items: list[Record], currency: str | None = None) -> str:
+    """The items' one currency, which is `currency` if given and every price has it.
+
+    Raises for too many items, several currencies or one price twice.
+    """
     if len(items) > MAX_ITEMS:
         raise invalid("items", f"A subscription can have at most {MAX_ITEMS} items.")
     if len({item["price"] for item in items}) < len(items):
         raise invalid("items", "Cannot add multiple subscription items with the same price.")
-    currencies = {ledger.get("price", item["price"])["currency"] for item in items}
+    prices = [ledger.get("price", item["price"]) for item in items]
+    if currency is not None and all(_is_in(price, currency) for price in prices):
+        return currency
+    currencies = {price["currency"] for price in prices}
     if len(currencies) != 1:
         raise invalid("items", "All prices on a subscription must have the same currency.")
     return str(currencies.pop())
+
+
+def with_discounts(ledger: Ledger, subscription: Record) -> list[Record]:
+    """The subscription's items with the discounts that the call asked for."""
+    name, customer = subscription["id"], subscription["customer"]
+    made = []
+    for item in subscription["items"]:
+        if _ASKED not in item:
+            made.append(item)
+            continue
+        after = dict(item)
+        holder = Holder(customer, name, item["id"], subscription["currency"])
+        asked, held = after.pop(_ASKED), item.get("discounts", [])
+        after["discounts"] = replaced_discounts(ledger, holder, held, asked)
+        made.append(after)
+    return made
 
 
 def with_period(ledger: Ledger, item: Record, anchor: int, instant: int) -> Record:
@@ -80,36 +108,8 @@ def changed_items(ledger: Ledger, subscription: Record, given: list[Params]) -> 
             items[item_id] = _changed_item(ledger, items[item_id], entry)
     if not items:
         raise StripeError(400, "A subscription must have at least one active item.")
-    check_items(ledger, list(items.values()))
+    check_items(ledger, list(items.values()), subscription["currency"])
     return list(items.values())
-
-
-def new_discounts(ledger: Ledger, subscription: Record, given: list[Params]) -> list[str]:
-    """Discount objects for `discounts[i][coupon]`; an existing discount id is kept."""
-    names = []
-    for entry in given:
-        kept = read.text(entry, "discount")
-        if kept is not None:
-            names.append(ledger.get("discount", kept, param="discounts", status=400)["id"])
-            continue
-        code = read.needed(entry, "coupon")
-        coupon = ledger.get("coupon", code, param="discounts", status=400)
-        now = ledger.now()
-        months = coupon.get("duration_in_months")
-        end = int(add_months(ledger.clock.now(), months).timestamp()) if months else None
-        discount: Record = {
-            "object": "discount",
-            "id": ledger.ids.next("di"),
-            "customer": subscription["customer"],
-            "subscription": subscription["id"],
-            "start": now,
-            "end": end,
-            "source": {"type": "coupon", "coupon": coupon["id"]},
-            "_once": coupon["duration"] == "once",
-        }
-        ledger.create(discount, "customer.discount.created")
-        names.append(discount["id"])
-    return names
 
 
 def _price_of(ledger: Ledger, entry: Params) -> Record:
@@ -135,5 +135,13 @@ def _changed_item(ledger: Ledger, item: Record, entry: Params) -> Record:
     quantity = read.integer(entry, "quantity", at_least=0)
     if quantity is not None:
         after["quantity"] = quantity
+    if "discounts" in entry:
+        after[_ASKED] = read.sequence(entry, "discounts")
+    if "tax_rates" in entry:
+        after["tax_rates"] = given_rates(ledger, entry, "tax_rates")
     after["metadata"] = read.merged_metadata(item["metadata"], entry)
     return after
+
+
+def _is_in(price: Record, currency: str) -> bool:
+    return price["currency"] == currency or currency in (price.get("currency_options") or {})

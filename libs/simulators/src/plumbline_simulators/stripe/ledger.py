@@ -1,9 +1,10 @@
 """The account's books: every change of an object goes through here and leaves its event."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from plumbline_simulators.clock import SimulatedClock
@@ -18,18 +19,28 @@ Behaviour = Literal["ok", "fail", "missing"]
 AfterRetries = Literal["canceled", "unpaid", "past_due"]
 
 
+TAX_PERCENTAGES: Mapping[str, str] = MappingProxyType(
+    {"AT": "20", "CH": "8.1", "DE": "19", "FR": "20", "GB": "20", "NL": "21", "US": "0"}
+)
+
+
 @dataclass(frozen=True)
 class BillingSettings:
     """What a Stripe account sets in its billing settings, and what the simulator adds.
 
     `retry_days` count from the first failed attempt. `finalize_after_seconds` 0 finalises
-    renewals at once instead of after Stripe's hour.
+    renewals at once instead of after Stripe's hour. `tax_percentages` is what automatic tax
+    takes by the country of the customer's address.
     """
 
     finalize_after_seconds: int = 3600
     retry_days: tuple[int, ...] = (1, 3, 5, 7)
     after_retries: AfterRetries = "canceled"
     payment_behaviour: Behaviour = "ok"
+    tax_percentages: Mapping[str, str] = field(default_factory=lambda: TAX_PERCENTAGES)
+
+
+_TELLS_BEFORE = (".updated", "payment_method.detached")
 
 
 @dataclass
@@ -79,7 +90,7 @@ class Ledger:
     def get(self, kind: str, object_id: str, *, param: str = "id", status: int = 404) -> Record:
         """Raises Stripe's resource_missing."""
         record = self.store.get(object_id, kind)
-        if record is None:
+        if record is None or record.get("_gone"):
             raise missing(kind, object_id, param, status)
         return record
 
@@ -90,7 +101,7 @@ class Ledger:
         return record
 
     def update(self, before: Record, after: Record, *event_types: str) -> Record:
-        """Keep `after`; each event carries what differs from `before`, if `.updated`.
+        """Keep `after`; each `.updated` and `.detached` carries what differs from `before`.
 
         An `.updated` event of a change that shows nowhere is left out.
         """
@@ -115,7 +126,7 @@ class Ledger:
         @functools.cache
         def shape(version: str) -> tuple[Record, Record | None]:
             shaped = render(record, version)
-            if before is None or not event_type.endswith(".updated"):
+            if before is None or not event_type.endswith(_TELLS_BEFORE):
                 return shaped, None
             return shaped, changed(render(before, version), shaped)
 
@@ -127,4 +138,19 @@ class Ledger:
         """How the customer's payment method behaves."""
         customer = self.store.get(customer_id, "customer") or {}
         chosen: Behaviour = customer.get("_payment", self.billing.payment_behaviour)
+        method = self.payment_method(customer_id) if chosen == "ok" else None
+        if method is not None and (method.get("_declines") or self._is_expired(method)):
+            return "fail"
         return chosen
+
+    def payment_method(self, customer_id: str) -> Record | None:
+        """The customer's default payment method, when there is a real one."""
+        customer = self.store.get(customer_id, "customer") or {}
+        name = (customer.get("invoice_settings") or {}).get("default_payment_method")
+        return None if name is None else self.store.get(name, "payment_method")
+
+    def _is_expired(self, method: Record) -> bool:
+        """A card is good until the end of its month."""
+        card = method.get("card")
+        now = self.clock.now()
+        return card is not None and (card["exp_year"], card["exp_month"]) < (now.year, now.month)

@@ -46,6 +46,30 @@ _FILTERS: dict[str, dict[str, str]] = {
     },
     "invoice_payment": {"invoice": "parent = ?", "status": "status = ?"},
     "payment_intent": {"customer": "customer = ?"},
+    "promotion_code": {
+        "customer": "customer = ?",
+        "code": "json_extract(data, '$.code') = ? COLLATE NOCASE",
+        "coupon": "json_extract(data, '$.promotion.coupon') = ?",
+    },
+    "tax_rate": {},
+    "charge": {
+        "customer": "customer = ?",
+        "payment_intent": "json_extract(data, '$.payment_intent') = ?",
+    },
+    "refund": {
+        "charge": "parent = ?",
+        "payment_intent": "json_extract(data, '$.payment_intent') = ?",
+    },
+    "credit_note": {"customer": "customer = ?", "invoice": "parent = ?"},
+    "dispute": {
+        "charge": "parent = ?",
+        "payment_intent": "json_extract(data, '$.payment_intent') = ?",
+    },
+    "payment_method": {
+        "customer": "customer = ?",
+        "type": "json_extract(data, '$.type') = ?",
+    },
+    "subscription_schedule": {"customer": "customer = ?"},
     "webhook_endpoint": {},
 }
 
@@ -56,9 +80,10 @@ def list_objects(ledger: Ledger, kind: str, params: Params, url: str, version: s
         if (value := read.text(params, name)) is not None:
             conditions.append(condition)
             values.append(value)
-    if kind in ("product", "price") and (active := read.boolean(params, "active")) is not None:
-        conditions.append("json_extract(data, '$.active') = ?")
-        values.append(int(active))
+    for name in ("active", "inclusive"):
+        if name in params and (wanted := read.boolean(params, name)) is not None:
+            conditions.append(f"json_extract(data, '$.{name}') = ?")
+            values.append(int(wanted))
     if kind == "price" and (keys := read.sequence(params, "lookup_keys")):
         conditions.append(f"json_extract(data, '$.lookup_key') IN ({_marks(keys)})")
         values += keys

@@ -6,8 +6,13 @@ from typing import Any
 Record = dict[str, Any]
 
 
-def amount_of(price: Record, quantity: int) -> int:
-    """Whole minor units, half up; metered prices cost nothing without usage records."""
+def amount_of(price: Record, quantity: int, currency: str | None = None) -> int:
+    """Whole minor units, half up; metered prices cost nothing without usage records.
+
+    `currency` is the price's own or one of its `currency_options`.
+    """
+    if currency is not None and currency != price["currency"]:
+        price = {**price, "tiers": None, **price["currency_options"][currency]}
     recurring = price.get("recurring") or {}
     if recurring.get("usage_type") == "metered":
         return 0
@@ -24,13 +29,6 @@ def whole(amount: Decimal) -> int:
 def prorated(amount: int, remaining_seconds: int, period_seconds: int) -> int:
     """The share of `amount` for the rest of a period."""
     return whole(Decimal(amount) * remaining_seconds / period_seconds)
-
-
-def discount_of(coupon: Record, subtotal: int) -> int:
-    """What a coupon takes off, never more than the subtotal."""
-    if coupon.get("percent_off") is not None:
-        return whole(Decimal(str(coupon["percent_off"])) * subtotal / 100)
-    return min(int(coupon.get("amount_off") or 0), subtotal)
 
 
 def _transformed(rule: Record | None, quantity: int) -> int:

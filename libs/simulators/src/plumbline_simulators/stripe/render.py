@@ -1,13 +1,20 @@
 """Records to Stripe objects: every field of the shape, unset ones null, in a given version."""
 
 import importlib.resources
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
 
 from plumbline_simulators.stripe.store import Record, Store
-from plumbline_simulators.stripe.versions import DEFAULT_VERSION, plan_of, shape_for
+from plumbline_simulators.stripe.versions import BASIL, CLOVER, DEFAULT_VERSION, plan_of, shape_for
 
+OMITTED = {
+    "price": ("tiers", "currency_options"),
+    "coupon": ("applies_to", "currency_options"),
+    "charge": ("refunds",),
+}
+"""Left out, key and all, until `expand` asks for it."""
 EMBEDDED_LIMIT = 10  # nested lists show their first page
 
 _SHAPES: dict[str, bytes] = {
@@ -33,30 +40,24 @@ class Renderer:
         self._store = store
         self._livemode = livemode
         self._prices: dict[str, Record] = {}
+        self._fillers: dict[str, Callable[[Record, Record, str], Record]] = {
+            "subscription": self._fill_subscription,
+            "invoice": self._fill_invoice,
+            "credit_note": self._fill_credit_note,
+            "customer": self._fill_customer,
+            "discount": self._hidden_coupon,
+            "promotion_code": self._hidden_coupon,
+            "charge": self._hidden_invoice,
+            "payment_intent": self._hidden_invoice,
+        }
 
     def render(self, record: Record, version: str = DEFAULT_VERSION) -> Record:
         kind = record["object"]
         if record.get("deleted"):
             return {"id": record["id"], "object": kind, "deleted": True}
         shaped = self._blank(kind, record)
-        hidden: Record = {}
-        if kind == "subscription":
-            rows = [self.item(item, record["id"], version) for item in record["items"]]
-            shaped["items"] = first_page(
-                rows, f"/v1/subscription_items?subscription={record['id']}"
-            )
-            if version < DEFAULT_VERSION:
-                hidden["discounts"] = self._discounts(record, version)
-        elif kind == "invoice":
-            rows = [self.line(line, record["id"]) for line in record["lines"]]
-            shaped["lines"] = first_page(rows, f"/v1/invoices/{record['id']}/lines")
-            if version < DEFAULT_VERSION:
-                hidden = self._hidden_of_invoice(record, version)
-        elif kind == "discount":
-            hidden["coupon"] = self._coupon(record)
-        elif kind == "customer" and record.get("discount"):
-            discount = self._store.get(record["discount"], "discount")
-            shaped["discount"] = self.render(discount, version) if discount else None
+        fill = self._fillers.get(kind)
+        hidden = {} if fill is None else fill(record, shaped, version)
         return shape_for(kind, shaped, hidden, version)
 
     def price(self, price_id: str) -> Record:
@@ -67,7 +68,6 @@ class Renderer:
             if record is None:
                 raise KeyError(price_id)
             found = self._prices[price_id] = self._blank("price", record)
-            found["tiers"] = found["currency_options"] = None  # shown only when expanded
         return found
 
     def forget_price(self, price_id: str) -> None:
@@ -79,6 +79,8 @@ class Renderer:
     def item(self, item: Record, subscription: str, version: str) -> Record:
         shaped = self._blank("subscription_item", item)
         shaped["subscription"] = subscription
+        if item.get("tax_rates"):
+            shaped["tax_rates"] = self._tax_rates(item["tax_rates"])
         price = self.price(item["price"])
         shaped["price"] = price
         shaped["plan"] = plan_of(price)
@@ -89,29 +91,64 @@ class Renderer:
         shaped["invoice"] = invoice
         return shaped
 
+    def credit_line(self, line: Record) -> Record:
+        return self._blank("credit_note_line_item", line)
+
     def _blank(self, kind: str, record: Record) -> Record:
         shaped: Record = orjson.loads(_SHAPES[kind])
         for name, value in record.items():
             if not name.startswith("_"):
                 shaped[name] = value
-        if kind == "price":
-            shaped["tiers"] = shaped["currency_options"] = None
+        for name in OMITTED.get(kind, ()):
+            shaped.pop(name, None)
         if "livemode" in shaped:
             shaped["livemode"] = self._livemode
         return shaped
+
+    def _fill_subscription(self, record: Record, shaped: Record, version: str) -> Record:
+        rows = [self.item(item, record["id"], version) for item in record["items"]]
+        shaped["items"] = first_page(rows, f"/v1/subscription_items?subscription={record['id']}")
+        shaped["default_tax_rates"] = self._tax_rates(record.get("default_tax_rates", ()))
+        return {"discounts": self._discounts(record, version)} if version < BASIL else {}
+
+    def _fill_invoice(self, record: Record, shaped: Record, version: str) -> Record:
+        rows = [self.line(line, record["id"]) for line in record["lines"]]
+        shaped["lines"] = first_page(rows, f"/v1/invoices/{record['id']}/lines")
+        return self._hidden_of_invoice(record, version) if version < BASIL else {}
+
+    def _fill_credit_note(self, record: Record, shaped: Record, version: str) -> Record:  # noqa: ARG002
+        rows = [self.credit_line(line) for line in record["lines"]]
+        shaped["lines"] = first_page(rows, f"/v1/credit_notes/{record['id']}/lines")
+        return {}
+
+    def _fill_customer(self, record: Record, shaped: Record, version: str) -> Record:
+        if record.get("discount"):
+            discount = self._store.get(record["discount"], "discount")
+            shaped["discount"] = self.render(discount, version) if discount else None
+        return {}
+
+    def _hidden_coupon(self, record: Record, shaped: Record, version: str) -> Record:  # noqa: ARG002
+        if version >= CLOVER:
+            return {}
+        coupon = self._store.get((record.get("source") or record["promotion"])["coupon"])
+        return {"coupon": self.render(coupon) if coupon else None}
+
+    def _hidden_invoice(self, record: Record, shaped: Record, version: str) -> Record:  # noqa: ARG002
+        return {"invoice": record.get("_invoice")}
 
     def _discounts(self, record: Record, version: str) -> list[Record]:
         found = [self._store.get(name, "discount") for name in record.get("discounts", [])]
         return [self.render(discount, version) for discount in found if discount is not None]
 
-    def _coupon(self, record: Record) -> Record | None:
-        coupon = self._store.get(record["source"]["coupon"], "coupon")
-        return self.render(coupon) if coupon else None
+    def _tax_rates(self, names: Iterable[str]) -> list[Record]:
+        found = [self._store.get(name, "tax_rate") for name in names]
+        return [self.render(rate) for rate in found if rate is not None]
 
     def _hidden_of_invoice(self, record: Record, version: str) -> Record:
         names = {line["pricing"]["price_details"]["price"] for line in record["lines"]}
         return {
             "payment_intent": record.get("_payment_intent"),
+            "charge": record.get("_charge"),
             "paid_out_of_band": record.get("_paid_out_of_band", False),
             "discounts": self._discounts(record, version),
             "prices": {name: self.price(name) for name in names},

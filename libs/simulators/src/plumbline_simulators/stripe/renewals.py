@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from plumbline_simulators.stripe.discounts import END_JOB, detach
 from plumbline_simulators.stripe.effects import after_overdue
 from plumbline_simulators.stripe.endings import end_subscription
 from plumbline_simulators.stripe.invoices import (
@@ -64,7 +65,7 @@ def renew(ledger: Ledger, subscription: Record, *, reason: str = "subscription_c
         if invoice["status"] == "open":
             close = void if paused["behavior"] == "void" else mark_uncollectible
             close(ledger, invoice)
-    return after
+    return ledger.get("subscription", after["id"])
 
 
 def pause(ledger: Ledger, subscription: Record, kind: str) -> Record:
@@ -146,6 +147,7 @@ _JOBS: dict[tuple[str, str], Callable[[Ledger, Record], None]] = {
     ("subscription", "trial_will_end"): _trial_will_end,
     ("subscription", "expire"): _expire,
     ("subscription", "resume"): _resume_collection,
+    ("discount", END_JOB): detach,
     ("invoice", "finalize"): charge_draft,
     ("invoice", "retry"): _retry,
     ("invoice", "overdue"): _overdue,

@@ -1,47 +1,44 @@
 """Which call is which: method and path to the function that answers it."""
 
 import importlib.resources
-from collections.abc import Callable
-from typing import NamedTuple
 
 import orjson
 
 from plumbline_simulators.stripe import (
     catalog,
+    coupons,
+    credit_notes,
     customers,
+    discounts,
+    invoice_calls,
     invoices,
     lists,
+    payment_methods,
+    refunds,
     subscription_changes,
     subscriptions,
+    taxes,
     webhook_endpoints,
 )
 from plumbline_simulators.stripe import params as read
-from plumbline_simulators.stripe.errors import (
-    StripeError,
-    missing,
-    required,
-    unknown_parameter,
-    unknown_path,
-)
-from plumbline_simulators.stripe.ledger import Ledger
+from plumbline_simulators.stripe.calls import Call, Handler, changed, deleted, listed, shown
+from plumbline_simulators.stripe.calls import read as read_one
+from plumbline_simulators.stripe.errors import missing, unknown_parameter, unknown_path
 from plumbline_simulators.stripe.params import Params
 from plumbline_simulators.stripe.store import Record
+from plumbline_simulators.stripe.versions import BASIL, CLOVER
 
 PARAMETERS: dict[str, list[str]] = orjson.loads(
     importlib.resources.files(__package__).joinpath("parameters.json").read_bytes()
 )
-
-
-class Call(NamedTuple):
-    ledger: Ledger
-    params: Params
-    object_id: str
-    version: str
-    url: str
-    account_id: str
-
-
-Handler = Callable[[Call], Record]
+_ONE_DISCOUNT = {"coupon": "discounts", "promotion_code": "discounts"}
+_OLDER_PARAMETERS = {
+    "POST /v1/subscriptions": _ONE_DISCOUNT,
+    "POST /v1/subscriptions/{id}": _ONE_DISCOUNT,
+    "POST /v1/customers": {"coupon": "coupon", "promotion_code": "promotion_code"},
+    "POST /v1/customers/{id}": {"coupon": "coupon", "promotion_code": "promotion_code"},
+}
+"""Up to acacia, with what each is called now."""
 
 
 def find(method: str, path: str) -> tuple[str, str, str]:
@@ -57,38 +54,17 @@ def find(method: str, path: str) -> tuple[str, str, str]:
     return key, segments[1], object_id
 
 
-def check_parameters(key: str, params: Params) -> None:
+def check_parameters(key: str, params: Params, version: str) -> Params:
+    """The parameters as the newest version has them; raises Stripe's 400 for an unknown one."""
+    allowed = PARAMETERS[key]
+    older = _OLDER_PARAMETERS.get(key, {}) if version < BASIL else {}
+    if key == "POST /v1/promotion_codes" and version < CLOVER:
+        older = {"coupon": "coupon"}
     for name in params:
-        if name not in PARAMETERS[key]:
+        if name not in allowed and name not in older:
             raise unknown_parameter(name)
-
-
-def _shown(make: Callable[[Ledger, Params], Record]) -> Handler:
-    return lambda call: call.ledger.renderer.render(make(call.ledger, call.params), call.version)
-
-
-def _changed(make: Callable[[Ledger, str, Params], Record]) -> Handler:
-    return lambda call: call.ledger.renderer.render(
-        make(call.ledger, call.object_id, call.params), call.version
-    )
-
-
-def _read(kind: str) -> Handler:
-    return lambda call: call.ledger.renderer.render(
-        call.ledger.get(kind, call.object_id), call.version
-    )
-
-
-def _listed(kind: str) -> Handler:
-    return lambda call: lists.list_objects(call.ledger, kind, call.params, call.url, call.version)
-
-
-def _deleted(make: Callable[[Ledger, str], Record]) -> Handler:
-    def handle(call: Call) -> Record:
-        make(call.ledger, call.object_id)
-        return {"id": call.object_id, "object": _KINDS[call.url.split("/")[2]], "deleted": True}
-
-    return handle
+    asked = [{name: params[name]} for name, now in older.items() if now != name and name in params]
+    return {**params, "discounts": asked} if asked else params
 
 
 def _account(call: Call) -> Record:
@@ -121,102 +97,92 @@ def _item(call: Call) -> Record:
     raise missing("subscription_item", call.object_id)
 
 
-def _lines(call: Call) -> Record:
-    invoice = call.ledger.get("invoice", call.object_id)
-    rows = [call.ledger.renderer.line(line, invoice["id"]) for line in invoice["lines"]]
-    return lists.list_rows(rows, call.params, call.url)
-
-
-def _create_invoice(ledger: Ledger, params: Params) -> Record:
-    """A draft of what is pending on a subscription."""
-    name = read.text(params, "subscription")
-    if name is None:
-        raise required("subscription")
-    subscription = ledger.get("subscription", name, param="subscription", status=400)
-    pending = subscription.get("_pending_lines", [])
-    if not pending:
-        message = f"Nothing to invoice for subscription {name}"
-        raise StripeError(400, message, code="invoice_no_subscription_line_items")
-    ledger.store.put("subscription", {**subscription, "_pending_lines": []})
-    advance = read.boolean(params, "auto_advance") is not False
-    return invoices.draft_for(ledger, subscription, pending, reason="manual", advance=advance)
-
-
-def _update_invoice(ledger: Ledger, name: str, params: Params) -> Record:
-    before = ledger.get("invoice", name)
-    after = {**before, "metadata": read.merged_metadata(before.get("metadata", {}), params)}
-    if "description" in params:
-        after["description"] = read.text(params, "description")
-    advance = read.boolean(params, "auto_advance")
-    if advance is not None:
-        after["auto_advance"] = advance
-        if advance and before["status"] == "draft":
-            due = ledger.now() + ledger.billing.finalize_after_seconds
-            ledger.store.plan_job(name, "finalize", due)
-    return ledger.update(before, after, "invoice.updated")
-
-
-def _delete_invoice(ledger: Ledger, name: str) -> Record:
-    invoice = ledger.get("invoice", name)
-    if invoice["status"] != "draft":
-        raise StripeError(400, "You can only delete draft invoices.")
-    return ledger.delete(invoice, "invoice.deleted")
-
-
-def _pay(ledger: Ledger, name: str, params: Params) -> Record:
-    out_of_band = read.boolean(params, "paid_out_of_band") or False
-    return invoices.pay(ledger, ledger.get("invoice", name), out_of_band=out_of_band)
+def _no_discount(call: Call) -> Record:
+    return discounts.delete_discount(call.ledger, call.object_id)
 
 
 _KINDS = {
-    "customers": "customer",
-    "products": "product",
-    "prices": "price",
+    "charges": "charge",
     "coupons": "coupon",
-    "subscriptions": "subscription",
-    "invoices": "invoice",
+    "credit_notes": "credit_note",
+    "customers": "customer",
+    "disputes": "dispute",
     "invoice_payments": "invoice_payment",
+    "invoices": "invoice",
     "payment_intents": "payment_intent",
+    "payment_methods": "payment_method",
+    "prices": "price",
+    "products": "product",
+    "promotion_codes": "promotion_code",
+    "refunds": "refund",
+    "subscription_schedules": "subscription_schedule",
+    "subscriptions": "subscription",
+    "tax_rates": "tax_rate",
     "webhook_endpoints": "webhook_endpoint",
 }
 
 ROUTES: dict[str, Handler] = {
-    **{f"GET /v1/{name}": _listed(kind) for name, kind in _KINDS.items()},
-    **{f"GET /v1/{name}/{{id}}": _read(kind) for name, kind in _KINDS.items()},
+    **{f"GET /v1/{name}": listed(kind) for name, kind in _KINDS.items()},
+    **{f"GET /v1/{name}/{{id}}": read_one(kind) for name, kind in _KINDS.items()},
     "GET /v1/account": _account,
     "GET /v1/events": _events,
     "GET /v1/events/{id}": _event,
     "GET /v1/subscription_items": _items,
     "GET /v1/subscription_items/{id}": _item,
-    "GET /v1/invoices/{id}/lines": _lines,
-    "POST /v1/customers": _shown(customers.create_customer),
-    "POST /v1/customers/{id}": _changed(customers.update_customer),
-    "DELETE /v1/customers/{id}": _deleted(customers.delete_customer),
-    "POST /v1/products": _shown(catalog.create_product),
-    "POST /v1/products/{id}": _changed(catalog.update_product),
-    "DELETE /v1/products/{id}": _deleted(catalog.delete_product),
-    "POST /v1/prices": _shown(catalog.create_price),
-    "POST /v1/prices/{id}": _changed(catalog.update_price),
-    "POST /v1/coupons": _shown(catalog.create_coupon),
-    "POST /v1/subscriptions": _shown(subscriptions.create_subscription),
-    "POST /v1/subscriptions/{id}": _changed(subscription_changes.update_subscription),
-    "DELETE /v1/subscriptions/{id}": _changed(subscription_changes.cancel_subscription),
-    "POST /v1/subscriptions/{id}/pause": _changed(subscription_changes.pause_subscription),
-    "POST /v1/subscriptions/{id}/resume": _changed(subscription_changes.resume_subscription),
-    "POST /v1/invoices": _shown(_create_invoice),
-    "POST /v1/invoices/{id}": _changed(_update_invoice),
-    "DELETE /v1/invoices/{id}": _deleted(_delete_invoice),
-    "POST /v1/invoices/{id}/finalize": _changed(
+    "GET /v1/invoices/{id}/lines": invoice_calls.invoice_lines,
+    "POST /v1/customers": shown(customers.create_customer),
+    "POST /v1/customers/{id}": changed(customers.update_customer),
+    "DELETE /v1/customers/{id}": deleted("customer", customers.delete_customer),
+    "POST /v1/products": shown(catalog.create_product),
+    "POST /v1/products/{id}": changed(catalog.update_product),
+    "DELETE /v1/products/{id}": deleted("product", catalog.delete_product),
+    "POST /v1/prices": shown(catalog.create_price),
+    "POST /v1/prices/{id}": changed(catalog.update_price),
+    "POST /v1/coupons": shown(coupons.create_coupon),
+    "POST /v1/coupons/{id}": changed(coupons.update_coupon),
+    "DELETE /v1/coupons/{id}": deleted("coupon", coupons.delete_coupon),
+    "POST /v1/promotion_codes": shown(coupons.create_promotion_code),
+    "POST /v1/promotion_codes/{id}": changed(coupons.update_promotion_code),
+    "POST /v1/tax_rates": shown(taxes.create_tax_rate),
+    "POST /v1/tax_rates/{id}": changed(taxes.update_tax_rate),
+    "DELETE /v1/customers/{id}/discount": _no_discount,
+    "DELETE /v1/subscriptions/{id}/discount": _no_discount,
+    "POST /v1/refunds": shown(refunds.create_refund),
+    "POST /v1/refunds/{id}": changed(refunds.update_refund),
+    "POST /v1/disputes/{id}": changed(refunds.update_dispute),
+    "POST /v1/disputes/{id}/close": changed(
+        lambda ledger, name, _: refunds.close_dispute(ledger, name)
+    ),
+    "POST /v1/credit_notes": shown(credit_notes.create_credit_note),
+    "POST /v1/credit_notes/{id}": changed(credit_notes.update_credit_note),
+    "POST /v1/credit_notes/{id}/void": changed(credit_notes.void_credit_note),
+    "GET /v1/credit_notes/{id}/lines": credit_notes.credit_note_lines,
+    "POST /v1/payment_methods": shown(payment_methods.create_payment_method),
+    "POST /v1/payment_methods/{id}": changed(payment_methods.update_payment_method),
+    "POST /v1/payment_methods/{id}/attach": changed(payment_methods.attach),
+    "POST /v1/payment_methods/{id}/detach": changed(payment_methods.detach),
+    "GET /v1/customers/{id}/payment_methods": payment_methods.methods_of_customer,
+    "POST /v1/subscriptions": shown(subscriptions.create_subscription),
+    "POST /v1/subscriptions/{id}": changed(subscription_changes.update_subscription),
+    "DELETE /v1/subscriptions/{id}": changed(subscription_changes.cancel_subscription),
+    "POST /v1/subscriptions/{id}/pause": changed(subscription_changes.pause_subscription),
+    "POST /v1/subscriptions/{id}/resume": changed(subscription_changes.resume_subscription),
+    "POST /v1/invoices": shown(invoice_calls.create_invoice),
+    "POST /v1/invoices/{id}": changed(invoice_calls.update_invoice),
+    "DELETE /v1/invoices/{id}": deleted("invoice", invoice_calls.delete_invoice),
+    "POST /v1/invoices/{id}/finalize": changed(
         lambda ledger, name, _: invoices.finalize(ledger, ledger.get("invoice", name))
     ),
-    "POST /v1/invoices/{id}/pay": _changed(_pay),
-    "POST /v1/invoices/{id}/void": _changed(
+    "POST /v1/invoices/{id}/pay": changed(invoice_calls.pay_invoice),
+    "POST /v1/invoices/{id}/void": changed(
         lambda ledger, name, _: invoices.void(ledger, ledger.get("invoice", name))
     ),
-    "POST /v1/invoices/{id}/mark_uncollectible": _changed(
+    "POST /v1/invoices/{id}/mark_uncollectible": changed(
         lambda ledger, name, _: invoices.mark_uncollectible(ledger, ledger.get("invoice", name))
     ),
-    "POST /v1/webhook_endpoints": _shown(webhook_endpoints.create_endpoint),
-    "POST /v1/webhook_endpoints/{id}": _changed(webhook_endpoints.update_endpoint),
-    "DELETE /v1/webhook_endpoints/{id}": _deleted(webhook_endpoints.delete_endpoint),
+    "POST /v1/webhook_endpoints": shown(webhook_endpoints.create_endpoint),
+    "POST /v1/webhook_endpoints/{id}": changed(webhook_endpoints.update_endpoint),
+    "DELETE /v1/webhook_endpoints/{id}": deleted(
+        "webhook_endpoint", webhook_endpoints.delete_endpoint
+    ),
 }

@@ -4,35 +4,41 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from plumbline_simulators.control import ControlError
-from plumbline_simulators.stripe.catalog import create_coupon, create_price, create_product
+from plumbline_simulators.stripe.catalog import create_price, create_product
+from plumbline_simulators.stripe.coupons import create_coupon, create_promotion_code
 from plumbline_simulators.stripe.customers import create_customer
+from plumbline_simulators.stripe.discounts import Holder, give_to_customer, new_discounts
 from plumbline_simulators.stripe.errors import StripeError
 from plumbline_simulators.stripe.eventlog import Cause
 from plumbline_simulators.stripe.invoices import attempt, draft_for, finalize
-from plumbline_simulators.stripe.items import new_discounts, new_items, with_period
+from plumbline_simulators.stripe.items import new_items, with_discounts, with_period
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.lines import line_for
 from plumbline_simulators.stripe.store import Record
 from plumbline_simulators.stripe.subscriptions import plan_subscription
+from plumbline_simulators.stripe.taxes import create_tax_rate, given_rates
 
 STATUSES = ("active", "trialing", "past_due", "unpaid", "paused", "canceled", "incomplete_expired")
-_OWN = frozenset({"created", "subscriptions", "payment"})
+_OWN = frozenset({"created", "subscriptions", "payment", "discount"})
 
 
 def seed(ledger: Ledger, data: dict[str, Any]) -> dict[str, Any]:
-    """`products`, `prices`, `coupons`, `customers` (each with `subscriptions`), in API
-    parameters; `id`, `created` (epoch seconds) and `livemode`-free. Customers also take
-    `payment` (ok, fail, missing); subscriptions `status`, `start_date`, `trial_end`,
-    `canceled_at`. Without `events: true` nothing is told to anyone. All or nothing.
+    """`products`, `prices`, `coupons`, `promotion_codes`, `tax_rates`, `customers` (each with
+    `subscriptions`), in API parameters; `id`, `created` (epoch seconds) and `livemode`-free.
+    Customers also take `payment` (ok, fail, missing) and `discount` (coupon or promotion_code);
+    subscriptions `status`, `start_date`, `trial_end`, `canceled_at`. Without
+    `events: true` nothing is told to anyone. All or nothing.
 
     Raises ControlError naming the entry.
     """
-    made: dict[str, list[str]] = {"products": [], "prices": [], "coupons": []}
     makers: dict[str, Callable[[Ledger, dict[str, Any]], Record]] = {
         "products": create_product,
         "prices": create_price,
         "coupons": create_coupon,
+        "promotion_codes": create_promotion_code,
+        "tax_rates": create_tax_rate,
     }
+    made: dict[str, list[str]] = {name: [] for name in makers}
     ledger.silent = not data.get("events", False)
     try:
         with ledger.caused_by(Cause()):
@@ -77,6 +83,8 @@ def _customer(ledger: Ledger, entry: dict[str, Any], where: str) -> dict[str, An
             record = {**record, "_payment": payment}
             ledger.store.put("customer", record)
         _dated(ledger, record, entry)
+        if "discount" in entry:
+            give_to_customer(ledger, record["id"], _as_form(entry["discount"]))
     subscriptions = []
     for index, given in enumerate(entry.get("subscriptions", [])):
         place = f"{where}.subscriptions[{index}]"
@@ -119,7 +127,11 @@ def _subscription(
     record["items"] = [
         {**item, "created": began, **_period(ledger, record, item, now)} for item in items
     ]
-    record["discounts"] = new_discounts(ledger, record, entry.get("discounts", []))
+    rates = {"default_tax_rates": entry.get("default_tax_rates", [])}
+    record["default_tax_rates"] = given_rates(ledger, rates, "default_tax_rates")
+    holder = Holder(customer, record["id"], currency=record["currency"])
+    record["discounts"] = new_discounts(ledger, holder, entry.get("discounts", []))
+    record["items"] = with_discounts(ledger, record)
     return _stored(ledger, record)
 
 

@@ -105,7 +105,7 @@ class Store:
                 record.get("created", 0),
                 record.get("customer"),
                 record.get("_parent"),
-                "deleted" if record.get("deleted") else record.get("status"),
+                "deleted" if record.get("deleted") or record.get("_gone") else record.get("status"),
                 orjson.dumps(record).decode(),
             ),
         )

@@ -1,10 +1,11 @@
 """Changes of running subscriptions through the API: update, cancel, pause, resume."""
 
 from plumbline_simulators.stripe import params as read
+from plumbline_simulators.stripe.discounts import Holder, replaced_discounts
 from plumbline_simulators.stripe.endings import end_subscription
 from plumbline_simulators.stripe.errors import StripeError, invalid
 from plumbline_simulators.stripe.invoices import draft_for
-from plumbline_simulators.stripe.items import changed_items, new_discounts, next_end, with_period
+from plumbline_simulators.stripe.items import changed_items, next_end, with_discounts, with_period
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.lines import line_for
 from plumbline_simulators.stripe.params import Params
@@ -12,6 +13,7 @@ from plumbline_simulators.stripe.pricing import amount_of, prorated
 from plumbline_simulators.stripe.renewals import UPDATED, charge_draft, pause, renew
 from plumbline_simulators.stripe.store import Record
 from plumbline_simulators.stripe.subscriptions import plan_subscription
+from plumbline_simulators.stripe.taxes import automatic_tax, given_rates
 
 _PRORATIONS = ("create_prorations", "always_invoice", "none")
 _ENDED = ("canceled", "incomplete_expired")
@@ -25,6 +27,7 @@ def update_subscription(ledger: Ledger, subscription_id: str, params: Params) ->
     invoice_now: list[Record] = []
     if "items" in params:
         after["items"] = changed_items(ledger, before, read.sequence(params, "items"))
+        after["items"] = with_discounts(ledger, after)
         lines, at_once = _proration_lines(ledger, before, after, proration)
         if at_once and lines:
             invoice_now = lines
@@ -111,7 +114,16 @@ def _set_fields(ledger: Ledger, before: Record, after: Record, params: Params) -
         allowed = ("charge_automatically", "send_invoice")
         after["collection_method"] = read.choice(params, "collection_method", allowed)
     if "discounts" in params:
-        after["discounts"] = new_discounts(ledger, before, read.sequence(params, "discounts"))
+        holder = Holder(before["customer"], before["id"], currency=before["currency"])
+        asked = read.sequence(params, "discounts")
+        held = before.get("discounts", [])
+        after["discounts"] = replaced_discounts(ledger, holder, held, asked)
+    if "default_tax_rates" in params:
+        after["default_tax_rates"] = given_rates(ledger, params, "default_tax_rates")
+    customer = ledger.get("customer", before["customer"])
+    tax = automatic_tax(ledger, params, customer)
+    if tax is not None:
+        after["automatic_tax"] = tax
     if "pause_collection" in params:
         given = read.mapping(params, "pause_collection")
         behaviors = ("keep_as_draft", "mark_uncollectible", "void")
@@ -174,7 +186,7 @@ def _proration_lines(
     """
     if before["status"] not in ("active", "past_due"):
         return [], False
-    now = ledger.now()
+    now, currency = ledger.now(), before["currency"]
     old = {item["id"]: item for item in before["items"]}
     new = {item["id"]: item for item in after["items"]}
     restarts = any(
@@ -187,12 +199,18 @@ def _proration_lines(
         after["items"] = [with_period(ledger, item, now, now) for item in after["items"]]
     lines = []
     for name, item in old.items():
-        if restarts or name not in new or _cost(ledger, new[name]) != _cost(ledger, item):
+        if (
+            restarts
+            or name not in new
+            or _cost(ledger, new[name], currency) != _cost(ledger, item, currency)
+        ):
             lines.append(_share(ledger, before, item, now, sign=-1))
     for item in after["items"]:
         if restarts:
             lines.append(line_for(ledger, after, item))
-        elif item["id"] not in old or _cost(ledger, old[item["id"]]) != _cost(ledger, item):
+        elif item["id"] not in old or _cost(ledger, old[item["id"]], currency) != _cost(
+            ledger, item, currency
+        ):
             lines.append(_share(ledger, after, item, now, sign=1))
     if behavior == "none":
         lines = [line for line in lines if restarts and line["amount"] > 0]
@@ -201,14 +219,15 @@ def _proration_lines(
 
 def _share(ledger: Ledger, subscription: Record, item: Record, now: int, *, sign: int) -> Record:
     start, end = item["current_period_start"], item["current_period_end"]
-    amount = prorated(_cost(ledger, item), max(end - now, 0), end - start)
+    cost = _cost(ledger, item, subscription["currency"])
+    amount = prorated(cost, max(end - now, 0), end - start)
     return line_for(
         ledger, subscription, item, amount=sign * amount, period=(now, end), proration=True
     )
 
 
-def _cost(ledger: Ledger, item: Record) -> int:
-    return amount_of(ledger.get("price", item["price"]), item["quantity"] or 0)
+def _cost(ledger: Ledger, item: Record, currency: str) -> int:
+    return amount_of(ledger.get("price", item["price"]), item["quantity"] or 0, currency)
 
 
 def _interval(ledger: Ledger, item: Record) -> tuple[str, int]:

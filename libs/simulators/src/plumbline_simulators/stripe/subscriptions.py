@@ -2,13 +2,14 @@
 
 from plumbline_simulators.stripe import params as read
 from plumbline_simulators.stripe.customers import living_customer
+from plumbline_simulators.stripe.discounts import Holder, new_discounts
 from plumbline_simulators.stripe.errors import StripeError, card_declined, invalid, required
 from plumbline_simulators.stripe.invoices import draft_for, fail, finalize, settle
 from plumbline_simulators.stripe.items import (
     check_items,
-    new_discounts,
     new_items,
     next_end,
+    with_discounts,
     with_period,
 )
 from plumbline_simulators.stripe.ledger import Ledger
@@ -17,6 +18,7 @@ from plumbline_simulators.stripe.params import Params
 from plumbline_simulators.stripe.periods import DAY_SECONDS
 from plumbline_simulators.stripe.pricing import amount_of, prorated
 from plumbline_simulators.stripe.store import Record
+from plumbline_simulators.stripe.taxes import automatic_tax, given_rates
 
 INCOMPLETE_SECONDS = 23 * 3600
 TRIAL_NOTICE_SECONDS = 3 * DAY_SECONDS
@@ -43,7 +45,7 @@ def create_subscription(ledger: Ledger, params: Params) -> Record:
         "start_date": read.integer(params, "backdate_start_date") or now,
         "billing_cycle_anchor": anchor,
         "customer": customer["id"],
-        "currency": check_items(ledger, items),
+        "currency": check_items(ledger, items, read.text(params, "currency")),
         "collection_method": _collection_method(params),
         "days_until_due": read.integer(params, "days_until_due", at_least=0),
         "cancel_at": read.integer(params, "cancel_at"),
@@ -57,7 +59,13 @@ def create_subscription(ledger: Ledger, params: Params) -> Record:
     }
     if "trial_settings" in params:
         record["trial_settings"] = _trial_settings(params)
-    record["discounts"] = new_discounts(ledger, record, read.sequence(params, "discounts"))
+    tax = automatic_tax(ledger, params, customer)
+    if tax is not None:
+        record["automatic_tax"] = tax
+    record["default_tax_rates"] = given_rates(ledger, params, "default_tax_rates")
+    holder = Holder(customer["id"], record["id"], currency=record["currency"])
+    record["discounts"] = new_discounts(ledger, holder, read.sequence(params, "discounts"))
+    record["items"] = with_discounts(ledger, record)
     if record["collection_method"] == "send_invoice" and record["days_until_due"] is None:
         raise required("days_until_due")
     if record["cancel_at_period_end"]:
@@ -150,7 +158,8 @@ def _first_line(ledger: Ledger, record: Record, item: Record) -> Record:
     rest = item["current_period_end"] - item["current_period_start"]
     if rest == whole:
         return line_for(ledger, record, item)
-    full = amount_of(ledger.get("price", item["price"]), item["quantity"] or 0)
+    price = ledger.get("price", item["price"])
+    full = amount_of(price, item["quantity"] or 0, record["currency"])
     return line_for(ledger, record, item, amount=prorated(full, rest, whole), proration=True)
 
 

@@ -60,6 +60,26 @@ def _discount(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
     return shaped
 
 
+def _of_invoice(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
+    if version < BASIL:
+        shaped["invoice"] = hidden.get("invoice")
+    return shaped
+
+
+def _credit_note(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:  # noqa: ARG001
+    if version < BASIL:
+        refunds = [row["refund"] for row in shaped.pop("refunds")]
+        shaped["refund"] = refunds[0] if refunds else None
+    return shaped
+
+
+def _promotion_code(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
+    if version < CLOVER:
+        promotion = shaped.pop("promotion")
+        shaped["coupon"] = hidden.get("coupon") or promotion["coupon"]
+    return shaped
+
+
 def _invoice(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
     if version >= BASIL:
         return shaped
@@ -72,11 +92,12 @@ def _invoice(shaped: Shaped, hidden: Shaped, version: str) -> Shaped:
     shaped["paid"] = shaped["status"] == "paid"
     shaped["paid_out_of_band"] = bool(hidden.get("paid_out_of_band"))
     shaped["payment_intent"] = hidden.get("payment_intent")
-    shaped["charge"] = None
+    shaped["charge"] = hidden.get("charge")
     discounts = hidden.get("discounts") or []
     shaped["discount"] = discounts[0] if discounts else None
-    shaped["tax"] = None
-    shaped["total_tax_amounts"] = shaped.pop("total_taxes")
+    taxes = shaped.pop("total_taxes")
+    shaped["tax"] = sum(tax["amount"] for tax in taxes) if taxes else None
+    shaped["total_tax_amounts"] = [_tax_amount(tax) for tax in taxes]
     for name in ("payments", "amount_overpaid", "confirmation_secret", "amount_paid_off_stripe"):
         shaped.pop(name, None)
     prices = hidden.get("prices") or {}
@@ -94,10 +115,20 @@ def _line(line: Shaped, prices: Shaped) -> Shaped:
     line["proration"] = bool(details.get("proration"))
     line["type"] = "subscription" if details else "invoiceitem"
     line["subscription_item"] = details.get("subscription_item")
-    line["tax_amounts"] = line.pop("taxes")
+    line["tax_amounts"] = [_tax_amount(tax) for tax in line.pop("taxes")]
     line.pop("quantity_decimal", None)
     line.pop("subtotal", None)
     return line
+
+
+def _tax_amount(tax: Shaped) -> Shaped:
+    return {
+        "amount": tax["amount"],
+        "inclusive": tax["tax_behavior"] == "inclusive",
+        "tax_rate": tax["tax_rate_details"]["tax_rate"],
+        "taxability_reason": tax["taxability_reason"],
+        "taxable_amount": tax["taxable_amount"],
+    }
 
 
 def plan_of(price: Shaped) -> Shaped | None:
@@ -121,7 +152,6 @@ def plan_of(price: Shaped) -> Shaped | None:
         "meter": recurring.get("meter"),
         "nickname": price["nickname"],
         "product": price["product"],
-        "tiers": None,
         "tiers_mode": price["tiers_mode"],
         "transform_usage": price["transform_quantity"],
         "trial_period_days": None,
@@ -129,4 +159,12 @@ def plan_of(price: Shaped) -> Shaped | None:
     }
 
 
-_CHANGES = {"subscription": _subscription, "invoice": _invoice, "discount": _discount}
+_CHANGES = {
+    "subscription": _subscription,
+    "invoice": _invoice,
+    "discount": _discount,
+    "promotion_code": _promotion_code,
+    "charge": _of_invoice,
+    "payment_intent": _of_invoice,
+    "credit_note": _credit_note,
+}
