@@ -1,5 +1,6 @@
 """Which observation stands: shuffles, duplicates, ties (design 5)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -165,13 +166,16 @@ def visible(held: Held, rules: Any) -> tuple[Any, ...]:
 
 
 def one_story_an_event(glances: list[Glance]) -> list[Glance]:
-    """An event id says one thing: its redeliveries differ by their arrival only."""
+    """An event id says one thing: its redeliveries differ by their arrival only.
+
+    What has no event is a read: it says what is there, never what was there before.
+    """
     told: dict[str, Glance] = {}
     kept = []
     for one in glances:
         event = one.sight.event_id
-        if event is None:
-            kept.append(one)
+        if event is None:  # a read, which holds no former values
+            kept.append(replace(one, sight=replace(one.sight, previous=None)))
             continue
         first = told.setdefault(event, one)
         sight = Sight(one.sight.received_at, "webhook", "event", event, None, first.sight.previous)

@@ -118,12 +118,7 @@ def test_an_empty_id_in_the_scope_is_refused(complaint: Callable[..., str]) -> N
 
 
 def test_what_the_fold_would_ignore_is_refused(complaint: Callable[..., str]) -> None:
-    for text in (
-        '[policies]\nmrr = "chartmogul"\n',
-        "[policies.mrr]\nonce = true\n",
-        "[policies]\nat_risk = []\n",
-        'scope = { products = ["prod_1"] }\n',
-    ):
+    for text in ('scope = { products = ["prod_1"] }\n',):
         assert "which is not supported in this version yet" in complaint(text)
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.server
 EMPTY = """
 truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts,
          matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions,
-         runtime.offsets
+         matcher.rates, matcher.asked, runtime.offsets
 """
 
 

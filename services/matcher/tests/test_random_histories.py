@@ -18,7 +18,7 @@ pytestmark = pytest.mark.server
 EMPTY: Final = """
 truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts,
          matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions,
-         runtime.offsets
+         matcher.rates, matcher.asked, runtime.offsets
 """
 STATUSES: Final = (
     *("active",) * 4, "trialing", "canceled", "past_due", "paused", "unpaid", "incomplete",
@@ -36,7 +36,8 @@ class History:
         self.log = kit.log()
         self.kinds: list[tuple[int, Callable[[], object]]] = [
             (6, self.customer), (13, self.subscription), (7, self.invoice), (6, self.company),
-            (2, self.product), (2, self.price), (3, self.tick), (1, self.walk), (1, self.config),
+            (2, self.product), (2, self.price), (2, self.coupon), (1, self.rates),
+            (3, self.tick), (1, self.walk), (1, self.config),
             (2, self.again),
         ]  # fmt: skip
 
@@ -74,6 +75,11 @@ class History:
             return
         if self.chance(0.1):
             facts["crm_id"] = str(100 + self.name())
+        if self.chance(0.2):
+            body = {"email": f"a@d{self.name()}.example", **self.discount(f"di_{vendor_id}")}
+            facts.pop("crm_id", None)
+            self.log.add("customer", vendor_id, body, **facts)
+            return
         self.log.customer(vendor_id, f"a@d{self.name()}.example", **facts)
 
     def subscription(self) -> None:
@@ -87,15 +93,56 @@ class History:
             "trial_end": (0.1, lambda: self.days(-3, 9)),
             "cancel_at_period_end": (0.1, lambda: True),
             "ended_at": (0.1, lambda: self.days(-9, 1)),
-            "discounts": (0.05, lambda: ["di_1"]),
             "currency": (0.05, lambda: "usd"),
+            "items": (0.1, self.in_dollars),
+            "collection_method": (0.2, lambda: "send_invoice"),
             "lookup_key": (0.4, lambda: None),
             "pause_collection": (0.1, self.pause),
         }
         changes |= {name: make() for name, (part, make) in maybe.items() if self.chance(part)}
+        if self.chance(0.3):
+            changes |= self.discount(f"di_{number}")
         amount = self.random.choice([1000, 2000, 0, 999])
         log_name = f"sub_{number}_{self.random.randrange(3)}"
         self.log.subscription(log_name, f"cus_{number}", amount, **changes)
+
+    def discount(self, vendor_id: str) -> dict[str, Any]:
+        """Only named, with its coupon's id, or with as much of the coupon as the vendor likes."""
+        told: dict[str, Any] = {"discount_id": vendor_id, "coupon": f"co_{self.name() % 3}"}
+        if self.chance(0.5):
+            told["coupon_object"] = self.coupon_body(told["coupon"])
+        ways: list[list[Any]] = [[], [told], [{"discount_id": vendor_id}]]
+        return {"discounts": [vendor_id], "discount_objects": self.random.choice(ways)}
+
+    def coupon_body(self, vendor_id: str) -> dict[str, Any]:
+        body = {
+            "coupon_id": vendor_id, "percent_off": self.random.choice(["10", "50"]),
+            "duration": self.random.choice(["once", "forever"]),
+        }  # fmt: skip
+        return {**body, "applies_to": []} if self.chance(0.4) else body
+
+    def coupon(self) -> None:
+        vendor_id = f"co_{self.name() % 3}"
+        if self.chance(0.1):
+            self.log.add("coupon", vendor_id, None, deleted=True, **self.when())
+            return
+        facts: dict[str, Any] = {"seen": "read", "event_id": None} if self.chance(0.5) else {}
+        self.log.add("coupon", vendor_id, self.coupon_body(vendor_id), **facts, **self.when())
+
+    def rates(self) -> None:
+        revision = self.random.randrange(1, 50)
+        days = {self.days(-9, 9).date(): {"USD": f"1.{self.random.randrange(10)}"}}
+        self.log.add(
+            "rates", self.random.choice(["ecb", "ecb:2026"]), {"revision": revision, "days": days},
+            connection="@", origin="console", event_id=None, vendor_time_ms=revision,
+        )  # fmt: skip
+
+    def in_dollars(self) -> list[dict[str, Any]]:
+        price = {
+            "price_id": "price_usd", "currency": "usd", "unit_amount": "1500",
+            "recurring": {"interval": "month"},
+        }  # fmt: skip
+        return [{"item_id": "si_usd", "quantity": 1, "price": price}]
 
     def pause(self) -> dict[str, Any]:
         behavior = self.random.choice(["void", "mark_uncollectible"])
@@ -142,7 +189,11 @@ class History:
         self.log.walked(self.random.choice(["stripe", "hubspot"]))
 
     def config(self) -> None:
-        self.log.config(personal_domains=self.random.choice(["match", "skip"]))
+        self.log.config(
+            personal_domains=self.random.choice(["match", "skip"]),
+            mrr=self.random.choice(["plumbline", "chartmogul", "baremetrics", "profitwell"]),
+            currency=self.random.choice(["eur", "eur", "usd"]),
+        )
 
     def again(self) -> None:
         if self.log.observations:

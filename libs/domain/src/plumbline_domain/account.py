@@ -32,7 +32,7 @@ from plumbline_domain.telling import Told
 from plumbline_domain.tenure import dates, references, tenure
 from plumbline_domain.valued import Valued
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
 
 _STATES_IN_ORDER: Final[tuple[State, ...]] = ("at_risk", "active", "trial", "churned", "prospect")

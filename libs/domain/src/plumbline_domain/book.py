@@ -68,8 +68,12 @@ class PriceBook:
     def discount(self, discount_id: str, embedded: Mapping[str, Discount]) -> Discount | None:
         """The discount as far as it is known: as its holder embeds it, else as seen elsewhere."""
         mine, seen = embedded.get(discount_id), self.discounts.get(discount_id)
-        if mine is None or (mine.coupon is None and seen is not None):
+        if mine is None or seen is None:
+            return mine or seen
+        if mine.coupon is None:
             return seen
+        if mine.coupon_object is None and mine.coupon == seen.coupon:
+            return mine.model_copy(update={"coupon_object": seen.coupon_object})
         return mine
 
     def coupon(self, discount: Discount) -> Coupon | None:

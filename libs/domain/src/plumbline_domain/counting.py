@@ -84,24 +84,21 @@ def _owing(status: str, on: Reckoning) -> Counted:
     policy = on.beside.policy
     if (policy.past_due if status == "past_due" else policy.unpaid) == "zero":
         return Counted(False, f"subscription.{status}")
-    until = _owing_until(on.beside.invoices, policy.owing_days, on.beside.at)
+    until = _owing_until(on.beside.invoices, policy.owing_days)
     if until is not None and until <= on.beside.at:
         return Counted(False, "subscription.owing_too_long")
     on.later(until)
     return Counted(True, "subscription.counted")
 
 
-def _owing_until(
-    invoices: Sequence[tuple[str, Invoice]], days: int | None, at: datetime
-) -> datetime | None:
-    """From the oldest open invoice that was tried, or was sent and fell due."""
+def _owing_until(invoices: Sequence[tuple[str, Invoice]], days: int | None) -> datetime | None:
+    """From the oldest open tried invoice's due date, or else its finalisation."""
     if days is None:
         return None
     since = [
         instant
         for _, invoice in invoices
-        if invoice.status == "open"
-        and (invoice.attempted or (invoice.due_date is not None and invoice.due_date <= at))
+        if invoice.status == "open" and invoice.attempted
         for instant in (invoice.due_date or invoice.finalized_at,)
         if instant is not None
     ]

@@ -140,9 +140,9 @@ def billing_interval(found: Tally) -> Valued:
 def discount(found: Tally) -> Valued:
     """The discounts in effect of live subscriptions; kept while one of them is not known."""
     if "" in found.discounts:
-        return Valued(None, "discount.incomplete", keep=True)
+        return Valued(None, "discount_words.incomplete", keep=True)
     by = None if found.renewal is None else found.renewal.by
-    return Valued(in_one_line(found.discounts), "discount.in_effect", by)
+    return Valued(in_one_line(found.discounts), "discount_words.in_effect", by)
 
 
 def ltv(found: Tally, beside: Conversion) -> tuple[Valued, set[str]]:

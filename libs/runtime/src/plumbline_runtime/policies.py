@@ -6,8 +6,7 @@ from typing import Annotated, Final, Literal
 from plumbline_schemas.internal import AT_RISK, AtRiskTrigger, Switch
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from plumbline_runtime import config_checks
-from plumbline_runtime.config_checks import not_supported, refuse
+from plumbline_runtime.config_checks import refuse
 from plumbline_runtime.connections import Section
 
 PolicyCheck = Callable[[Mapping[str, Switch]], object]
@@ -23,13 +22,9 @@ def _check_mrr(value: object) -> object:
     """A preset's name, or a table of plain switches; which ones there are the domain knows."""
     if isinstance(value, dict):
         _check_switches(value)
-        if "mrr" in config_checks.NOT_FOLDED_YET:
-            raise not_supported("a table of switches", f"{DEFAULT_MRR!r}")
         return value
     if value not in MRR_PRESETS:
         raise ValueError(f"expected one of {', '.join(MRR_PRESETS)}, or a table of switches")
-    if value != DEFAULT_MRR and "mrr" in config_checks.NOT_FOLDED_YET:
-        raise not_supported(repr(value), f"{DEFAULT_MRR!r}")
     return value
 
 
@@ -46,10 +41,7 @@ def _check_switches(table: Mapping[str, object]) -> None:
 
 def _check_at_risk(triggers: tuple[AtRiskTrigger, ...]) -> tuple[AtRiskTrigger, ...]:
     """In one order, each once, so that the log sees no change where there is none."""
-    ordered = tuple(trigger for trigger in AT_RISK if trigger in triggers)
-    if ordered != AT_RISK and "at_risk" in config_checks.NOT_FOLDED_YET:
-        raise not_supported("fewer than all", "it left out, which means all of them")
-    return ordered
+    return tuple(trigger for trigger in AT_RISK if trigger in triggers)
 
 
 class Policies(Section):

@@ -51,6 +51,7 @@ from (select workspace, kind, subject from runtime.attention where status = 'ope
       select workspace, kind, subject from matcher.attention_view where status = 'open') as item
 group by workspace, kind
 """
+_INCOMPLETE: Final = "select workspace, n from matcher.incomplete_view"
 _BUDGETS: Final = """
 select workspace, connection, throttled,
        greatest(extract(epoch from blocked_until - clock_timestamp())::float8, 0) as blocked
@@ -137,6 +138,8 @@ class Survey:
         _set(found.EFFECT_AGE, crms, _n(due, "connection", value="age"))
         attention = _n(await fetch(_ATTENTION), "kind")
         _set(found.ATTENTION_OPEN, [(one, kind) for one in workspaces for kind in kinds], attention)
+        incomplete = _n(await fetch(_INCOMPLETE))
+        _set(found.INCOMPLETE_ACCOUNTS, [(one,) for one in workspaces], incomplete)
         for row in await fetch(_EVENTS):
             at: datetime = row["last_event_at"]
             found.LAST_EVENT.labels(row["workspace"], row["connection"]).set(at.timestamp())

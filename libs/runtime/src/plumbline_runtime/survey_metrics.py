@@ -40,6 +40,9 @@ EFFECT_AGE: Final = Gauge(
 ATTENTION_OPEN: Final = Gauge(
     "plumbline_attention_open", "Items that wait for a person.", ["workspace", "kind"]
 )
+INCOMPLETE_ACCOUNTS: Final = Gauge(
+    "plumbline_incomplete_accounts", "Accounts of which something is missing.", ["workspace"]
+)
 LAST_EVENT: Final = Gauge(
     "plumbline_connection_last_event_timestamp_seconds",
     "When a connection last delivered an event.",

@@ -74,6 +74,8 @@ class Status(Output):
     attention: int
     attention_kinds: dict[str, int] = {}
     """Open items by kind; held effects count one by one in `attention`, not here."""
+    incomplete: int = 0
+    """Accounts of which something is missing; they keep their last values."""
     dead_letters: dict[str, int]
     """Open letters by dead-letter topic."""
     connections: list[ConnectionStatus]

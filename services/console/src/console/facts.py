@@ -142,6 +142,12 @@ class Facts:
         """Open attention items by kind."""
         return await attention.kinds(self._db)
 
+    async def incomplete(self) -> int:
+        """Accounts of which something is missing."""
+        return int(
+            await self._db.fetchval("select coalesce(sum(n), 0) from matcher.incomplete_view")
+        )
+
     async def rates(self, config: DeploymentConfig) -> list[RatesStatus]:
         """The exchange rates of each workspace that has some."""
         return await rates.standings(self._db, config)

@@ -76,8 +76,8 @@ def _print_status(found: Status) -> None:
     dead = sum(found.dead_letters.values())
     table(
         "Waiting",
-        ["lag", "reads", "effects", "attention", "dead letters"],
-        [(found.lag, found.reads, found.effects, found.attention, dead)],
+        ["lag", "reads", "effects", "attention", "incomplete", "dead letters"],
+        [(found.lag, found.reads, found.effects, found.attention, found.incomplete, dead)],
     )
     if found.attention_kinds:
         table("Attention", ["kind", "open"], found.attention_kinds.items())

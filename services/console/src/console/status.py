@@ -59,6 +59,7 @@ async def gather(
         effects=backlog.effects,
         attention=backlog.attention,
         attention_kinds=await facts.attention_kinds(),
+        incomplete=await facts.incomplete(),
         dead_letters=await facts.dead_letters(),
         connections=[
             _connection(workspace.id, connection, last, closed_off)

@@ -1,6 +1,7 @@
 """Attention items of accounts: opened when a doubt shows, closed when it is gone (design 2)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from plumbline_schemas.attention import Attention, AttentionKind
 from plumbline_schemas.topics import ATTENTION
@@ -11,12 +12,34 @@ from matcher.outbox import enqueue
 from matcher.rows import AccountRow
 from matcher.snapshot import Snapshot, kind_of
 
+PATIENCE: Final = timedelta(minutes=5)
+"""So long something may be missing before a person hears of it: most of it is read meanwhile."""
+
+
+def note_incomplete(row: AccountRow, state: StateDocument, now: datetime) -> bool:
+    """Remember since when something is missing; True when that changed."""
+    missing = state["merged_into"] is None and bool(state["flags"]["incomplete"])
+    if missing == (row.incomplete_since is not None):
+        return False
+    row.incomplete_since = now if missing else None
+    return True
+
+
+def patience_ends(row: AccountRow) -> datetime | None:
+    """When an account must be looked at again though nothing happens to it."""
+    if row.incomplete_since is None or "incomplete_value" in row.attention:
+        return None
+    return row.incomplete_since + PATIENCE
+
 
 def attention_items(
-    snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause
+    snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause, now: datetime
 ) -> None:
     """Open, change or close what the new state of an account asks a person to look at."""
     wanted = _wanted(row, state)
+    ends = patience_ends(row)
+    if ends is not None and now < ends:
+        wanted.pop("incomplete_value", None)
     for kind in ("ambiguous_match", "incomplete_value"):
         summary, held = wanted.get(kind), row.attention.get(kind)
         if summary is None and held is not None:

@@ -70,6 +70,20 @@ class Book:
         """All of them, in no order."""
         return (kept for leaf in self._leaves for kept in leaf.kept.values())
 
+    def invoices_of(self, subscription: Kept) -> list[Kept]:
+        """The invoices that name a subscription, by key: they lie where it does."""
+        name, place = subscription.key.split("/", 3)[3], self._place[subscription.key]
+        return sorted(
+            (
+                kept
+                for kept in self._leaves[place].kept.values()
+                if kept.kind == "invoice"
+                and kept.seen is not None
+                and kept.seen.body.subscription == name
+            ),
+            key=lambda kept: kept.key,
+        )
+
     def doubtful(self, at: datetime) -> Iterable[Kept]:
         """Those that no sum holds for at the instant `at`: only their shares may be stale."""
         for leaf in self._leaves:

@@ -12,6 +12,7 @@ from plumbline_schemas.observations import (
     AnyObservation,
     ConfigObservation,
     DecisionObservation,
+    RatesObservation,
     TickObservation,
     WalkObservation,
 )
@@ -25,10 +26,10 @@ _KINDS: dict[str, CauseKind] = {
     "charge": "customer",
     "credit_note": "customer",
     "payment_method": "customer",
-    "rates": "rates",
     "tick": "time",
     "company": "link",
     "contact": "link",
+    "rates": "rates",
 }
 
 
@@ -75,7 +76,7 @@ def cause_of(observation: AnyObservation) -> RecordCause:
 def _change(observation: AnyObservation) -> ChangeCause:
     if isinstance(observation, TickObservation):
         return "tick"
-    if isinstance(observation, ConfigObservation):
+    if isinstance(observation, ConfigObservation | RatesObservation):
         return "config"
     if isinstance(observation, DecisionObservation):
         return "decision"

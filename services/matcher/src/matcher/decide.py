@@ -9,14 +9,16 @@ from plumbline_schemas.observations import (
     AnyObservation,
     ConfigObservation,
     DecisionObservation,
+    RatesObservation,
     TickObservation,
     WalkObservation,
 )
 from plumbline_schemas.topics import DECISIONS
 
 from matcher.cause import RecordCause, cause_of
-from matcher.facts import body_of, keep, needs_of
+from matcher.facts import keep
 from matcher.kept import KEPT_KINDS
+from matcher.lacking import answered, wonder
 from matcher.matching import (
     follow_merged_records,
     found,
@@ -27,11 +29,17 @@ from matcher.matching import (
     waiting_on,
 )
 from matcher.outbox import enqueue
+from matcher.rate_tables import take_table
 from matcher.reads import want_read
 from matcher.refold import refold
 from matcher.rows import DecisionRow, ObjectRow, WorkspaceRow
+from matcher.shares import needs_of
 from matcher.snapshot import Snapshot
-from matcher.stored import glance_of
+from matcher.stored import body_of, glance_of
+from matcher.told import parts_of, take_parts
+
+OwnObservation = TickObservation | WalkObservation | ConfigObservation | RatesObservation
+"""Plumbline's own, which may touch every account."""
 
 
 def decide(snapshot: Snapshot, observation: AnyObservation, glance: Glance | None = None) -> None:
@@ -39,7 +47,7 @@ def decide(snapshot: Snapshot, observation: AnyObservation, glance: Glance | Non
     cause = cause_of(observation)
     if isinstance(observation, DecisionObservation):
         take_decision(snapshot, observation, cause)
-    elif isinstance(observation, TickObservation | WalkObservation | ConfigObservation):
+    elif isinstance(observation, OwnObservation):
         take_own(snapshot.workspace, observation)
     elif take_object(snapshot, observation, cause, glance):
         follow(snapshot, observation, cause)
@@ -57,9 +65,12 @@ def take_object(
     rules = rules_for(observation.kind)
     held = None if row is None else row.held
     glance = glance or glance_of(observation)
+    told = take_parts(snapshot, parts_of(observation))
     folded = fold(held, glance, rules)
     if not folded.changed:
-        return False
+        if row is not None and told:
+            _retell(snapshot, row)
+        return told
     snapshot.changed_objects.add(key)
     before = None if row is None else (_meaning(row), row.deleted)
     if row is None:
@@ -69,12 +80,25 @@ def take_object(
         row.typed = (glance.content_hash, observation.body)
     row.deleted = is_deleted(folded.held, rules)
     row.parent_key = row.parent_key or observation.parent_key
-    row.needs = needs_of(row)
     snapshot.load_object(row)
+    row.needs = needs_of(snapshot, row)
     keep(snapshot, row)
+    if told:
+        _retell(snapshot, row)
     if folded.tie:
         want_read(snapshot, key, "tie", cause)
-    return before != (_meaning(row), row.deleted)
+    if observation.seen == "read":
+        answered(snapshot, key)
+    return told or before != (_meaning(row), row.deleted)
+
+
+def _retell(snapshot: Snapshot, row: ObjectRow) -> None:
+    """An object with new knowledge of what it only names: its share is to be worked out again."""
+    row.needs = needs_of(snapshot, row)
+    snapshot.changed_objects.add(row.key)
+    kept = snapshot.book(row.parent_key).get(row.key)
+    if kept is not None:
+        snapshot.load_kept(kept._replace(needs=row.needs, priced=None))
 
 
 def _meaning(row: ObjectRow) -> tuple[int, str | None]:
@@ -109,7 +133,7 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
     workspace, connection, _, _ = row.key.split("/", 3)
     subscription = external_key(workspace, connection, "subscription", invoice.subscription)
     if snapshot.book(row.parent_key).get(subscription) is None:
-        want_read(snapshot, subscription, "missing", cause)
+        wonder(snapshot, subscription, cause)
 
 
 def _follow_customer(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:
@@ -139,10 +163,10 @@ def take_decision(snapshot: Snapshot, observation: DecisionObservation, cause: R
     enqueue(snapshot, DECISIONS, observation.key, observation.body, cause)
 
 
-def take_own(
-    workspace: WorkspaceRow, observation: TickObservation | WalkObservation | ConfigObservation
-) -> bool:
-    """Move time, configuration or the list of complete walks; False when it is nothing new."""
+def take_own(workspace: WorkspaceRow, observation: OwnObservation) -> bool:
+    """Move time, configuration, rates or the list of complete walks; False when nothing is new."""
+    if isinstance(observation, RatesObservation):
+        return take_table(workspace, observation)
     if isinstance(observation, TickObservation):
         return _take_tick(workspace, observation)
     if isinstance(observation, ConfigObservation):

@@ -13,7 +13,8 @@ _TABLES: Final = (
         "accounts",
         """select workspace, account_id, founder_key, founded_sequence, version, state::text,
                   extract(epoch from due_at)::text as due_at, fold_version, waiting, had_mrr,
-                  candidates, merged_into, attention::text
+                  candidates, merged_into, attention::text,
+                  extract(epoch from incomplete_since)::text as incomplete_since
            from matcher.accounts order by workspace, account_id""",
     ),
     (
@@ -36,9 +37,14 @@ _TABLES: Final = (
            from matcher.objects order by workspace, key""",
     ),
     (
+        "rates",
+        """select workspace, name, revision, body::text
+           from matcher.rates order by workspace, name""",
+    ),
+    (
         "workspaces",
         """select workspace, sequence, extract(epoch from now)::text as now, config_revision,
-                  walks::text
+                  walks::text, rates::text
            from matcher.workspaces order by workspace""",
     ),
 )

@@ -1,4 +1,4 @@
-"""Records that touch many accounts: ticks, configuration, complete walks, the catalogue.
+"""Records that touch many accounts: ticks, configuration, walks, rates, the catalogue.
 
 Folded completely, ordered by account id, before the next record. Each transaction takes a number
 of accounts and leaves a cursor (partition, offset, last account); the input position moves with
@@ -12,22 +12,27 @@ from typing import Any
 import asyncpg
 from plumbline_domain.account import FOLD_VERSION
 from plumbline_runtime.postgres import transaction
+from plumbline_schemas.billing import CATALOGUE_KINDS
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.observations import (
     AnyObservation,
     ConfigObservation,
+    RatesObservation,
     TickObservation,
     WalkObservation,
 )
 
 from matcher.cause import cause_of
-from matcher.decide import refold_all, take_object, take_own
+from matcher.decide import OwnObservation, refold_all, take_object, take_own
 from matcher.gather import Seeds, gather
+from matcher.lacking import settle
 from matcher.loading import read_workspace
 from matcher.matching import rematch
+from matcher.rate_tables import RateShelf, rates_need, store_table
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.store import apply
+from matcher.told import parts_of
 
 _DUE = """
 select account_id from (
@@ -49,7 +54,7 @@ order by account_id limit $3
 """
 _DEPENDANTS = """
 select distinct l.account_id
-from (select distinct parent_key from matcher.objects
+from (select distinct coalesce(parent_key, key) as parent_key from matcher.objects
       where needs <> '{}' and needs @> array[$4::text]) o
 cross join lateral (
     select account_id from matcher.links
@@ -64,14 +69,12 @@ cross join lateral (
     where needs <> '{}' and needs @> array[wanted.key] limit 1) found
 """
 
-_OwnObservation = TickObservation | WalkObservation | ConfigObservation
-
 
 def fans_out(observation: AnyObservation, catalogue: Collection[ExternalKey]) -> bool:
-    """Whether a record is folded apart; `catalogue` holds the products and prices in use."""
-    if isinstance(observation, _OwnObservation):
+    """Whether a record is folded apart; `catalogue` holds the catalogue objects in use."""
+    if isinstance(observation, OwnObservation):
         return True
-    return observation.kind in {"product", "price"} and observation.key in catalogue
+    return observation.kind in CATALOGUE_KINDS and observation.key in catalogue
 
 
 async def catalogue_with_dependants(
@@ -92,7 +95,8 @@ async def catalogue_with_dependants(
 class FanOut:
     """Folds one such record, `accounts` of them a transaction."""
 
-    def __init__(self, *, silent: bool, accounts: int) -> None:
+    def __init__(self, *, silent: bool, accounts: int, rates: RateShelf) -> None:
+        self._rates = rates
         self._silent = silent
         self._accounts = accounts
 
@@ -109,14 +113,17 @@ class FanOut:
         after = _resume(was, place)
         workspace = replace(was)
         relevant = True
-        if after is None and isinstance(observation, _OwnObservation):
+        if after is None and isinstance(observation, OwnObservation):
             relevant = take_own(workspace, observation)
+            if relevant and isinstance(observation, RatesObservation):
+                await store_table(conn, observation)
+        rates = await self._rates.rates(conn, workspace)
         accounts = await self._select(conn, workspace, observation, after) if relevant else []
         seeds = Seeds(accounts=set(accounts))
-        if not isinstance(observation, _OwnObservation):
-            seeds.objects.add(observation.key)
+        if not isinstance(observation, OwnObservation):
+            seeds.objects |= {observation.key, *(part.key for part in parts_of(observation))}
         while True:
-            snapshot = Snapshot(replace(workspace))
+            snapshot = Snapshot(replace(workspace), rates)
             found = await self._decide(
                 conn, snapshot, seeds, observation, first=after is None, relevant=relevant
             )
@@ -125,6 +132,7 @@ class FanOut:
             seeds.objects |= snapshot.unloaded
         finished = not found or len(accounts) < self._accounts
         snapshot.workspace.cursor = None if finished else {**place, "after": accounts[-1]}
+        await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._silent)
         if finished:
             await advance(conn)
@@ -145,10 +153,10 @@ class FanOut:
         False when the record turns out to be no news.
         """
         accounts = sorted(seeds.accounts)
-        if not isinstance(observation, _OwnObservation):
+        if not isinstance(observation, OwnObservation):
             snapshot.catalogue_moved.add(observation.key)
         await gather(conn, snapshot, seeds)
-        if first and not isinstance(observation, _OwnObservation):
+        if first and not isinstance(observation, OwnObservation):
             relevant = take_object(snapshot, observation, cause_of(observation))
         if relevant:
             self._fold(snapshot, observation, accounts)
@@ -185,6 +193,8 @@ class FanOut:
             return _ALL, [self._accounts]
         if isinstance(observation, WalkObservation):
             return _WAITING, [self._accounts if workspace.whole_book else 0]
+        if isinstance(observation, RatesObservation):
+            return _DEPENDANTS, [self._accounts, rates_need(workspace.workspace)]
         return _DEPENDANTS, [self._accounts, observation.key]
 
 

@@ -14,17 +14,15 @@ import asyncpg
 from plumbline_domain.facts import EPOCH
 from plumbline_domain.identity.exact import MatchKey, customer_keys, record_keys
 from plumbline_domain.order import Glance, Held, fold, rules_for
-from plumbline_schemas.billing import BillingCustomer
+from plumbline_schemas.billing import BillingCustomer, Subscription
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
     CompanyObservation,
     DecisionObservation,
-    SubscriptionObservation,
 )
 
-from matcher.facts import body_of, stale_shares
 from matcher.loading import (
     load_accounts,
     load_decisions,
@@ -35,8 +33,11 @@ from matcher.loading import (
     record_holders,
     waiting_customers,
 )
+from matcher.needs import catalogue_needs
+from matcher.shares import stale_shares
 from matcher.snapshot import Snapshot
-from matcher.stored import glance_of, instant
+from matcher.stored import body_of, glance_of, instant
+from matcher.told import is_news, parts_of
 
 
 @dataclass(slots=True)
@@ -74,12 +75,8 @@ def seeds_of(observations: Iterable[AnyObservation]) -> Seeds:
             seeds.customer_keys |= customer_keys(observation.id, customer)
         elif isinstance(observation, CompanyObservation):
             _seed_record(seeds, observation)
-        elif isinstance(observation, SubscriptionObservation) and observation.body is not None:
-            for item in observation.body.items:
-                names = {"price": item.price.price_id, "product": item.price.product}
-                for kind, name in names.items():
-                    if name:
-                        seeds.catalogue.add(_sibling(observation, kind, name))
+        if isinstance(body, Subscription | BillingCustomer):
+            seeds.catalogue |= catalogue_needs(key, body)
     return seeds
 
 
@@ -117,17 +114,18 @@ async def news_among(
 ) -> list[News]:
     """Leave out repeated and older observations before anything else is loaded for them."""
     glanced = [(one, glance_of(one)) for one in observations]
+    parts = [parts_of(one) for one, _ in glanced]
     keys = {one.key for one, _ in glanced if not isinstance(one, DecisionObservation)}
-    await load_objects(conn, snapshot, keys)
+    await load_objects(conn, snapshot, keys.union(part.key for told in parts for part in told))
     held: dict[ExternalKey, Held] = {key: row.held for key, row in snapshot.objects.items()}
     found = []
-    for observation, glance in glanced:
+    for (observation, glance), told in zip(glanced, parts, strict=True):
         if isinstance(observation, DecisionObservation):
             found.append(News(observation, None))
             continue
         folded = fold(held.get(observation.key), glance, rules_for(observation.kind))
-        if folded.changed:
-            held[observation.key] = folded.held
+        held[observation.key] = folded.held
+        if is_news(held, told) or folded.changed:
             found.append(News(observation, glance))
     return found
 
@@ -264,6 +262,10 @@ async def _gather_accounts(
     await load_objects(conn, snapshot, (seeds.objects | customers) - snapshot.objects.keys())
     await load_kept(conn, snapshot, customers - snapshot.complete)
     snapshot.complete |= customers
-    stale = stale_shares(snapshot, customers, seeds.newest) - snapshot.objects.keys()
-    needed = seeds.catalogue.union(*(book.needs for book in snapshot.books.values()))
-    await load_objects(conn, snapshot, stale | needed - snapshot.objects.keys())
+    needed = seeds.catalogue.union(
+        *(book.needs for book in snapshot.books.values()),
+        *(row.needs for row in map(snapshot.objects.get, customers) if row is not None),
+    )
+    await load_objects(conn, snapshot, needed - snapshot.objects.keys())
+    stale = stale_shares(snapshot, customers, seeds.newest)
+    await load_objects(conn, snapshot, stale - snapshot.objects.keys())

@@ -13,14 +13,21 @@ from plumbline_runtime import failpoints
 from plumbline_runtime.postgres import UNREACHABLE, transaction
 from plumbline_runtime.producer import PublishFailed
 from plumbline_runtime.records import Batch, Record
+from plumbline_schemas.billing import CATALOGUE_KINDS
 from plumbline_schemas.ids import ExternalKey
-from plumbline_schemas.observations import AnyObservation, SubscriptionObservation
+from plumbline_schemas.observations import (
+    AnyObservation,
+    CustomerObservation,
+    SubscriptionObservation,
+)
 from plumbline_schemas.topics import Topic
 
 from matcher.decide import decide
 from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
 from matcher.gather import gather, news_among, seeds_of
+from matcher.lacking import settle
 from matcher.loading import read_workspace
+from matcher.rate_tables import RateShelf
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
 from matcher.shelf import Shelf
@@ -66,7 +73,8 @@ class Matcher:
         self._pool = pool
         self._dead_letters = dead_letters
         self._outbox = outbox
-        self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts)
+        self._rates = RateShelf()
+        self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts, rates=self._rates)
         self._turn = asyncio.Lock()
         self._shelves: dict[int, Shelf] = defaultdict(partial(Shelf, large=large_customer))
         self._publishing: asyncio.Task[None] | None = None
@@ -115,10 +123,11 @@ class Matcher:
     async def _catalogue(self, entries: Sequence[Entry]) -> set[ExternalKey]:
         """Catalogue objects of this batch that something depends on, or is about to."""
         observations = [e.observation for e in entries if e.observation is not None]
-        named = [o for o in observations if o.kind in {"product", "price"}]
+        named = [o for o in observations if o.kind in CATALOGUE_KINDS]
         if not named:
             return set()
-        seeds = seeds_of(o for o in observations if isinstance(o, SubscriptionObservation))
+        dependants = (SubscriptionObservation, CustomerObservation)
+        seeds = seeds_of(o for o in observations if isinstance(o, dependants))
         keys = {o.key for o in named}
         known = await catalogue_with_dependants(self._pool, keys)
         return known | (keys & seeds.catalogue)
@@ -153,9 +162,10 @@ class Matcher:
         lend: Callable[[Snapshot], None],
     ) -> Snapshot:
         was = await read_workspace(conn, workspace)
+        rates = await self._rates.rates(conn, was)
         unloaded: set[ExternalKey] = set()
         while True:
-            snapshot = Snapshot(replace(was))
+            snapshot = Snapshot(replace(was), rates)
             lend(snapshot)
             news = await news_among(conn, snapshot, observations)
             if not news:
@@ -168,6 +178,7 @@ class Matcher:
             if not snapshot.unloaded:
                 break
             unloaded |= snapshot.unloaded
+        await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
         return snapshot
 

@@ -23,7 +23,7 @@ from plumbline_domain.facts import (
 from plumbline_domain.sighting import Seen, Sighting
 from plumbline_schemas.ids import ExternalKey
 
-KEPT_VERSION: Final = 2
+KEPT_VERSION: Final = 3
 """Rows kept otherwise are made anew from the object's body."""
 
 KEPT_KINDS: Final = frozenset(

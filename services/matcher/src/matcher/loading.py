@@ -19,7 +19,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
     """The workspace's row; a new one for a workspace never seen."""
     row = await conn.fetchrow(
         """select sequence, outbox_sequence, now, config_revision, config::text, walks::text,
-                  fold_cursor::text
+                  rates::text, fold_cursor::text
            from matcher.workspaces where workspace = $1""",
         workspace,
     )
@@ -34,6 +34,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
         config_revision=row["config_revision"],
         config=None if config is None else WorkspaceConfig.model_validate_json(config),
         walks=orjson.loads(row["walks"]),
+        rates=orjson.loads(row["rates"]),
         cursor=None if row["fold_cursor"] is None else orjson.loads(row["fold_cursor"]),
     )
 
@@ -147,7 +148,8 @@ async def load_accounts(
         """select a.* from unnest($2::text[]) as wanted (account_id)
            cross join lateral (
                select account_id, founder_key, founded_sequence, state::text, due_at,
-                      fold_version, had_mrr, candidates, attention::text, merged_into
+                      fold_version, had_mrr, candidates, attention::text, merged_into,
+                      incomplete_since
                from matcher.accounts
                where workspace = $1 and account_id = wanted.account_id offset 0) a""",
         snapshot.workspace.workspace,
@@ -165,6 +167,7 @@ async def load_accounts(
             had_mrr=row["had_mrr"],
             candidates=tuple(row["candidates"]),
             attention=orjson.loads(row["attention"]),
+            incomplete_since=row["incomplete_since"],
             merged_into=row["merged_into"],
             baselines={} if state is None else state.get("baselines", {}),
         )
@@ -187,6 +190,7 @@ async def load_objects(
         list(keys),
         KEPT_VERSION,
     )
+    snapshot.looked_up(keys)
     for row in rows:
         _load(snapshot, row)
 

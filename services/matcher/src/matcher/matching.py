@@ -12,9 +12,10 @@ from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_key
 
-from matcher.facts import body_of, record_body
+from matcher.facts import record_body
 from matcher.rows import AccountRow, ObjectRow
 from matcher.snapshot import Snapshot
+from matcher.stored import body_of
 
 
 def found(snapshot: Snapshot, customer: ExternalKey) -> AccountId:

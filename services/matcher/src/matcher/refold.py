@@ -8,23 +8,24 @@ from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
 from plumbline_domain.baselines import Baselines, History
+from plumbline_domain.due import sooner
 from plumbline_domain.instants import instant_text
-from plumbline_domain.lifecycle import Triggers
+from plumbline_domain.lifecycle import BOTH, Triggers
 from plumbline_domain.movements import Change, movement
 from plumbline_domain.reminders import Coming
 from plumbline_domain.valued import stamp
 from plumbline_schemas.accounts import MAX_LINKS, Reminder
 from plumbline_schemas.events import Movement
 from plumbline_schemas.ids import AccountId, ExternalKey
-from plumbline_schemas.internal import AT_RISK
 
 from matcher.account_events import News, account_events
-from matcher.attention import attention_items
+from matcher.attention import attention_items, note_incomplete, patience_ends
 from matcher.cause import RecordCause
 from matcher.documents import LinkDocument, StateDocument, announced_in, no_flags, value_of
-from matcher.facts import catalogue, members_of
+from matcher.facts import catalogue
+from matcher.lacking import wonder
+from matcher.members import members_of
 from matcher.planned import Planned, planned_by
-from matcher.reads import want_read
 from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
 from matcher.snapshot import Snapshot, kind_of
 
@@ -59,29 +60,36 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         currency=None if workspace.config is None else workspace.config.currency,
         at=at,
         unsure_match=bool(row.candidates),
+        rates=snapshot.rates,
         triggers=_triggers(workspace),
         history=_history(row, whole_book=workspace.whole_book),
     )
-    rules_moved = row.state is not None and row.fold_version != FOLD_VERSION
+    for key in sorted({*folded.wanted, *snapshot.lacking}):
+        wonder(snapshot, key, cause)
+    snapshot.lacking.clear()
     row.baselines = _plain(folded.baselines)
-    if row.due_at != folded.due_at or row.fold_version != FOLD_VERSION:
-        row.due_at, row.fold_version = folded.due_at, FOLD_VERSION
-        snapshot.changed_accounts.add(account)
     state = _state(snapshot, row, folded, cause, version)
-    if row.state is not None and _same(row.state, state):
-        return False
-    for key in folded.wanted if _newly_incomplete(row.state, state) else ():
-        want_read(snapshot, key, "missing", cause)
-    mover = replace(cause, kind="rules") if rules_moved else cause
-    _record(snapshot, row, state, mover, folded.near)
-    return True
+    now = workspace.now or cause.vendor_time
+    news = row.state is None or not _same(row.state, state)
+    noted = note_incomplete(row, state, now)
+    if news:
+        _record(snapshot, row, state, _mover(row, cause), folded.near)
+    held = dict(row.attention)
+    attention_items(snapshot, row, state, cause, now)
+    due_at = sooner(folded.due_at, patience_ends(row))
+    if noted or held != row.attention or row.due_at != due_at or (row.fold_version != FOLD_VERSION):
+        row.due_at, row.fold_version = due_at, FOLD_VERSION
+        snapshot.changed_accounts.add(account)
+    return news
 
 
 def _triggers(workspace: WorkspaceRow) -> Triggers:
-    switched_on = AT_RISK if workspace.config is None else workspace.config.at_risk
+    if workspace.config is None:
+        return BOTH
+    named = workspace.config.at_risk
     return Triggers(
-        payment_trouble="payment_trouble" in switched_on,
-        planned_cancellation="planned_cancellation" in switched_on,
+        payment_trouble="payment_trouble" in named,
+        planned_cancellation="planned_cancellation" in named,
     )
 
 
@@ -108,9 +116,10 @@ def _announced(row: AccountRow, folded: FoldedAccount) -> dict[str, str]:
     return {name: coming.get(name) or known[name] for name in sorted({*known, *coming})}
 
 
-def _newly_incomplete(before: StateDocument | None, after: StateDocument) -> bool:
-    """A read is asked for once, when its lack first shows."""
-    return before is None or before["flags"]["incomplete"] != after["flags"]["incomplete"]
+def _mover(row: AccountRow, cause: RecordCause) -> RecordCause:
+    """Whatever the record was: the first fold by other rules than before restates."""
+    upgraded = row.state is not None and row.fold_version != FOLD_VERSION
+    return replace(cause, kind="rules") if upgraded else cause
 
 
 def _links(snapshot: Snapshot, account: AccountId, version: int) -> list[LinkDocument]:
@@ -192,9 +201,10 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "cause": cause.change,
         "received_at": cause.document["received_at"],
     }
-    row.due_at = None
+    row.due_at = row.incomplete_since = None
     row.fold_version = FOLD_VERSION
     _record(snapshot, row, state, cause)
+    attention_items(snapshot, row, state, cause, cause.vendor_time)
     return True
 
 
@@ -234,11 +244,10 @@ def _record(
             config_revision=workspace.config_revision,
         )
     )
-    attention_items(snapshot, row, state, cause)
 
 
-def _minor(state: StateDocument | None, name: str = "mrr") -> int | None:
-    value = value_of(state, name)
+def _minor(state: StateDocument | None) -> int | None:
+    value = value_of(state, "mrr")
     return value["minor"] if isinstance(value, dict) else None
 
 

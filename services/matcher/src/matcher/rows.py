@@ -26,6 +26,8 @@ class WorkspaceRow:
     config: WorkspaceConfig | None = None
     walks: dict[str, int] = field(default_factory=dict)
     """Connection -> revision of its latest completed initial walk."""
+    rates: dict[str, int] = field(default_factory=dict)
+    """Table of exchange rates -> its newest revision."""
     cursor: dict[str, Any] | None = None
     """How far a record with fan-out is folded: its partition, offset and last account."""
 
@@ -98,6 +100,8 @@ class AccountRow:
     had_mrr: bool = False
     candidates: tuple[ExternalKey, ...] = ()
     attention: dict[str, dict[str, str]] = field(default_factory=dict)
+    incomplete_since: datetime | None = None
+    """By the ticks; None while nothing is missing."""
     merged_into: AccountId | None = None
     baselines: dict[str, dict[str, str]] = field(default_factory=dict)
     """As the state shows them; those of a merged-away account go to the survivor."""

@@ -2,14 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from plumbline_domain.book import PriceBook
 from plumbline_domain.identity.exact import MatchKey
+from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
 
 from matcher.book import Book
+from matcher.cause import RecordCause
 from matcher.kept import Kept
 from matcher.rows import (
     AccountRow,
@@ -30,11 +34,20 @@ def kind_of(key: str) -> str:
     return key.split("/", 3)[2]
 
 
+class Question(NamedTuple):
+    """A read that is wanted, or, without `cause`, one that came; and what the object holds now."""
+
+    key: ExternalKey
+    basis: str
+    cause: RecordCause | None
+
+
 class Snapshot:
     """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
 
-    def __init__(self, workspace: WorkspaceRow) -> None:
+    def __init__(self, workspace: WorkspaceRow, rates: Rates = NO_RATES) -> None:
         self.workspace = workspace
+        self.rates = rates
         self.objects: dict[ExternalKey, ObjectRow] = {}
         self.accounts: dict[AccountId, AccountRow] = {}
         self.decisions: dict[ExternalKey, DecisionRow] = {}
@@ -56,6 +69,15 @@ class Snapshot:
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()
         """Objects that turned out to be needed whole: nothing decided without them counts."""
+        self._looked_up: set[ExternalKey] = set()
+        """Objects that are here, or not stored at all."""
+        self.price_books: dict[str, PriceBook] = {}
+        """The catalogue of each connection, looked up here."""
+        self.lacking: set[ExternalKey] = set()
+        """Objects that would tell what the fold under way lacks."""
+        self.questions: list[Question] = []
+        self.asked: dict[ExternalKey, str] = {}
+        """What objects held when a read of them was asked for or answered."""
         self.changed_accounts: set[AccountId] = set()
         self.changed_keys: set[ExternalKey] = set()
         self.changed_decisions: set[ExternalKey] = set()
@@ -66,9 +88,19 @@ class Snapshot:
 
     # loading
 
+    def looked_up(self, keys: Iterable[ExternalKey]) -> None:
+        """Note that what is stored of these is here, or nothing is stored of them."""
+        self._looked_up.update(keys)
+
+    def look_up(self, keys: AbstractSet[ExternalKey]) -> None:
+        """Say which objects a decision depends on; it counts only once they were looked up."""
+        if not keys <= self._looked_up:
+            self.unloaded |= keys - self._looked_up
+
     def load_object(self, row: ObjectRow) -> None:
         """Put a whole object in."""
         self.objects[row.key] = row
+        self._looked_up.add(row.key)
 
     def load_kept(self, kept: Kept) -> None:
         """Put what is kept beside an object into its customer's book."""

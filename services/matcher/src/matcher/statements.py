@@ -42,6 +42,7 @@ def statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement]:
     if not silent:
         yield from _outbox(snapshot)
     yield from _decisions(snapshot)
+    yield from _asked(snapshot)
 
 
 def _objects(snapshot: Snapshot) -> Iterator[Statement]:
@@ -147,21 +148,24 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
     yield Statement(
         """insert into matcher.accounts as a
                (workspace, account_id, founder_key, founded_sequence, version, state, due_at,
-                fold_version, waiting, had_mrr, candidates, attention, merged_into)
+                fold_version, waiting, had_mrr, candidates, attention, merged_into,
+                incomplete_since)
            select $1, account_id, founder_key, founded_sequence, version, state::json, due_at,
                   fold_version, waiting, had_mrr,
                   candidates::text[], attention::json,
-                  merged_into
+                  merged_into, incomplete_since
            from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::timestamptz[], $8::integer[], $9::boolean[], $10::boolean[],
-                       $11::text[], $12::text[], $13::text[])
+                       $11::text[], $12::text[], $13::text[], $14::timestamptz[])
                 as fresh (account_id, founder_key, founded_sequence, version, state, due_at,
-                          fold_version, waiting, had_mrr, candidates, attention, merged_into)
+                          fold_version, waiting, had_mrr, candidates, attention, merged_into,
+                          incomplete_since)
            on conflict (workspace, account_id) do update set
                version = excluded.version, state = excluded.state, due_at = excluded.due_at,
                fold_version = excluded.fold_version, waiting = excluded.waiting,
                had_mrr = excluded.had_mrr, candidates = excluded.candidates,
                attention = excluded.attention, merged_into = excluded.merged_into,
+               incomplete_since = excluded.incomplete_since,
                updated_at = clock_timestamp()""",
         (
             snapshot.workspace.workspace,
@@ -177,6 +181,7 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
             [array_text(row.candidates) for row in rows],
             [dumps(row.attention) for row in rows],
             [row.merged_into for row in rows],
+            [row.incomplete_since for row in rows],
         ),
     )
 
@@ -274,4 +279,16 @@ def _decisions(snapshot: Snapshot) -> Iterator[Statement]:
             [row.revision for row in rows],
             [dumps(row.body) for row in rows],
         ),
+    )
+
+
+def _asked(snapshot: Snapshot) -> Iterator[Statement]:
+    keys = sorted(snapshot.asked)
+    if not keys:
+        return
+    yield Statement(
+        """insert into matcher.asked (workspace, key, basis)
+           select $1, key, basis from unnest($2::text[], $3::text[]) as fresh (key, basis)
+           on conflict (workspace, key) do update set basis = excluded.basis""",
+        (snapshot.workspace.workspace, keys, [snapshot.asked[key] for key in keys]),
     )

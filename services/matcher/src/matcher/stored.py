@@ -2,14 +2,17 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from plumbline_domain.order import Deletion, Glance, Held, Sight, Version
 from plumbline_domain.sighting import Sighting
+from plumbline_schemas.catalogue import Body
 from plumbline_schemas.observations import AnyObservation
 
 from matcher.rows import ObjectRow
+
+BodyT = TypeVar("BodyT", bound=Body)
 
 _NULL = b"null"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -120,6 +123,20 @@ def _unpack_sight(packed: dict[str, Any]) -> Sight:
         event_type=packed.get("event_type"),
         previous=packed.get("previous"),
     )
+
+
+def body_of(row: ObjectRow, model: type[BodyT]) -> BodyT | None:
+    """The standing content, typed; None when only a deletion was seen."""
+    standing = row.held.standing
+    if standing is None:
+        return None
+    if row.typed is not None and row.typed[0] == standing.content_hash:
+        known = row.typed[1]
+        if isinstance(known, model):
+            return known
+    body = model.model_validate(standing.content)
+    row.typed = (standing.content_hash, body)
+    return body
 
 
 def sighting_of(row: ObjectRow) -> Sighting | None:

@@ -1,0 +1,108 @@
+"""Which reads could tell what a share lacks; a question is asked once (design 5, reads).
+
+`asked` keeps for each object the content it held when it was asked for, or was answered with. Until
+it holds another one, nobody asks for it again: not the other accounts that lack it too, and not
+after an answer that did not help.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import asyncpg
+from plumbline_schemas.billing import BillingCustomer, Subscription
+from plumbline_schemas.ids import ExternalKey
+
+from matcher.cause import RecordCause
+from matcher.reads import want_read
+from matcher.snapshot import Question, Snapshot
+
+_OF_PRICE: Final = frozenset({"tiers", "amount", "currency_option"})
+
+
+def readable(
+    key: ExternalKey,
+    body: Subscription,
+    customer: BillingCustomer | None,
+    parent: ExternalKey | None,
+    missing: tuple[str, ...],
+) -> set[ExternalKey]:
+    """Objects that know what the share of a subscription lacks."""
+    found: set[ExternalKey] = set()
+    workspace, connection, _ = key.split("/", 2)
+    place = f"{workspace}/{connection}"
+    for what in missing:
+        name, _, subject = what.partition(":")
+        if name in _OF_PRICE:
+            price = subject.rsplit(":", 1)[0] if name == "currency_option" else subject
+            found.add(ExternalKey(f"{place}/price/{price}"))
+        elif name == "coupon":
+            found.add(ExternalKey(f"{place}/coupon/{subject}"))
+        elif name == "items":
+            found.add(key)
+        elif name == "discount":
+            held = _held(customer)
+            found.add(parent if parent is not None and subject in held else key)
+        elif name == "tax":
+            found.update(_of_tax(key, place, body, subject))
+    return found
+
+
+def _held(customer: BillingCustomer | None) -> set[str]:
+    if customer is None:
+        return set()
+    return {*customer.discounts, *(one.discount_id for one in customer.discount_objects)}
+
+
+def _of_tax(
+    key: ExternalKey, place: str, body: Subscription, item_id: str
+) -> Iterator[ExternalKey]:
+    """Rates that are only named; else what the subscription was last billed, or it itself."""
+    [item] = [item for item in body.items if item.item_id == item_id][:1]
+    rates = item.tax_rates or body.default_tax_rates
+    named = [rate.tax_rate_id for rate in rates if rate.percentage is None]
+    if named:
+        yield from (ExternalKey(f"{place}/tax_rate/{rate}") for rate in named)
+    elif not rates and (item.tax_rates_inclusive or body.tax_rates_inclusive):
+        yield key
+    elif body.latest_invoice:
+        yield ExternalKey(f"{place}/invoice/{body.latest_invoice}")
+
+
+def wonder(snapshot: Snapshot, key: ExternalKey, cause: RecordCause) -> None:
+    """Ask for a read of an object, unless that was done for what it holds now."""
+    snapshot.questions.append(Question(key, _content(snapshot, key), cause))
+
+
+def answered(snapshot: Snapshot, key: ExternalKey) -> None:
+    """An object was read: what it holds now is all that a read can tell."""
+    snapshot.questions.append(Question(key, _content(snapshot, key), None))
+
+
+def _content(snapshot: Snapshot, key: ExternalKey) -> str:
+    row = snapshot.objects.get(key)
+    if row is not None:
+        standing = row.held.standing
+        return "" if standing is None else standing.content_hash
+    kept = next((one for book in snapshot.books.values() if (one := book.get(key))), None)
+    return (kept.content_hash or "") if kept is not None else ""
+
+
+async def settle(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
+    """Put the reads in line that nobody has asked for yet."""
+    if not snapshot.questions:
+        return
+    name = snapshot.workspace.workspace
+    rows: list[Any] = await conn.fetch(
+        """select key, basis from matcher.asked
+           where workspace = $1 and key = any($2::text[])""",
+        name,
+        sorted({one.key for one in snapshot.questions}),
+    )
+    known = {ExternalKey(row["key"]): str(row["basis"]) for row in rows}
+    for one in snapshot.questions:
+        before = known.get(one.key)
+        if before == one.basis or (before is None and one.cause is None):
+            continue
+        known[one.key] = snapshot.asked[one.key] = one.basis
+        if one.cause is not None:
+            want_read(snapshot, one.key, "missing", one.cause)
