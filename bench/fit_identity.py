@@ -14,7 +14,10 @@ from typing import Any
 if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from plumbline_domain.identity.decide import nearness, weigh
+from plumbline_domain.identity.evidence import Scene
 from plumbline_domain.identity.index import gather
+from plumbline_domain.identity.portrait import paint
 from plumbline_domain.identity.weights import Weights
 
 from bench.identity import build, decide_all, prediction
@@ -23,6 +26,10 @@ from bench.identity_fitting import Pair, fit, table
 from bench.identity_score import score
 
 BARE = Weights(version="none", bias=0, pieces={})
+BARRED = (
+    "precision", "recall", "recall_on_expect_link", "auto_or_useful_review", "review_share",
+    "review_useful", "agency_traps", "false_links",
+)  # fmt: skip
 NEAR = 12
 """Candidates of a customer that become pairs."""
 
@@ -62,13 +69,10 @@ class Labelled:
 
 def candidates(customer: Any, around: Any) -> list[tuple[tuple[str, ...], str]]:
     """(codes, record id) of a customer's nearest records."""
-    from plumbline_domain.identity.decide import _shortlist, weigh  # noqa: PLC0415
-    from plumbline_domain.identity.evidence import Scene  # noqa: PLC0415
-    from plumbline_domain.identity.portrait import paint  # noqa: PLC0415
-
     scene = Scene(around.records, paint(customer, around), around.record_profiles)
     found = []
-    for record_id in _shortlist(customer, around, ())[:NEAR]:
+    near = nearness(customer, around)
+    for record_id in sorted(near, key=lambda i: (-near[i], i))[:NEAR]:
         weighed = weigh(customer, around.record_profiles[record_id], scene, BARE)
         found.append((tuple(piece.code for piece in weighed.evidence), record_id))
     return found
@@ -86,6 +90,30 @@ def fitted(pairs: Sequence[Pair], version: str) -> Weights:
     return Weights(version=version, bias=bias, pieces=pieces)
 
 
+def crossed(books: Sequence[Labelled], names: Sequence[str], seed: int) -> list[dict[str, Any]]:
+    """Figures of each half of the first book, with weights fitted on the other halves of all."""
+    found = []
+    for half in (0, 1):
+        train = [
+            pair
+            for book in books
+            for pair in book.pairs(lambda row, h=half: half_of(row, seed) == h)  # type: ignore[misc]
+        ]
+        weights = fitted(train, f"half {seed}.{half}")
+        report = books[0].report(weights, lambda row, h=half: half_of(row, seed) != h)  # type: ignore[misc]
+        print(f"{names[0]} seed {seed} fitted on half {half}: {line(report)}", flush=True)
+        found.append(report)
+    return found
+
+
+def spread(found: Sequence[dict[str, Any]]) -> None:
+    """Lowest, mean and highest of every figure."""
+    for name in BARRED:
+        values = [figures[name] for figures in found]
+        mean = sum(values) / len(values)
+        print(f"{name:22} {min(values):.4f} to {max(values):.4f}, mean {mean:.4f}")
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,17 +122,9 @@ def main() -> None:
     parser.add_argument("--cross", type=int, default=0)
     asked = parser.parse_args()
     books = [Labelled(folder) for folder in asked.book]
-    for seed in range(asked.cross):
-        for half in (0, 1):
-            train = [
-                pair
-                for book in books
-                for pair in book.pairs(lambda row: half_of(row, seed) == half)  # noqa: B023
-            ]
-            weights = fitted(train, f"half {seed}.{half}")
-            for book, folder in zip(books, asked.book, strict=True):
-                found = book.report(weights, lambda row: half_of(row, seed) != half)  # noqa: B023
-                print(f"{folder.name} seed {seed} fitted on half {half}: {line(found)}", flush=True)
+    names = [folder.name for folder in asked.book]
+    if asked.cross:
+        spread([found for seed in range(asked.cross) for found in crossed(books, names, seed)])
     if asked.out:
         pairs = [pair for book in books for pair in book.pairs(lambda _row: True)]
         weights = fitted(pairs, "1")
@@ -114,9 +134,7 @@ def main() -> None:
 
 def line(found: dict[str, Any]) -> str:
     """The figures that have a bar."""
-    names = ("precision", "recall", "recall_on_expect_link", "auto_or_useful_review")
-    names += ("review_share", "review_useful", "agency_traps", "false_links")
-    return " ".join(f"{name} {found[name]}" for name in names)
+    return " ".join(f"{name} {found[name]}" for name in BARRED)
 
 
 if __name__ == "__main__":

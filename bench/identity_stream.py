@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plumbline_domain.identity.decide import Decision, decide
-from plumbline_domain.identity.index import MemoryIndex, gather, waiting_keys
+from plumbline_domain.identity.index import MemoryIndex, domain_keys, gather, waiting_keys
 from plumbline_domain.identity.profile import Party, customer_profile, record_profile
 from plumbline_domain.identity.weights import shipped
 
@@ -55,7 +55,7 @@ class Stream:
     def _mates(self, customer_id: str) -> list[str]:
         """Undecided customers whose portrait this one may have changed."""
         [profile] = self.index.profiles("customer", [customer_id]).values()
-        found = self.index.look_up("customer", domain_keys(profile.domains))
+        found = self.index.look_up("customer", domain_keys([profile]))
         return [i for posting in found.values() for i in posting.ids if i != customer_id]
 
     def _record(self, party: Party) -> None:
@@ -107,13 +107,6 @@ class Stream:
                 row[1:3] = ["auto", self.links[customer_id]]
             found.append(row)
         return found
-
-
-def domain_keys(domains: Sequence[str]) -> list[int]:
-    """Keys of domains."""
-    from plumbline_domain.identity.keys import key_of  # noqa: PLC0415
-
-    return [key_of("domain", domain) for domain in domains]
 
 
 def opened(folder: Path, events: Sequence[Row]) -> Stream:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from plumbline_runtime import config_checks
 from plumbline_runtime.config import ConfigError, DeploymentConfig, load_config, log_config
 from plumbline_runtime.policies import PolicyCheck
 from plumbline_schemas.internal import AT_RISK, Switch, WorkspaceConfig
@@ -44,17 +43,10 @@ def complaint(load: Load, tmp_path: Path) -> Callable[..., str]:
     return complain
 
 
-@pytest.fixture
-def folded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fold follows every setting."""
-    monkeypatch.setattr(config_checks, "NOT_FOLDED_YET", frozenset())
-
-
 def logged(config: DeploymentConfig) -> WorkspaceConfig:
     return log_config(config.workspaces[0])
 
 
-@pytest.mark.usefixtures("folded")
 @pytest.mark.parametrize(
     ("text", "mrr"),
     [
@@ -73,7 +65,6 @@ def test_the_mrr_policy_is_a_name_or_a_table(load: Load, text: str, mrr: object)
     assert WorkspaceConfig.model_validate_json(config.model_dump_json()) == config
 
 
-@pytest.mark.usefixtures("folded")
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -90,7 +81,6 @@ def test_what_is_no_policy_is_named(complaint: Callable[..., str], text: str, fo
     assert complaint(text).startswith(found)
 
 
-@pytest.mark.usefixtures("folded")
 def test_who_knows_the_switches_has_the_last_word(complaint: Callable[..., str]) -> None:
     def check(table: Mapping[str, Switch]) -> None:
         raise ValueError(f"{next(iter(table))}: unknown switch, expected one of a, b")
@@ -99,7 +89,6 @@ def test_who_knows_the_switches_has_the_last_word(complaint: Callable[..., str])
     assert complaint(text, check) == ("policies.mrr: trails: unknown switch, expected one of a, b")
 
 
-@pytest.mark.usefixtures("folded")
 def test_scope_and_triggers_enter_the_log_in_one_order(load: Load) -> None:
     scope = 'scope = { products = ["prod_2", "prod_1", "prod_2"], lookup_keys = ["gold"] }\n'
     policies = '[policies]\nat_risk = ["planned_cancellation", "payment_trouble"]\n'
@@ -115,11 +104,6 @@ def test_an_empty_id_in_the_scope_is_refused(complaint: Callable[..., str]) -> N
     assert complaint('scope = { products = [""] }\n').startswith(
         "connections.stripe.scope.products.0: found '', expected a text that is not empty"
     )
-
-
-def test_what_the_fold_would_ignore_is_refused(complaint: Callable[..., str]) -> None:
-    for text in ('scope = { products = ["prod_1"] }\n',):
-        assert "which is not supported in this version yet" in complaint(text)
 
 
 def test_a_configuration_logged_before_these_settings_still_reads() -> None:

@@ -4,7 +4,7 @@ import random
 
 import asyncpg
 import pytest
-from matcher.identity_index import TABLES, PostgresIndex
+from matcher.identity_index import INDEXES, TABLES, PostgresIndex
 from plumbline_domain.identity.decide import decide
 from plumbline_domain.identity.index import MemoryIndex, gather
 from plumbline_domain.identity.profile import (
@@ -53,7 +53,7 @@ async def test_memory_and_database_agree(database_url: str, seed: int) -> None:
     whole = gather(memory, customers)
     conn = await asyncpg.connect(database_url)
     try:
-        await conn.execute(TABLES)
+        await conn.execute(TABLES + INDEXES)
         stored = PostgresIndex(conn, "acme")
         await PostgresIndex(conn, "other").put("record", records[:5])
         shuffled = random.Random(seed).sample(records, len(records))
@@ -72,7 +72,7 @@ async def test_removed_profiles_find_nobody(database_url: str) -> None:
     customers, records = book(4)
     conn = await asyncpg.connect(database_url)
     try:
-        await conn.execute(TABLES)
+        await conn.execute(TABLES + INDEXES)
         stored = PostgresIndex(conn, "acme")
         await stored.put("record", records)
         await stored.remove("record", [record.id for record in records])
@@ -80,5 +80,24 @@ async def test_removed_profiles_find_nobody(database_url: str) -> None:
         assert not around.records
         assert not around.record_profiles
         assert await conn.fetchval("select count(*) from matcher.identity_keys") == 0
+    finally:
+        await conn.close()
+
+
+async def test_filling_and_putting_make_the_same_index(database_url: str) -> None:
+    customers, records = book(5)
+    conn = await asyncpg.connect(database_url)
+    try:
+        await conn.execute(TABLES)
+        filled, put = PostgresIndex(conn, "filled"), PostgresIndex(conn, "put")
+        await filled.fill("record", records)
+        await filled.fill("customer", customers)
+        await conn.execute(INDEXES)
+        await put.put("record", records)
+        await put.put("customer", customers)
+        one, other = await filled.gather(customers), await put.gather(customers)
+        assert one == other
+        assert one.record_profiles
+        assert one.customer_profiles
     finally:
         await conn.close()

@@ -193,7 +193,15 @@ class History:
             personal_domains=self.random.choice(["match", "skip"]),
             mrr=self.random.choice(["plumbline", "chartmogul", "baremetrics", "profitwell"]),
             currency=self.random.choice(["eur", "eur", "usd"]),
+            connections=self.connections(),
         )
+
+    def connections(self) -> list[dict[str, Any]]:
+        scope = {"lookup_keys": ["plan_1000", "plan_0"]} if self.chance(0.3) else {}
+        return [
+            {"name": "stripe", "kind": "stripe", "mode": "test", "scope": scope},
+            {"name": "hubspot", "kind": "hubspot"},
+        ]
 
     def again(self) -> None:
         if self.log.observations:

@@ -29,9 +29,6 @@ CURRENCIES: Final = frozenset(
 NOT_SUPPORTED: Final = "not_supported"
 """Type of the error for what the design names and this version doesn't do."""
 
-NOT_FOLDED_YET: frozenset[str] = frozenset({"scope"})
-"""Settings that the fold does not follow yet: anything but their default is refused."""
-
 _PROPERTY: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -4,13 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from plumbline_runtime import config_checks
 from plumbline_runtime.config_checks import (
     check_api_base,
     check_name,
     check_not_empty,
     check_portal_id,
-    not_supported,
 )
 from plumbline_runtime.secrets import SecretRef
 
@@ -41,16 +39,6 @@ class StripeScope(Section):
     lookup_keys: tuple[ScopeId, ...] = Field(default=(), strict=False)
 
 
-def _check_scope(scope: StripeScope) -> StripeScope:
-    """What would be ignored may not be accepted."""
-    if "scope" not in config_checks.NOT_FOLDED_YET:
-        return scope
-    named = [key for key in ("products", "lookup_keys") if getattr(scope, key)]
-    if named:
-        raise not_supported(" and ".join(named), "it empty or left out, which means everything")
-    return scope
-
-
 class _Connection(Section):
     name: Annotated[str, AfterValidator(check_name)]
 
@@ -71,7 +59,7 @@ class StripeConnection(_Connection):
         tuple[SecretRef, ...], Field(strict=False), AfterValidator(_at_least_one)
     ]
     api_base: str = "https://api.stripe.com"
-    scope: Annotated[StripeScope, AfterValidator(_check_scope)] = StripeScope()
+    scope: StripeScope = StripeScope()
     metadata: StripeMetadata = StripeMetadata()
 
     @property

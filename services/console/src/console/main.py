@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.identity import identity_app
 from console.mrr import mrr_app
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.add_typer(dlq_app, name="dlq")
 attention_app = typer.Typer(help="Whatever needs a person.", no_args_is_help=True)
 app.add_typer(attention_app, name="attention")
 app.add_typer(mrr_app, name="mrr")
+app.add_typer(identity_app, name="identity")
 
 Config = Annotated[
     Path | None,

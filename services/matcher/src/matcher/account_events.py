@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from plumbline_domain.instants import instant_text
-from plumbline_domain.movements import CUSTOMER_CAUSED
+from plumbline_domain.movements import CUSTOMER_CAUSED, PLANNED
 from plumbline_domain.reminders import Coming
 from plumbline_schemas.accounts import Reminder
 from plumbline_schemas.events import AccountEventType, Movement
@@ -107,7 +107,7 @@ def _records(state: StateDocument) -> dict[str, dict[str, str]]:
 def _about_fields(before: StateDocument, after: StateDocument, news: News) -> Iterator[_Found]:
     if after["merged_into"] is not None:
         return
-    if news.moved in CUSTOMER_CAUSED:
+    if news.moved in CUSTOMER_CAUSED - PLANNED:
         yield "account.mrr_changed", "mrr", {}
     if news.planned is not None and news.planned.details is not None:
         kind = _PLANNED[news.planned.movement]

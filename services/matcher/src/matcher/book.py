@@ -167,6 +167,23 @@ def _latest(leaf: _Leaf) -> datetime:
     return leaf.latest
 
 
+def _owed(ordered: list[Kept]) -> list[Kept]:
+    """Invoices, less those of subscriptions that are known and out of scope."""
+    outside = {
+        kept.key.split("/", 3)[3]
+        for kept in ordered
+        if kept.kind == "subscription" and kept.seen is None and kept.content_hash is not None
+    }
+    invoices = [kept for kept in ordered if kept.kind == "invoice" and kept.seen is not None]
+    if not outside:
+        return invoices
+    return [
+        kept
+        for kept in invoices
+        if kept.seen is not None and kept.seen.body.subscription not in outside
+    ]
+
+
 def _sum(leaf: _Leaf, share_of: ShareOf, at: datetime) -> Holdings:
     if not leaf.kept:
         return NOTHING_HELD
@@ -176,7 +193,7 @@ def _sum(leaf: _Leaf, share_of: ShareOf, at: datetime) -> Holdings:
         leaf.sum = hold(
             [kept.seen for kept in found if kept.seen is not None],
             [share_of(kept, at) for kept in found],
-            [kept.seen for kept in ordered if kept.kind == "invoice" and kept.seen is not None],
+            [kept.seen for kept in _owed(ordered) if kept.seen is not None],
             at=at,
             beside=[kept.seen for kept in ordered if kept.kind in BESIDE and kept.seen is not None],
         )

@@ -82,6 +82,7 @@ def take_object(
     row.parent_key = row.parent_key or observation.parent_key
     snapshot.load_object(row)
     row.needs = needs_of(snapshot, row)
+    snapshot.fresh_needs.add(key)
     keep(snapshot, row)
     if told:
         _retell(snapshot, row)
@@ -95,6 +96,7 @@ def take_object(
 def _retell(snapshot: Snapshot, row: ObjectRow) -> None:
     """An object with new knowledge of what it only names: its share is to be worked out again."""
     row.needs = needs_of(snapshot, row)
+    snapshot.fresh_needs.add(row.key)
     snapshot.changed_objects.add(row.key)
     kept = snapshot.book(row.parent_key).get(row.key)
     if kept is not None:

@@ -12,6 +12,7 @@ from plumbline_domain.facts import (
     refunded,
     subscription_facts,
 )
+from plumbline_domain.scope import within
 from plumbline_domain.sighting import Catalogue, Seen, SeenBeside, SeenPrice, SeenProduct
 from plumbline_schemas.billing import (
     BillingCustomer,
@@ -24,6 +25,7 @@ from plumbline_schemas.billing import (
 from plumbline_schemas.catalogue import Price, Product
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
+from plumbline_schemas.internal import ConnectionScope
 
 from matcher.kept import BESIDE, KEPT_KINDS, Kept
 from matcher.rows import ObjectRow
@@ -31,9 +33,10 @@ from matcher.snapshot import Snapshot
 from matcher.stored import body_of, deletion_of, sighting_of
 
 
-def seen_subscription(row: ObjectRow) -> Seen[Subscription] | None:
-    """A subscription as the rules take it; a deleted one is over."""
+def seen_subscription(row: ObjectRow, scope: ConnectionScope) -> Seen[Subscription] | None:
+    """A subscription as the rules take it: its items in scope; a deleted one is over."""
     body, sighting = body_of(row, Subscription), sighting_of(row)
+    body = None if body is None else within(body, scope)
     if body is None or sighting is None:
         return None
     deletion = deletion_of(row)
@@ -70,15 +73,16 @@ def seen_beside(row: ObjectRow) -> SeenBeside | None:
 def keep(snapshot: Snapshot, row: ObjectRow) -> None:
     """Keep beside a changed object what its account needs of it."""
     if row.kind in KEPT_KINDS:
-        snapshot.load_kept(kept_of(row, snapshot.book(row.parent_key).get(row.key)))
+        scope = snapshot.workspace.scope(row.key.split("/", 2)[1])
+        snapshot.load_kept(kept_of(row, scope, snapshot.book(row.parent_key).get(row.key)))
         snapshot.changed_kept[row.key] = row.parent_key
 
 
-def kept_of(row: ObjectRow, known: Kept | None = None) -> Kept:
+def kept_of(row: ObjectRow, scope: ConnectionScope, known: Kept | None = None) -> Kept:
     """What the account of an object needs of it; a share outlives what does not change it."""
     seen: Seen[Any] | None = None
     if row.kind == "subscription":
-        if (subscription := seen_subscription(row)) is not None:
+        if (subscription := seen_subscription(row, scope)) is not None:
             facts = subscription_facts(subscription.body)
             seen = Seen(row.key, facts, subscription.sighting)
     elif row.kind in BESIDE:

@@ -23,9 +23,6 @@ from plumbline_domain.facts import (
 from plumbline_domain.sighting import Seen, Sighting
 from plumbline_schemas.ids import ExternalKey
 
-KEPT_VERSION: Final = 3
-"""Rows kept otherwise are made anew from the object's body."""
-
 KEPT_KINDS: Final = frozenset(
     {"subscription", "invoice", "charge", "credit_note", "payment_method"}
 )

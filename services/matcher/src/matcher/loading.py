@@ -9,7 +9,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 
 from matcher.facts import kept_of
-from matcher.kept import KEPT_KINDS, KEPT_VERSION, unpack
+from matcher.kept import KEPT_KINDS, unpack
 from matcher.rows import AccountRow, DecisionRow, LinkRow, ObjectRow, WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.stored import unpack_held
@@ -149,7 +149,7 @@ async def load_accounts(
            cross join lateral (
                select account_id, founder_key, founded_sequence, state::text, due_at,
                       fold_version, had_mrr, candidates, attention::text, merged_into,
-                      incomplete_since
+                      incomplete_since, last_mrr
                from matcher.accounts
                where workspace = $1 and account_id = wanted.account_id offset 0) a""",
         snapshot.workspace.workspace,
@@ -168,6 +168,7 @@ async def load_accounts(
             candidates=tuple(row["candidates"]),
             attention=orjson.loads(row["attention"]),
             incomplete_since=row["incomplete_since"],
+            last_mrr=row["last_mrr"],
             merged_into=row["merged_into"],
             baselines={} if state is None else state.get("baselines", {}),
         )
@@ -188,7 +189,7 @@ async def load_objects(
                from matcher.objects where workspace = $1 and key = wanted.key offset 0) o""",
         snapshot.workspace.workspace,
         list(keys),
-        KEPT_VERSION,
+        snapshot.workspace.kept_version,
     )
     snapshot.looked_up(keys)
     for row in rows:
@@ -216,7 +217,7 @@ async def load_kept(
         snapshot.workspace.workspace,
         list(parents),
         [key for key, row in snapshot.objects.items() if row.kind in KEPT_KINDS],
-        KEPT_VERSION,
+        snapshot.workspace.kept_version,
         sorted(KEPT_KINDS),
     )
     for row in rows:
@@ -234,7 +235,8 @@ def _load(snapshot: Snapshot, row: asyncpg.Record) -> None:
     if whole.kind not in KEPT_KINDS or whole.parent_key in snapshot.complete:
         return
     if row["facts"] is None:
-        snapshot.load_kept(kept_of(whole))
+        snapshot.load_kept(kept_of(whole, snapshot.workspace.scope(whole.key.split("/", 2)[1])))
+        snapshot.changed_kept[whole.key] = whole.parent_key
     else:
         snapshot.load_kept(unpack(whole.key, whole.parent_key, row["facts"], row["needs"]))
 

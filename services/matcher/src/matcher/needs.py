@@ -27,9 +27,12 @@ def catalogue_needs(
         return set()
     workspace, connection, _ = key.split("/", 2)
     place = f"{workspace}/{connection}"
-    keys = set(_of_discounts(place, body.discounts, body.discount_objects))
+    keys: set[ExternalKey] = set()
+    if body.discounts or body.discount_objects:
+        keys.update(_of_discounts(place, body.discounts, body.discount_objects))
     if isinstance(body, Subscription):
-        keys.update(_of_tax_rates(place, body.default_tax_rates))
+        if body.default_tax_rates:
+            keys.update(_of_tax_rates(place, body.default_tax_rates))
         for item in body.items:
             keys.update(_of_price(place, item.price, body.currency))
             if item.discounts or item.discount_objects:

@@ -224,6 +224,7 @@ def _record(
     mrr = _mrr(snapshot, row, state, cause)
     row.state = state
     row.had_mrr = row.had_mrr or bool(mrr.after)
+    row.last_mrr = row.last_mrr if mrr.after is None else mrr.after
     snapshot.number_links(row.account_id, state["version"])
     snapshot.changed_accounts.add(row.account_id)
     news = News(mrr.named, mrr.planned, near)
@@ -254,7 +255,7 @@ def _minor(state: StateDocument | None) -> int | None:
 def _mrr(
     snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause
 ) -> MrrChange:
-    before, after = _minor(row.state), _minor(state)
+    before, after = row.last_mrr, _minor(state)
     moved_customers = state["merged_into"] is not None or _customers_moved(row.state, state)
     if state["merged_into"] is not None:
         after = 0

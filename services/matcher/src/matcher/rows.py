@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from zlib import crc32
 
 from plumbline_domain.order import Held
+from plumbline_domain.scope import narrows
 from plumbline_domain.sighting import Sighting
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
-from plumbline_schemas.internal import WorkspaceConfig
+from plumbline_schemas.internal import ConnectionScope, WorkspaceConfig
 from pydantic import BaseModel
 
 from matcher.documents import LinkDocument, StateDocument
+
+KEPT_VERSION: Final = 3
+"""Of what is kept beside objects; rows kept otherwise are made anew from the object's body."""
+_ALL: Final = ConnectionScope()
 
 
 @dataclass(slots=True)
@@ -42,6 +48,21 @@ class WorkspaceRow:
     def personal_domains(self) -> bool:
         """Whether personal domains match."""
         return self.config is not None and self.config.personal_domains == "match"
+
+    def scope(self, connection: str) -> ConnectionScope:
+        """What of a billing connection counts."""
+        connections = self.config.connections if self.config is not None else ()
+        return next((one.scope for one in connections if one.name == connection), _ALL)
+
+    @property
+    def kept_version(self) -> int:
+        """Of what is kept beside objects: it depends on the scopes of the connections."""
+        scopes = [
+            (one.name, one.scope.model_dump_json())
+            for one in (self.config.connections if self.config is not None else ())
+            if narrows(one.scope)
+        ]
+        return KEPT_VERSION if not scopes else KEPT_VERSION + crc32(repr(scopes).encode()) // 4
 
     def test_mode(self, connection: str) -> bool:
         """Whether a billing connection is in the vendor's test mode."""
@@ -98,6 +119,8 @@ class AccountRow:
     due_at: datetime | None = None
     fold_version: int = 0
     had_mrr: bool = False
+    last_mrr: int | None = None
+    """What MRR was when it was known last; an unknown one keeps counting as that."""
     candidates: tuple[ExternalKey, ...] = ()
     attention: dict[str, dict[str, str]] = field(default_factory=dict)
     incomplete_since: datetime | None = None

@@ -29,7 +29,7 @@ from matcher.needs import DISCOUNT, catalogue_needs, coupon_needs, needs_invoice
 from matcher.price_book import price_book
 from matcher.rate_tables import rates_need
 from matcher.rows import ObjectRow
-from matcher.snapshot import Snapshot, kind_of
+from matcher.snapshot import Snapshot, Terms, kind_of
 from matcher.stored import body_of
 
 NO_SHARE: Final = Share(Fraction(0))
@@ -62,30 +62,41 @@ class Ground:
 
     name: str
     """Equal for equal grounds."""
-    rates: str
-    """Names the exchange rates."""
-    policy: Policy | None
+    terms: Terms
     book: PriceBook
     customer: BillingCustomer | None
 
     @property
     def sums(self) -> str:
         """Whether the sums of the customer's book may still stand."""
-        return f"{self.name}|{self.rates}"
+        return f"{self.name}|{self.terms.rates}"
+
+
+def _terms(snapshot: Snapshot) -> Terms:
+    """The same for as long as a snapshot lives."""
+    if snapshot.terms is None:
+        config = snapshot.workspace.config
+        rates = ",".join(f"{key}@{at}" for key, at in sorted(snapshot.workspace.rates.items()))
+        if config is None:
+            snapshot.terms = Terms(f"{FOLD_VERSION}", rates, "", None)
+        else:
+            mrr = orjson.dumps(config.mrr, option=orjson.OPT_SORT_KEYS)
+            currency = config.currency.lower()
+            name = f"{FOLD_VERSION}:{currency}:{mrr.decode()}"
+            snapshot.terms = Terms(name, rates, currency, _policy(mrr))
+    return snapshot.terms
 
 
 def ground_of(snapshot: Snapshot, customer: ExternalKey) -> Ground:
     """Everything beside the subscription, its catalogue and the instant that makes a share."""
-    config, body = snapshot.workspace.config, customer_body(snapshot, customer)
+    terms, body = _terms(snapshot), customer_body(snapshot, customer)
     book = price_book(snapshot, customer.split("/", 2)[1])
-    mrr = b"" if config is None else orjson.dumps(config.mrr, option=orjson.OPT_SORT_KEYS)
-    name = f"{FOLD_VERSION}:{'' if config is None else config.currency}:{mrr.decode()}"
+    name = terms.name
     if body is not None and (body.discounts or body.discount_objects):
         snapshot.look_up(needs_of_customer(snapshot, customer, body))
         text = "\n".join(_discounts(body, book))
         name += f":{blake2b(text.encode(), digest_size=8).hexdigest()}"
-    rates = ",".join(f"{key}@{at}" for key, at in sorted(snapshot.workspace.rates.items()))
-    return Ground(name, rates, None if config is None else _policy(mrr), book, body)
+    return Ground(name, terms, book, body)
 
 
 def _discounts(body: BillingCustomer, book: PriceBook) -> Iterator[str]:
@@ -118,15 +129,13 @@ def needs_of(snapshot: Snapshot, row: ObjectRow) -> frozenset[ExternalKey]:
         return frozenset()
     needs = catalogue_needs(row.key, body)
     needs |= _told_coupons(snapshot, needs)
-    config = snapshot.workspace.config
-    if config is None:
+    terms, workspace = _terms(snapshot), snapshot.workspace.workspace
+    if not terms.currency:
         return frozenset(needs)
-    workspace = snapshot.workspace.workspace
     currency = body.currency or (body.items[0].price.currency if body.items else "")
-    if currency.lower() != config.currency.lower():
+    if currency.lower() != terms.currency:
         needs.add(rates_need(workspace))
-    policy = _policy(orjson.dumps(config.mrr, option=orjson.OPT_SORT_KEYS))
-    if policy is not None and needs_invoices(body, policy):
+    if terms.policy is not None and needs_invoices(body, terms.policy):
         needs.add(invoices_need(workspace))
     return frozenset(needs)
 
@@ -175,7 +184,7 @@ def _grounds(snapshot: Snapshot, ground: Ground, kept: Kept) -> str:
     """The grounds of one share: its customer's, and what else it depends on."""
     name, workspace = ground.name, snapshot.workspace.workspace
     if rates_need(workspace) in kept.needs:
-        name += f"|{ground.rates}"
+        name += f"|{ground.terms.rates}"
     if invoices_need(workspace) in kept.needs:
         own = snapshot.book(kept.parent_key).invoices_of(kept)
         text = "\n".join(f"{one.key} {one.content_hash}" for one in own if one.seen is not None)
@@ -185,8 +194,8 @@ def _grounds(snapshot: Snapshot, ground: Ground, kept: Kept) -> str:
 
 def share(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Share:
     """The share of a subscription, worked out again only if it may be another one."""
-    config, priced = snapshot.workspace.config, kept.priced
-    if config is None:
+    priced = kept.priced
+    if not ground.terms.currency:
         return NO_SHARE
     if (
         priced is not None
@@ -195,15 +204,16 @@ def share(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Share
     ):
         return priced.share
     row = snapshot.objects.get(kept.key)
-    seen = None if row is None else seen_subscription(row)
+    scope = snapshot.workspace.scope(kept.key.split("/", 2)[1])
+    seen = None if row is None else seen_subscription(row, scope)
     if row is None or seen is None:
         snapshot.unloaded.add(kept.key)
         return NO_SHARE
     kept = _renew_needs(snapshot, row, kept)
-    beside = _beside(snapshot, config.currency, ground, kept, at)
+    beside = _beside(snapshot, ground, kept, at)
     if beside is None:
         return NO_SHARE
-    found = NO_POLICY if ground.policy is None else share_of(seen.id, seen.body, beside)
+    found = NO_POLICY if ground.terms.policy is None else share_of(seen.id, seen.body, beside)
     priced = Priced(_grounds(snapshot, ground, kept), at, found)
     snapshot.book(kept.parent_key).update(kept._replace(priced=priced))
     snapshot.changed_kept[kept.key] = kept.parent_key
@@ -216,7 +226,7 @@ def share(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Share
 
 def _renew_needs(snapshot: Snapshot, row: ObjectRow, kept: Kept) -> Kept:
     """The configuration decides with what a subscription depends on."""
-    needs = needs_of(snapshot, row)
+    needs = row.needs if row.key in snapshot.fresh_needs else needs_of(snapshot, row)
     snapshot.look_up(needs)
     if needs == kept.needs:
         return kept
@@ -227,17 +237,15 @@ def _renew_needs(snapshot: Snapshot, row: ObjectRow, kept: Kept) -> Kept:
     return fresh
 
 
-def _beside(
-    snapshot: Snapshot, currency: str, ground: Ground, kept: Kept, at: datetime
-) -> Beside | None:
+def _beside(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Beside | None:
     """What a share is reckoned from; None while some of it is not in memory."""
     invoices = _invoices(snapshot, kept)
     if invoices is None:
         return None
     return Beside(
-        currency.lower(),
+        ground.terms.currency,
         at,
-        policy=ground.policy or PLUMBLINE,
+        policy=ground.terms.policy or PLUMBLINE,
         rates=snapshot.rates,
         book=ground.book,
         customer=ground.customer,

@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from plumbline_domain.book import PriceBook
 from plumbline_domain.identity.exact import MatchKey
+from plumbline_domain.policies import Policy
 from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
@@ -42,6 +44,20 @@ class Question(NamedTuple):
     cause: RecordCause | None
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the configuration and the exchange rates say of every share."""
+
+    name: str
+    """Equal for equal configurations."""
+    rates: str
+    """Names the exchange rates."""
+    currency: str
+    """Reported, lower case; empty while there is no configuration."""
+    policy: Policy | None
+    """None: without configuration, or a policy that this version does not know."""
+
+
 class Snapshot:
     """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
 
@@ -71,6 +87,10 @@ class Snapshot:
         """Objects that turned out to be needed whole: nothing decided without them counts."""
         self._looked_up: set[ExternalKey] = set()
         """Objects that are here, or not stored at all."""
+        self.terms: Terms | None = None
+        """Worked out once."""
+        self.fresh_needs: set[ExternalKey] = set()
+        """Objects whose needs were worked out from what they hold now."""
         self.price_books: dict[str, PriceBook] = {}
         """The catalogue of each connection, looked up here."""
         self.lacking: set[ExternalKey] = set()

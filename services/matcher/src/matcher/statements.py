@@ -8,7 +8,7 @@ from plumbline_domain.account import FOLD_VERSION
 from plumbline_domain.identity.exact import NORM_VERSION
 from plumbline_schemas.ids import ExternalKey
 
-from matcher.kept import KEPT_VERSION, pack
+from matcher.kept import pack
 from matcher.snapshot import Snapshot, side_of
 from matcher.stored import pack_held
 
@@ -78,7 +78,7 @@ def _objects(snapshot: Snapshot) -> Iterator[Statement]:
             [dumps(pack_held(row.held)) for row in rows],
             [array_text(sorted(row.needs)) for row in rows],
             [_facts(snapshot, row.key, row.parent_key) for row in rows],
-            KEPT_VERSION,
+            snapshot.workspace.kept_version,
         ),
     )
 
@@ -101,7 +101,7 @@ def _kept(snapshot: Snapshot) -> Iterator[Statement]:
             snapshot.workspace.workspace,
             keys,
             [_facts(snapshot, key, snapshot.changed_kept[key]) for key in keys],
-            KEPT_VERSION,
+            snapshot.workspace.kept_version,
         ),
     )
 
@@ -149,23 +149,24 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
         """insert into matcher.accounts as a
                (workspace, account_id, founder_key, founded_sequence, version, state, due_at,
                 fold_version, waiting, had_mrr, candidates, attention, merged_into,
-                incomplete_since)
+                incomplete_since, last_mrr)
            select $1, account_id, founder_key, founded_sequence, version, state::json, due_at,
                   fold_version, waiting, had_mrr,
                   candidates::text[], attention::json,
-                  merged_into, incomplete_since
+                  merged_into, incomplete_since, last_mrr
            from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::timestamptz[], $8::integer[], $9::boolean[], $10::boolean[],
-                       $11::text[], $12::text[], $13::text[], $14::timestamptz[])
+                       $11::text[], $12::text[], $13::text[], $14::timestamptz[],
+                       $15::bigint[])
                 as fresh (account_id, founder_key, founded_sequence, version, state, due_at,
                           fold_version, waiting, had_mrr, candidates, attention, merged_into,
-                          incomplete_since)
+                          incomplete_since, last_mrr)
            on conflict (workspace, account_id) do update set
                version = excluded.version, state = excluded.state, due_at = excluded.due_at,
                fold_version = excluded.fold_version, waiting = excluded.waiting,
                had_mrr = excluded.had_mrr, candidates = excluded.candidates,
                attention = excluded.attention, merged_into = excluded.merged_into,
-               incomplete_since = excluded.incomplete_since,
+               incomplete_since = excluded.incomplete_since, last_mrr = excluded.last_mrr,
                updated_at = clock_timestamp()""",
         (
             snapshot.workspace.workspace,
@@ -182,6 +183,7 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
             [dumps(row.attention) for row in rows],
             [row.merged_into for row in rows],
             [row.incomplete_since for row in rows],
+            [row.last_mrr for row in rows],
         ),
     )
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from plumbline_domain.identity.compare import FITS, NameMatch
+from plumbline_domain.identity.compare import CALLED, FITS, NameMatch, telling
 from plumbline_domain.identity.evidence import Piece, Scene, pieces
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
-from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of
+from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE, key_of
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights, probability
@@ -18,21 +18,17 @@ Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
 SHOWN: Final = 3
 """Candidates a reviewer sees."""
 
-SCORED: Final = 14
+SCORED: Final = 10
 """Candidates that are compared in full; the others share less with the customer."""
+
+SHARE: Final = 0.1
+"""What a candidate must share with the customer, of what the nearest one shares, to be compared."""
 
 WORTH_SHOWING: Final = 0.01
 """Probability from which a further candidate of a review is shown."""
 
-_KIND_VALUE: Final = {
-    "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
-    "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
-    "initials": 1.0,
-}  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(NamedTuple):
     """A piece of evidence with its weight in thousandths of a nat."""
 
     code: str
@@ -120,18 +116,34 @@ def _identified(
 
 
 def _shortlist(customer: Profile, around: Neighbourhood, cannot: Collection[str]) -> list[str]:
+    values = nearness(customer, around, cannot)
+    if not values:
+        return []
+    least = SHARE * max(values.values())
+    near = [i for i, value in values.items() if value >= least]
+    near.sort(key=lambda i: (-values[i], i))
+    return near[:SCORED]
+
+
+def nearness(
+    customer: Profile, around: Neighbourhood, cannot: Collection[str] = ()
+) -> dict[str, float]:
+    """What each record shares with the customer by its keys; crowded keys count less."""
     values: dict[str, float] = {}
-    for key, kind in customer_keys(customer).items():
-        posting = around.records.get(key, NOBODY)
-        if posting.count == 0 or (posting.count > FAN_OUT and kind != "domain"):
+    postings = around.records
+    for key, kind in around.keys_of(customer).items():
+        posting = postings.get(key)
+        if posting is None:
             continue
-        value = _KIND_VALUE[kind] / (1.0 + 0.1 * posting.count)
+        count = len(posting.ids)
+        if count > FAN_OUT and kind != "domain":
+            continue
+        value = KIND_VALUE[kind] / (1.0 + 0.1 * count)
         for i in posting.ids:
             values[i] = values.get(i, 0.0) + value
     for i in cannot:
         values.pop(i, None)
-    ranked = sorted(values, key=lambda i: (-values[i], i))
-    return ranked[:SCORED]
+    return values
 
 
 def _by_identifier(
@@ -186,11 +198,28 @@ def _by_evidence(
         None,
     )
     reasons = _objections(customer, best, rival, portrait, weights)
+    if _called_otherwise(best, scored, around):
+        reasons += ("the name is another record's",)
     if reasons:
         shown = _shown([c for c in scored if c.probability >= WORTH_SHOWING], around)
         return Decision(customer.id, "review", None, None, shown, reasons, portrait)
     return Decision(
         customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
+    )
+
+
+def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:
+    """Whether another company has the customer's very name and the best has not."""
+    if best.match is None or best.match.level in CALLED or _has(best, ("email.",)):
+        return False
+    winner = around.record_profiles[best.record_id]
+    return any(
+        c is not best
+        and c.match is not None
+        and c.match.level in CALLED
+        and telling(c.match)
+        and not same_company(winner, around.record_profiles[c.record_id])
+        for c in scored
     )
 
 
@@ -244,6 +273,8 @@ def _objections(
     fits = best.match is not None and best.match.level in FITS
     if portrait.hub and not fits:
         found.append(f"{portrait.domain} pays for several companies")
+    if portrait.pays and not customer.names and not _has(best, ("email.", "phone.same")):
+        found.append(f"{portrait.domain} pays for another record, and this one names no company")
     if any(piece.code == "domain.elsewhere" for piece in best.evidence):
         found.append(f"{portrait.domain} belongs to another record")
     return tuple(found)

@@ -151,6 +151,8 @@ def _near_label(customer: Profile, record: Profile) -> Piece | None:
     allowed = 1 if len(mine) < 9 else 2
     theirs = [label_of(other) for other in (*record.domains, *record.contact_domains)]
     theirs += [form.squash for form in record.names]
+    if any(mine in (form.squash, form.whole) for form in customer.names):
+        theirs = []  # name and domain agree with each other: no error, another name
     for other in theirs:
         if abs(len(other) - len(mine)) <= allowed and (
             OSA.distance(mine, other, score_cutoff=allowed) <= allowed
@@ -210,10 +212,7 @@ def _name(
         return None
     a, b, level = match.ours, match.theirs, match.level
     if level == "same":
-        crowd = scene.crowd(a.squash)
-        size = "1" if crowd <= 1 else "2" if crowd <= 3 else "many"
-        generic = "" if telling(match) else "_plain"
-        return Piece(f"name.same{size}{generic}", a.raw, b.raw)
+        return _same_name(customer, record, scene, match)
     if level == "different":
         known = {address.whole for address in record.addresses}
         if a.kind == "unclear" and any(x.whole in known for x in customer.addresses):
@@ -222,6 +221,22 @@ def _name(
     if level in ("initials", "label"):
         return Piece(f"name.{level}", a.raw, b.raw)
     return Piece(f"name.{level}{'' if telling(match) else '_plain'}", a.raw, b.raw)
+
+
+def _same_name(customer: Profile, record: Profile, scene: Scene, match: NameMatch) -> Piece:
+    a, b = match.ours, match.theirs
+    crowd = scene.crowd(a.squash)
+    size = "1" if crowd <= 1 else "2" if crowd <= 3 else "many"
+    if size != "1" and _based(customer, record):
+        return Piece("name.same_based", a.raw, b.raw)
+    generic = "" if telling(match) else "_plain"
+    return Piece(f"name.same{size}{generic}", a.raw, b.raw)
+
+
+def _based(customer: Profile, record: Profile) -> bool:
+    """Whether they share a domain: among its own companies, a crowded name tells them apart."""
+    theirs = (*record.domains, *record.contact_domains)
+    return any(domain in theirs for domain in customer.domains)
 
 
 def _form(match: NameMatch | None) -> Piece | None:

@@ -25,6 +25,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "name.same1": "the name {ours} equals {theirs}, which no other record has",
     "name.same2": "the name {ours} equals {theirs}, which a few records have",
     "name.samemany": "the name {ours} equals {theirs}, which many records have",
+    "name.same_based": "the name {ours} equals {theirs}, which writes from the same domain",
     "name.reordered": "the name {ours} has the words of {theirs}",
     "name.misspelt": "the name {ours} is {theirs} but for spelling",
     "name.shortened": "the name {ours} is part of {theirs}",
@@ -85,13 +86,20 @@ def decision_text(decision: Decision) -> list[str]:
     return lines + [candidate_text(candidate) for candidate in decision.candidates]
 
 
-def explain(
+def decided(
     customers: Sequence[Party], records: Sequence[Party], weights: Weights
-) -> list[list[str]]:
-    """What would be decided about each customer and why, with these records and no others."""
+) -> list[Decision]:
+    """What would be decided about each customer with these records and no others."""
     index = MemoryIndex()
     index.put("record", map(record_profile, records))
     profiles = [customer_profile(party) for party in customers]
     index.put("customer", profiles)
     around = gather(index, profiles)
-    return [decision_text(decide(profile, around, weights)) for profile in profiles]
+    return [decide(profile, around, weights) for profile in profiles]
+
+
+def explain(
+    customers: Sequence[Party], records: Sequence[Party], weights: Weights
+) -> list[list[str]]:
+    """The same, each decision in sentences."""
+    return [decision_text(decision) for decision in decided(customers, records, weights)]

@@ -13,6 +13,7 @@ from plumbline_domain.identity.domain_lists import SHARED_SUFFIXES
 
 _PUBLIC_SUFFIXES: Final = PublicSuffixList(accept_unknown=True)
 _SHARED_ENDINGS: Final = tuple(f".{suffix}" for suffix in sorted(SHARED_SUFFIXES))
+_PLAIN_HOST: Final = re.compile(r"^[a-zA-Z0-9.-]+$")
 _LABEL: Final = re.compile(r"^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$")
 
 
@@ -25,6 +26,8 @@ def email_host(email: str | None) -> str | None:
 def web_host(text: str) -> str:
     """The host of a domain or web address as people type it: without scheme, path, port."""
     stripped = text.strip()
+    if _PLAIN_HOST.match(stripped):
+        return stripped.lower()
     if "//" not in stripped:
         stripped = f"//{stripped}"
     try:

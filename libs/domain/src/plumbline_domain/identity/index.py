@@ -1,15 +1,15 @@
 """The key index as the decision sees it: what a batch of look-ups brought back.
 
-Whoever holds the keys (memory, PostgreSQL) answers the same two questions; the rest is pure. So
+Whoever holds the keys (memory, PostgreSQL) brings the same neighbourhood; the rest is pure. So
 batch and stream, memory and database decide bit for bit alike.
 """
 
 from bisect import insort
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, Protocol
 
-from plumbline_domain.identity.keys import FAN_OUT, customer_keys, key_of, record_keys
+from plumbline_domain.identity.keys import FAN_OUT, KeyKind, customer_keys, key_of, record_keys
 from plumbline_domain.identity.profile import Profile
 
 Side = Literal["customer", "record"]
@@ -25,20 +25,6 @@ class Posting:
     def count(self) -> int:
         """How many hold it; FAN_OUT + 1 means that many or more."""
         return len(self.ids)
-
-
-class LookUp(NamedTuple):
-    """A question: who on `side` holds these keys? Answer: `Mapping[int, Posting]`."""
-
-    side: Side
-    keys: Sequence[int]
-
-
-class Fetch(NamedTuple):
-    """A question: the profiles of these ids. Answer: `Mapping[str, Profile]` of the known ones."""
-
-    side: Side
-    ids: Sequence[str]
 
 
 NOBODY: Final = Posting(())
@@ -66,46 +52,43 @@ class Neighbourhood:
     """Customer-side postings of the customers' domain keys."""
     record_profiles: Mapping[str, Profile]
     customer_profiles: Mapping[str, Profile]
+    keys: Mapping[str, Mapping[int, KeyKind]] = field(default_factory=dict)
+    """The keys of the customers that were asked about, by id."""
 
-
-def asking(customers: Sequence[Profile]) -> Generator[LookUp | Fetch, Any, Neighbourhood]:
-    """What must be asked to decide about `customers`: four questions, however many they are.
-
-    Whoever drives it sends each answer back and gets the neighbourhood as the return value; so
-    memory and database, batch and stream share this one path.
-    """
-    keys = sorted({key for customer in customers for key in customer_keys(customer)})
-    domains = sorted({key_of("domain", d) for customer in customers for d in customer.domains})
-    mates = yield LookUp("customer", domains)
-    mate_ids = sorted({i for posting in mates.values() if posting.count > 1 for i in posting.ids})
-    customer_profiles = yield Fetch("customer", mate_ids)
-    names = {
-        key_of("squash", form.squash)
-        for profile in customer_profiles.values()
-        for form in profile.names
-    }
-    records = yield LookUp("record", sorted({*keys, *names}))
-    wanted = {i for posting in records.values() if posting.count <= FAN_OUT for i in posting.ids}
-    wanted |= {i for key in domains if key in records for i in records[key].ids}
-    profiles = yield Fetch("record", sorted(wanted))
-    return Neighbourhood(records, mates, profiles, customer_profiles)
+    def keys_of(self, customer: Profile) -> Mapping[int, KeyKind]:
+        """The customer's keys, worked out once for a batch."""
+        known = self.keys.get(customer.id)
+        return customer_keys(customer) if known is None else known
 
 
 def gather(index: KeyIndex, customers: Sequence[Profile]) -> Neighbourhood:
-    """Drive `asking` with an index that answers at once."""
-    questions = asking(customers)
-    question = next(questions)
-    while True:
-        answer: Mapping[Any, Any]
-        if isinstance(question, LookUp):
-            answer = index.look_up(question.side, question.keys)
-        else:
-            answer = index.profiles(question.side, question.ids)
-        try:
-            question = questions.send(answer)
-        except StopIteration as done:
-            found: Neighbourhood = done.value
-            return found
+    """All that decisions about `customers` may look at.
+
+    An index that keeps its keys elsewhere may bring more profiles or fewer, as long as it brings
+    those of the domains' records, of names that few records have, and of each customer's nearest.
+    """
+    held = {customer.id: customer_keys(customer) for customer in customers}
+    keys = {key for mine in held.values() for key in mine}
+    domains = domain_keys(customers)
+    mates = index.look_up("customer", domains)
+    mate_ids = {i for posting in mates.values() if posting.count > 1 for i in posting.ids}
+    customer_profiles = index.profiles("customer", sorted(mate_ids))
+    names = {key for profile in customer_profiles.values() for key in name_keys(profile)}
+    records = index.look_up("record", sorted(keys | names))
+    wanted = {i for posting in records.values() if posting.count <= FAN_OUT for i in posting.ids}
+    wanted.update(i for key in domains if key in records for i in records[key].ids)
+    profiles = index.profiles("record", sorted(wanted))
+    return Neighbourhood(records, mates, profiles, customer_profiles, held)
+
+
+def domain_keys(profiles: Iterable[Profile]) -> list[int]:
+    """Keys of the profiles' domains."""
+    return sorted({key_of("domain", domain) for p in profiles for domain in p.domains})
+
+
+def name_keys(profile: Profile) -> list[int]:
+    """Keys by which records with one of its names are found."""
+    return sorted({key_of("squash", form.squash) for form in profile.names})
 
 
 def waiting_keys(record: Profile) -> list[int]:

@@ -1,6 +1,6 @@
 """Keys: what both sides may hold. An equal key makes a candidate, never a link."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import combinations
@@ -21,6 +21,13 @@ FAN_OUT: Final = 40
 """A key on more records finds nothing by itself; its count still weighs (identity.md 7)."""
 
 ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain"})
+
+KIND_VALUE: Final[Mapping[KeyKind, float]] = {
+    "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
+    "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
+    "initials": 1.0,
+}  # fmt: skip
+"""What a shared key of a kind says before anything is compared; it only ranks candidates."""
 
 _EDGE: Final = 6
 

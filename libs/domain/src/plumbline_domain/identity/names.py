@@ -12,6 +12,7 @@ from plumbline_domain.identity.word_lists import (
     JUNK_NAMES,
     LEGAL_FORMS,
     LONGEST_FORM,
+    PLACES,
     STOP_WORDS,
 )
 
@@ -140,7 +141,7 @@ def _is_junk(core: tuple[str, ...]) -> bool:
 
 
 def _kind(raw: str, core: tuple[str, ...], form: str) -> NameKind:
-    if form or any(word in COMPANY_WORDS for word in core) or "&" in raw:
+    if form or any(word in COMPANY_WORDS or word in PLACES for word in core) or "&" in raw:
         return "company"
     if 2 <= len(core) <= 4 and core[0] in GIVEN_NAMES and not any(map(str.isdigit, raw)):
         return "person"

@@ -32,6 +32,8 @@ class Portrait:
     """Customers' names that fit no owner, one spelling each."""
     hub: bool = False
     """Its mail tells nothing about customers whose name does not fit the owner."""
+    pays: bool = False
+    """Some customer there is another record by name: silence may hide a further one."""
 
 
 NO_DOMAIN: Final = Portrait()
@@ -58,17 +60,18 @@ def paint(customer: Profile, around: Neighbourhood) -> Portrait:
         for i in posting.ids
         if (profile := around.record_profiles.get(i)) and domain in profile.domains
     ]
+    using = owners or [p for i in posting.ids if (p := around.record_profiles.get(i))]
     said = any(a.kind == "hub" and a.domain == domain for a in customer.addresses)
-    strangers, known = _strangers(customer, domain, owners, around)
-    payer = any(word in HUB_WORDS for owner in owners for form in owner.names for word in form.core)
+    strangers, known = _strangers(customer, domain, using, around)
+    payer = any(word in HUB_WORDS for owner in using for form in owner.names for word in form.core)
     hub = (
         said
-        or (not owners and len(strangers) >= STRANGERS_UNOWNED)
-        or (bool(owners) and len(strangers) >= STRANGERS_OWNED)
+        or (not using and len(strangers) >= STRANGERS_UNOWNED)
+        or (bool(using) and len(strangers) >= STRANGERS_OWNED)
         or known >= STRANGERS_KNOWN
         or (payer and len(strangers) >= 1)
     )
-    return Portrait(domain, distinct(owners), tuple(strangers), hub)
+    return Portrait(domain, distinct(owners), tuple(strangers), hub, known > 0)
 
 
 def _strangers(

@@ -135,6 +135,8 @@ def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVE
     domains = tuple(dict.fromkeys(a.domain for a in addresses if a.kind in ("company", "hub")))
     names, person, hosts = _names((party.company, party.name))
     labels = _labels((*domains, *hosts))
+    if person is not None and any(label.startswith(person.squash) for label in labels):
+        names, person = (*names, person), None  # a company that bears its founder's name
     found = next((form for form in names if _is_sender(form, addresses, labels)), None)
     if found is not None and found.raw != clean(party.company):
         names, person = tuple(form for form in names if form is not found), person or found
@@ -230,7 +232,9 @@ def _closed(text: str | None) -> str:
 
 
 def _code(country: str | None) -> str:
-    return (country or "").strip().upper()
+    """The ISO code; a country written out is no evidence, it would differ from every code."""
+    code = (country or "").strip().upper()
+    return {"UK": "GB"}.get(code, code) if len(code) == 2 else ""
 
 
 def _tax_ids(party: Party) -> tuple[str, ...]:

@@ -30,7 +30,11 @@ STEPS = (
         primary key (workspace, key)
     )
     """,
-    "alter table matcher.accounts add column incomplete_since timestamptz",
+    """
+    alter table matcher.accounts
+        add column incomplete_since timestamptz, add column last_mrr bigint
+    """,
+    "update matcher.accounts set last_mrr = (state #>> '{fields,mrr,value,minor}')::bigint",
     """
     create index accounts_incomplete on matcher.accounts (workspace, incomplete_since)
         where incomplete_since is not null
@@ -44,7 +48,7 @@ STEPS = (
 )
 BACK = (
     "drop view matcher.incomplete_view",
-    "alter table matcher.accounts drop column incomplete_since",
+    "alter table matcher.accounts drop column incomplete_since, drop column last_mrr",
     "drop table matcher.asked",
     "drop table matcher.rates",
     "alter table matcher.workspaces drop column rates",

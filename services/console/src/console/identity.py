@@ -1,0 +1,84 @@
+"""`plumbline identity ...`: which company a billing customer is, and why."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from plumbline_domain.identity.decide import Decision
+
+identity_app = typer.Typer(
+    help="Which company a billing customer is, and why.", no_args_is_help=True
+)
+
+
+@identity_app.callback()
+def _group() -> None:
+    """Keep `explain` a subcommand while it is the only one."""
+
+
+@identity_app.command("explain")
+def explain(
+    customer: Annotated[
+        Path, typer.Option(metavar="FILE", help="JSON of one billing customer.", show_default=False)
+    ],
+    records: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="FILE",
+            help="JSON of CRM companies: one, a list or a page; may be given several times.",
+            show_default=False,
+        ),
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what would be decided about a customer with these records and no others, and why.
+
+    Needs no database and changes nothing. Exit 1: an input was wrong.
+    """
+    from plumbline_domain.identity.explain import decided, decision_text
+    from plumbline_domain.identity.weights import shipped
+
+    from console.explain.trouble import BadInput
+    from console.identity_files import read_customer, read_records
+
+    try:
+        [found] = decided([read_customer(customer)], read_records(records), shipped())
+    except BadInput as bad:
+        typer.echo(f"{bad.name}: {bad.where}: {bad.why}", err=True)
+        raise typer.Exit(1) from bad
+    typer.echo(_document(found) if json else "\n".join(decision_text(found)))
+
+
+def _document(found: "Decision") -> str:
+    import msgspec
+    from plumbline_domain.identity.explain import sentence
+    from plumbline_domain.identity.text import NORM_VERSION
+    from plumbline_domain.identity.weights import shipped
+
+    weights = shipped()
+    return msgspec.json.encode(
+        {
+            "customer": found.customer_id,
+            "outcome": found.outcome,
+            "record": found.record_id,
+            "method": found.method,
+            "reasons": found.reasons,
+            "candidates": [
+                {
+                    "record": c.record_id,
+                    "probability": c.probability,
+                    "score": c.score,
+                    "evidence": [
+                        {**piece._asdict(), "sentence": sentence(piece)} for piece in c.evidence
+                    ],
+                }
+                for c in found.candidates
+            ],
+            "bias": weights.bias,
+            "weights_version": weights.version,
+            "norm_version": NORM_VERSION,
+        }
+    ).decode()
