@@ -1,10 +1,7 @@
 """`python bench/identity_worlds.py --out DIR [--seed N] [--companies FILE]`: a second book.
 
-Labelled, and written apart from the development book, so that overfitting shows: invented
-companies (or real ones from FILE), namesakes, branches, agencies and bookkeepers with two to eight
-clients, domains of payers without a record, personal mailboxes, typing errors, duplicates,
-freelancers who are contacts of several companies, providers no list knows. The layout is that of
-the shared books.
+Labelled, in the layout of the development book and apart from it: namesakes, branches, payers of
+two to eight clients, personal mailboxes, typing errors, duplicates, freelancers, unknown providers.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from plumbline_schemas.fields import FIELDS, default_mapping
+from plumbline_schemas.fields import FIELDS
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
@@ -75,9 +75,9 @@ def test_every_pin_has_a_hash() -> None:
 
 def test_readme_lists_every_field_with_its_property() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    mapping = default_mapping()
-    for name in FIELDS:
-        assert f"| {name} | `{mapping[name]}` |" in readme
+    for name, spec in FIELDS.items():
+        mark = "" if spec.default else " (not by default)"
+        assert f"| {name} | `{spec.default_property}`{mark} |" in readme
 
 
 def test_every_make_target_has_a_help_line() -> None:

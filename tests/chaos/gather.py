@@ -152,7 +152,7 @@ class Gatherer:
     async def _tables(self, connection: asyncpg.Connection, evidence: Evidence) -> None:
         rows = await connection.fetch(
             """select sequence, account_id, cause ->> 'event_id' as event_id,
-                      jsonb_array_length(events) as events
+                      json_array_length(events) as events
                from matcher.account_changes where sequence > $1 order by sequence""",
             self._sequence,
         )

@@ -186,7 +186,7 @@ async def test_status_says_what_the_contract_names(world: Any) -> None:
     found = await world.status()
     assert set(found) == {
         "ready", "settled", "edge_url", "services", "lag", "reads", "effects", "attention",
-        "attention_kinds", "dead_letters", "connections",
+        "attention_kinds", "incomplete", "dead_letters", "connections", "rates",
     }  # fmt: skip
     assert (found["ready"], found["lag"], found["reads"], found["effects"]) == (True, 0, 0, 0)
     assert found["edge_url"] == world.edge

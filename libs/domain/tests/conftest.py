@@ -70,6 +70,7 @@ def invoice(vendor_id: str = "in_1", **changes: Any) -> SeenInvoice:
     plain: dict[str, Any] = {
         "status": "paid",
         "subscription": "sub_1",
+        "currency": "eur",
         "collection_method": "charge_automatically",
         "amount_paid": 10000,
         "attempted": True,
@@ -85,6 +86,7 @@ def customer(vendor_id: str = "cus_1", **changes: Any) -> Customer:
     at = changes.pop("at", AT)
     beside = Beside("eur", at, customer=changes.get("body"))
     subscriptions, invoices = changes.pop("subscriptions", ()), changes.pop("invoices", ())
+    others = changes.pop("beside", ())
     shares = [share_of(seen.id, seen.body, beside) for seen in subscriptions]
     plain: dict[str, Any] = {
         "key": external_key("acme", "stripe", "customer", vendor_id),
@@ -92,7 +94,8 @@ def customer(vendor_id: str = "cus_1", **changes: Any) -> Customer:
         "sighting": sighting(vendor_id),
         "deletion": None,
         "test_mode": False,
-        "holdings": changes.pop("holdings", None) or hold(subscriptions, shares, invoices, at=at),
+        "holdings": changes.pop("holdings", None)
+        or hold(subscriptions, shares, invoices, at=at, beside=others),
     }
     return Customer(**{**plain, **changes})
 

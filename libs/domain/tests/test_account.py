@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from plumbline_domain.account import Valued, fold_account, present, stamp
+from plumbline_domain.account import fold_account, present
 from plumbline_domain.movements import Change, movement
 from plumbline_domain.sighting import Catalogue
+from plumbline_domain.valued import Valued, stamp
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.money import Money
 
@@ -38,6 +39,17 @@ def test_one_customer(make: Any) -> None:
         "stripe_customer_id": "cus_1",
         "stripe_url": "https://dashboard.stripe.com/test/customers/cus_1",
         "ambiguous": False,
+        "subscription_status": "active",
+        "next_renewal_at": None,
+        "billing_interval": "month",
+        "discount": None,
+        "failed_payment_count": 0,
+        "last_payment_at": "2026-06-05T12:00:00Z",
+        "ltv": Money(minor=10000, currency="eur"),
+        "payment_method_expires_at": None,
+        "planned_cancellation_at": None,
+        "mrr_ending": Money(minor=0, currency="eur"),
+        "days_to_first_payment": 90,
     }
     assert found.values["plan"].by.event_id == "evt_sub_1"
     assert found.incomplete == ()

@@ -167,7 +167,7 @@ def test_explanation_reads_as_sentences() -> None:
 
 
 def test_every_code_has_a_sentence() -> None:
-    from plumbline_domain.identity.decide import Weighed
+    from plumbline_domain.identity.candidate import Weighed
     from plumbline_domain.identity.explain import sentence
 
     for code in shipped().pieces:

@@ -57,9 +57,8 @@ def test_paying_after_any_payment_above_zero(make: Any) -> None:
 
 def test_expanded_needs_a_baseline(make: Any) -> None:
     active, paid = [make.subscription()], [make.invoice()]
-    assert stage(make, active, paid, mrr_minor=200).stage == "paying"
-    assert stage(make, active, paid, mrr_minor=200, baseline_minor=100).stage == "expanded"
-    assert stage(make, active, paid, mrr_minor=100, baseline_minor=100).stage == "paying"
+    assert stage(make, active, paid, expanded=False).stage == "paying"
+    assert stage(make, active, paid, expanded=True).stage == "expanded"
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ class Log:
         facts = {name: changes.pop(name) for name in ("vendor_time_ms",) if name in changes}
         body = {
             "status": "paid",
+            "currency": "eur",
             "amount_paid": 10000,
             "attempted": True,
             "collection_method": "charge_automatically",

@@ -49,6 +49,8 @@ def visible(snapshot: Snapshot) -> dict[str, Any]:
         for event in change.events:
             assert AccountEvent.model_validate(event).model_dump(mode="json") == event
     values = {name: field["value"] for name, field in state["fields"].items()}
+    # What a customer paid first is a fact of the order in which it was observed (billing.md).
+    values["stage"] = "paying" if values["stage"] == "expanded" else values["stage"]
     keys = tuple(link["key"] for link in state["links"])
     return {**values, "links": keys, "flags": state["flags"], "was": state["state"]}
 

@@ -3,23 +3,30 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from plumbline_domain.facts import SubscriptionFacts, instants_of
-from plumbline_domain.sighting import SeenInvoice, SeenSubscription
+from plumbline_domain.facts import CARD_LEAD, CardFacts, SubscriptionFacts, turns_of
+from plumbline_domain.sighting import SeenBeside, SeenInvoice, SeenSubscription
 
 
 def next_instant(
-    subscriptions: Iterable[SeenSubscription], invoices: Iterable[SeenInvoice], *, at: datetime
+    subscriptions: Iterable[SeenSubscription],
+    invoices: Iterable[SeenInvoice],
+    beside: Iterable[SeenBeside] = (),
+    *,
+    at: datetime,
 ) -> datetime | None:
     """The first instant after `at` at which some rule may answer otherwise; None when none may."""
     earliest: datetime | None = None
     for seen in subscriptions:
         body = seen.body
-        instants = body.instants if isinstance(body, SubscriptionFacts) else instants_of(body)
+        instants = body.instants if isinstance(body, SubscriptionFacts) else turns_of(body)
         earliest = sooner(earliest, first_after(instants, at))
     for owed in invoices:
         due = owed.body.due_date
         if owed.body.status == "open" and due is not None and due > at:
             earliest = sooner(earliest, due)
+    for one in beside:
+        if isinstance(one.body, CardFacts) and one.body.expires_at - CARD_LEAD > at:
+            earliest = sooner(earliest, one.body.expires_at - CARD_LEAD)
     return earliest
 
 

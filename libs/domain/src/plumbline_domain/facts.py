@@ -5,17 +5,35 @@ Kept beside each stored object, so that folding an account reads nothing whole t
 needs more than this; its result is kept as the subscription's `Share`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from plumbline_schemas.billing import Invoice, Subscription, SubscriptionItem
+from plumbline_schemas.billing import (
+    Charge,
+    CreditNote,
+    Invoice,
+    PaymentMethod,
+    Subscription,
+    SubscriptionItem,
+)
+from plumbline_schemas.events import (
+    CARD_EXPIRING_DAYS,
+    RENEWAL_APPROACHING_DAYS,
+    TRIAL_ENDING_DAYS,
+)
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 PLANNED_WITHIN: Final = timedelta(days=90)
 """A `cancel_at` further away is a fixed term and no risk yet."""
+
+
+TRIAL_LEAD: Final = timedelta(days=TRIAL_ENDING_DAYS)
+RENEWAL_LEAD: Final = timedelta(days=RENEWAL_APPROACHING_DAYS)
+CARD_LEAD: Final = timedelta(days=CARD_EXPIRING_DAYS)
+"""How long before they come the end of a trial, a renewal and a card's expiry are near."""
 
 
 class Pause(NamedTuple):
@@ -58,6 +76,16 @@ class SubscriptionFacts(NamedTuple):
     items: tuple[NamedItem, ...]
     instants: tuple[datetime, ...]
     """When a rule may answer otherwise though nothing happens, in order."""
+    renews_at: datetime | None = None
+    """Earliest end of an item's billing period."""
+    trial_end: datetime | None = None
+    intervals: tuple[str, ...] = ()
+    """How often its items bill, each once, such as `month` or `3 months`."""
+    method: str | None = None
+    """Its own default payment method."""
+    currency: str | None = None
+    often: bool = False
+    """Renews so often that a renewal is always near."""
 
 
 class InvoiceFacts(NamedTuple):
@@ -73,6 +101,23 @@ class InvoiceFacts(NamedTuple):
     due_date: datetime | None
     next_payment_attempt: datetime | None
     uncollectible_reason: str | None
+    currency: str | None = None
+    attempt_count: int = 0
+    paid_at: datetime | None = None
+
+
+class GivenBack(NamedTuple):
+    """What a charge or a credit note took from the lifetime value, in minor units."""
+
+    currency: str | None
+    minor: int
+
+
+class CardFacts(NamedTuple):
+    """A payment method that expires: with the first instant that it is not good any more."""
+
+    created: datetime | None
+    expires_at: datetime
 
 
 class Share(NamedTuple):
@@ -81,6 +126,12 @@ class Share(NamedTuple):
     amount: Fraction
     missing: tuple[str, ...] = ()
     valid_until: datetime | None = None
+    own: Fraction = Fraction(0)
+    """The same in the subscription's own currency."""
+    own_currency: str = ""
+    """Lower case."""
+    discounts: tuple[str, ...] = ()
+    """The discounts in effect in words; an empty one is not known."""
 
     def holds(self, at: datetime) -> bool:
         """Whether it is still true at that instant."""
@@ -101,8 +152,57 @@ def subscription_facts(body: Subscription) -> SubscriptionFacts:
         pause_collection=None if pause is None else Pause(pause.behavior, pause.resumes_at),
         paused_by_payment_failure=body.paused_by_payment_failure,
         items=_first_item(body.items),
-        instants=instants_of(body),
+        instants=turns_of(body),
+        renews_at=renews_at(body.items),
+        trial_end=body.trial_end,
+        intervals=tuple(sorted({_interval(one) for one in body.items if one.price.recurring})),
+        method=body.default_payment_method,
+        currency=body.currency,
+        often=any(_often(one) for one in body.items),
     )
+
+
+def _often(item: SubscriptionItem) -> bool:
+    """Whether its period is no longer than a renewal is told ahead."""
+    recurring = item.price.recurring
+    days = {"day": 1, "week": 7}.get("" if recurring is None else recurring.interval)
+    return days is not None and timedelta(days=days * _count(item)) <= RENEWAL_LEAD
+
+
+def _count(item: SubscriptionItem) -> int:
+    return 1 if item.price.recurring is None else item.price.recurring.interval_count
+
+
+def turns_of(body: Subscription) -> tuple[datetime, ...]:
+    """When any answer about a subscription may change, MRR and reminders alike, in order."""
+    return tuple(sorted({*instants_of(body), *_reminders(body)}))
+
+
+def renews_at(items: Iterable[SubscriptionItem]) -> datetime | None:
+    """The earliest end of a billing period."""
+    ends = [one.current_period_end for one in items if one.current_period_end is not None]
+    return min(ends, default=None)
+
+
+def _interval(item: SubscriptionItem) -> str:
+    """In words: `month`, `3 months`."""
+    recurring = item.price.recurring
+    if recurring is None:
+        return ""
+    count = recurring.interval_count
+    return recurring.interval if count == 1 else f"{count} {recurring.interval}s"
+
+
+def _reminders(body: Subscription) -> Iterator[datetime]:
+    """When a renewal or the end of a trial comes near."""
+    if body.status in {"canceled", "incomplete_expired"}:
+        return
+    renewal = renews_at(body.items)
+    if renewal is not None and not any(_often(one) for one in body.items):
+        yield renewal - RENEWAL_LEAD
+        yield renewal
+    if body.trial_end is not None:
+        yield body.trial_end - TRIAL_LEAD
 
 
 def _first_item(items: tuple[SubscriptionItem, ...]) -> tuple[NamedItem, ...]:
@@ -154,4 +254,43 @@ def invoice_facts(body: Invoice) -> InvoiceFacts:
         due_date=body.due_date,
         next_payment_attempt=body.next_payment_attempt,
         uncollectible_reason=body.uncollectible_reason,
+        currency=body.currency,
+        attempt_count=body.attempt_count,
+        paid_at=body.paid_at,
     )
+
+
+def refunded(body: Charge) -> GivenBack | None:
+    """What was refunded of a charge; None when nothing was.
+
+    From basil on a charge does not say whose invoice it paid: it is taken to have paid one.
+    """
+    if body.amount_refunded <= 0:
+        return None
+    return GivenBack(body.currency, body.amount_refunded)
+
+
+def credited(body: CreditNote) -> GivenBack | None:
+    """What a credit note gave back after payment and not as a refund; None when nothing.
+
+    A refund is in its charge's `amount_refunded` already. Before there were amounts before and
+    after payment a credit note was for the one or the other: with a refund it was for paid money.
+    """
+    if body.status == "void":
+        return None
+    after = body.post_payment_amount
+    if after is None:
+        after = body.amount - (body.pre_payment_amount or 0) if body.refunds else 0
+    paid_out = body.refunded_amount
+    if paid_out is None:
+        paid_out = after if body.refunds else 0
+    left = after - paid_out
+    return GivenBack(body.currency, left) if left > 0 else None
+
+
+def card_facts(body: PaymentMethod) -> CardFacts | None:
+    """The end of the card's month: the first instant of the next, UTC; None: does not expire."""
+    year, month = body.exp_year, body.exp_month
+    if year is None or month is None or not (1 <= month <= 12 and 1970 <= year < 9999):
+        return None
+    return CardFacts(body.created, datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC))

@@ -25,6 +25,17 @@ _STATES: Final[dict[Stage, State]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Triggers:
+    """What makes a running customer `at_risk`; both by default (billing.md, fine print)."""
+
+    payment_trouble: bool = True
+    planned_cancellation: bool = True
+
+
+BOTH: Final = Triggers()
+
+
+@dataclass(frozen=True, slots=True)
 class Lifecycle:
     """Where a customer stands, the rule that said so, and the object that decided."""
 
@@ -36,17 +47,6 @@ class Lifecycle:
     def state(self) -> State:
         """The coarse word: active covers activated, paying and expanded."""
         return _STATES[self.stage]
-
-
-@dataclass(frozen=True, slots=True)
-class Triggers:
-    """What makes a running customer `at_risk`; both by default (billing.md, fine print)."""
-
-    payment_trouble: bool = True
-    planned_cancellation: bool = True
-
-
-BOTH: Final = Triggers()
 
 
 def planned_cancellation(subscription: Subscription | SubscriptionFacts, at: datetime) -> bool:
@@ -62,15 +62,13 @@ def lifecycle(
     payment: PaymentHealth,
     *,
     at: datetime,
-    mrr_minor: int | None = None,
-    baseline_minor: int | None = None,
     triggers: Triggers = BOTH,
+    expanded: bool = False,
 ) -> Lifecycle:
     """Stage of a customer at the instant `at`.
 
-    `mrr_minor` and `baseline_minor` are at the same exchange rates, as fx expands nobody.
-    `baseline_minor` is the MRR at the first payment, a stored fact of the account; without it (no
-    history yet) a customer who pays is `paying`, never `expanded`.
+    `expanded`: its MRR is above the one at the first payment, a stored fact of the account; without
+    it (no history yet) a customer who pays is `paying`.
     """
     existing = sorted(
         (s for s in subscriptions if started(s.body, at) and s.body.status not in NEVER_BEGAN),
@@ -87,15 +85,26 @@ def lifecycle(
     risk = _at_risk(running, payment, at, triggers)
     if risk is not None:
         return risk
-    return _underneath(running, invoices, mrr_minor=mrr_minor, baseline_minor=baseline_minor)
+    return _underneath(running, invoices, expanded=expanded)
+
+
+def pays(
+    subscriptions: Sequence[SeenSubscription], invoices: Sequence[SeenInvoice], *, at: datetime
+) -> bool:
+    """Whether a customer is paying, or would be without a risk: its baseline can be taken."""
+    statuses = {
+        seen.body.status
+        for seen in subscriptions
+        if started(seen.body, at) and seen.body.status not in NEVER_BEGAN | {"canceled", "paused"}
+    }
+    return bool(statuses - {"trialing"}) and _first_paid(invoices) is not None
 
 
 def _underneath(
     running: Sequence[SeenSubscription],
     invoices: Sequence[SeenInvoice],
     *,
-    mrr_minor: int | None,
-    baseline_minor: int | None,
+    expanded: bool,
 ) -> Lifecycle:
     """The stage without risk, to which a customer returns when the risk is over."""
     if all(seen.body.status == "trialing" for seen in running):
@@ -103,13 +112,16 @@ def _underneath(
     payer = _first_paid(invoices)
     if payer is None:
         return Lifecycle("activated", "lifecycle.nothing_paid_yet", running[0].sighting)
-    if baseline_minor is not None and mrr_minor is not None and mrr_minor > baseline_minor:
+    if expanded:
         return Lifecycle("expanded", "lifecycle.above_first_payment", running[0].sighting)
     return Lifecycle("paying", "lifecycle.paid", payer)
 
 
 def _at_risk(
-    running: Sequence[SeenSubscription], payment: PaymentHealth, at: datetime, triggers: Triggers
+    running: Sequence[SeenSubscription],
+    payment: PaymentHealth,
+    at: datetime,
+    triggers: Triggers,
 ) -> Lifecycle | None:
     if triggers.payment_trouble and payment.value in {"failing", "past_due"}:
         return Lifecycle("at_risk", f"lifecycle.payment_{payment.value}", payment.by)

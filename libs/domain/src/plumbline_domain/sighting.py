@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from plumbline_schemas.billing import Invoice, Subscription
 from plumbline_schemas.ids import ExternalKey
 
-from plumbline_domain.facts import InvoiceFacts, SubscriptionFacts
+from plumbline_domain.facts import CardFacts, GivenBack, InvoiceFacts, SubscriptionFacts
 
 BodyT_co = TypeVar("BodyT_co", covariant=True)
 
@@ -47,6 +47,8 @@ class Seen(Generic[BodyT_co]):
 
 SeenSubscription = Seen[Subscription | SubscriptionFacts]
 SeenInvoice = Seen[Invoice | InvoiceFacts]
+SeenBeside = Seen[GivenBack | CardFacts]
+"""What was given back, and cards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,19 @@ from plumbline_schemas.money import Money
 State = Literal["trial", "active", "at_risk", "churned", "prospect"]
 Stage = Literal["trial", "activated", "paying", "expanded", "at_risk", "churned", "prospect"]
 PaymentStatus = Literal["paid", "past_due", "failing", "none"]
+SubscriptionStatus = Literal[
+    "unpaid",
+    "past_due",
+    "incomplete",
+    "paused",
+    "active",
+    "trialing",
+    "canceled",
+    "incomplete_expired",
+]
+"""The vendor's words, the worst first; the last two are over."""
+Reminder = Literal["account.trial_ending", "account.renewal_approaching", "account.card_expiring"]
+"""What comes near by time alone; each is announced once for each instant."""
 ChangeCause = Literal["event", "read", "walk", "tick", "config", "decision"]
 """How the record of the log that made a change came to be: a vendor's own event, a read or a walk;
 or one of Plumbline's own."""
@@ -24,7 +37,7 @@ class FieldValue(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    value: str | bool | datetime | Money | None = None
+    value: str | bool | int | datetime | Money | None = None
     """None is unknown; it may be left out on the wire."""
     rule: str
     """Id of the rule that made the value, e.g. `mrr.sum` or `plan.lookup_key`."""
@@ -80,6 +93,13 @@ class AccountState(BaseModel):
     flags: Flags = Flags()
     due_at: datetime | None = None
     merged_into: AccountId | None = None
+    baselines: dict[ExternalKey, dict[str, str]] = Field(default_factory=dict)
+    """Per billing customer its MRR when it was first seen to pay; above it, it has expanded.
+
+    Exact minor units by the subscriptions' own currencies, in lower case, such as `25000/3`.
+    """
+    announced: dict[Reminder, datetime] = Field(default_factory=dict)
+    """The instant each reminder was last about."""
     effective_at: datetime | None = None
     """Vendor time of the record that caused this version."""
     cause: ChangeCause | None = None

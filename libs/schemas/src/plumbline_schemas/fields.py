@@ -6,7 +6,7 @@ CRM properties, documentation and the default of `[fields]` come from here (desi
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, get_args
 
-from plumbline_schemas.accounts import PaymentStatus, Stage, State
+from plumbline_schemas.accounts import PaymentStatus, Stage, State, SubscriptionStatus
 
 FieldType = Literal["string", "number", "datetime", "enumeration", "bool"]
 GROUP_NAME: Final = "plumbline"
@@ -65,6 +65,71 @@ _TABLE: Final = (
     FieldSpec("stripe_url", "string", "Stripe link", "Opens the customer in Stripe's dashboard."),
     FieldSpec(
         "ambiguous", "bool", "Ambiguous", "More than one billing customer, or an unsure match."
+    ),
+    FieldSpec(
+        "subscription_status",
+        "enumeration",
+        "Subscription status",
+        "Stripe's status of the worst live subscription, else of the one that ended last.",
+        get_args(SubscriptionStatus),
+    ),
+    FieldSpec(
+        "next_renewal_at",
+        "datetime",
+        "Next renewal",
+        "Earliest end of a billing period of the live subscriptions.",
+    ),
+    FieldSpec(
+        "billing_interval",
+        "string",
+        "Billing interval",
+        "month, year, 3 months and the like, or mixed.",
+    ),
+    FieldSpec(
+        "discount",
+        "string",
+        "Discount",
+        "Discounts in effect, such as 20 % off forever; 10.00 EUR off until 2026-12-31.",
+    ),
+    FieldSpec(
+        "failed_payment_count",
+        "number",
+        "Failed payments",
+        "Attempts to collect the invoices that are open.",
+    ),
+    FieldSpec(
+        "last_payment_at", "datetime", "Last payment", "When an invoice above zero was last paid."
+    ),
+    FieldSpec(
+        "ltv",
+        "number",
+        "Lifetime value",
+        "Paid invoices less refunds and credit notes, major units of the workspace's currency.",
+    ),
+    FieldSpec(
+        "payment_method_expires_at",
+        "datetime",
+        "Card expires",
+        "End of the last month of the card that is charged by default.",
+    ),
+    FieldSpec(
+        "days_to_first_payment",
+        "number",
+        "Days to first payment",
+        "Whole days from when the customer was made to its first payment.",
+        default=False,
+    ),
+    FieldSpec(
+        "planned_cancellation_at",
+        "datetime",
+        "Planned cancellation",
+        "When the first subscription that was canceled ahead will end.",
+    ),
+    FieldSpec(
+        "mrr_ending",
+        "number",
+        "MRR ending",
+        "Part of the MRR that planned cancellations will end; 0 when none.",
     ),
     FieldSpec(
         "last_synced_at", "datetime", "Last synced", "When Plumbline last changed a value here."

@@ -3,25 +3,49 @@
 The contract is `plumbline_schemas.events.AccountEvent`; a test holds every event against it.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
+from plumbline_domain.instants import instant_text
 from plumbline_domain.movements import CUSTOMER_CAUSED, PLANNED
+from plumbline_domain.reminders import Coming
+from plumbline_schemas.accounts import Reminder
 from plumbline_schemas.events import AccountEventType, Movement
 
 from matcher.cause import RecordCause
-from matcher.documents import StateDocument, value_of
+from matcher.documents import StateDocument, announced_in, value_of
+from matcher.planned import Planned
 from matcher.snapshot import kind_of
 
 _TROUBLE = frozenset({"failing", "past_due"})
 
+_PLANNED: Final[dict[Movement, AccountEventType]] = {
+    "planned_cancellation": "account.cancellation_planned",
+    "planned_cancellation_undone": "account.cancellation_undone",
+}
+_MOVED: Final = frozenset({"account.mrr_changed", *_PLANNED.values()})
+
 EventDocument = dict[str, Any]
+
+
+class News(NamedTuple):
+    """What a change means beside the fields that differ."""
+
+    moved: Movement | None
+    """How its MRR moved."""
+    planned: Planned | None
+    near: Mapping[Reminder, Coming]
+
+    @property
+    def movement(self) -> Movement | None:
+        """The one movement of the change."""
+        return self.moved if self.planned is None else self.planned.movement
 
 
 def account_events(
     before: StateDocument | None,
     after: StateDocument,
-    movement: Movement | None,
+    news: News,
     cause: RecordCause,
     *,
     opening: bool,
@@ -32,8 +56,9 @@ def account_events(
     accounts exist, and their links. MRR movements that no customer caused are no events (design 6).
     """
     found = list(_about_links(before, after))
-    if before is not None and not opening:
-        found += _about_fields(before, after, movement)
+    if not opening:
+        found += _about_fields(before, after, news) if before is not None else ()
+        found += _about_time(before, news.near)
     return [
         {
             "type": kind,
@@ -44,7 +69,7 @@ def account_events(
             "field": field,
             "before": None if before is None or field is None else before["fields"].get(field),
             "after": None if field is None else after["fields"].get(field),
-            "movement": movement if kind == "account.mrr_changed" else None,
+            "movement": news.movement if kind in _MOVED else None,
             "cause": cause.document,
             "details": details,
         }
@@ -79,13 +104,14 @@ def _records(state: StateDocument) -> dict[str, dict[str, str]]:
     }
 
 
-def _about_fields(
-    before: StateDocument, after: StateDocument, movement: Movement | None
-) -> Iterator[_Found]:
+def _about_fields(before: StateDocument, after: StateDocument, news: News) -> Iterator[_Found]:
     if after["merged_into"] is not None:
         return
-    if movement in CUSTOMER_CAUSED - PLANNED:
+    if news.moved in CUSTOMER_CAUSED - PLANNED:
         yield "account.mrr_changed", "mrr", {}
+    if news.planned is not None and news.planned.details is not None:
+        kind = _PLANNED[news.planned.movement]
+        yield kind, "planned_cancellation_at", news.planned.details
     if value_of(before, "plan") != value_of(after, "plan"):
         yield "account.plan_changed", "plan", {}
     if before["state"] != after["state"]:
@@ -95,3 +121,19 @@ def _about_fields(
         yield "account.payment_failed", "payment_status", {}
     if now == "paid" and was in _TROUBLE:
         yield "account.payment_recovered", "payment_status", {}
+
+
+_WORDS: Final[dict[Reminder, tuple[str, str]]] = {
+    "account.trial_ending": ("subscription", "ends_at"),
+    "account.renewal_approaching": ("subscription", "renews_at"),
+    "account.card_expiring": ("customer", "expires_at"),
+}
+
+
+def _about_time(before: StateDocument | None, near: Mapping[Reminder, Coming]) -> Iterator[_Found]:
+    """What has come near and was not told of yet."""
+    told = {} if before is None else announced_in(before)
+    for kind, (subject, at) in _WORDS.items():
+        coming = near.get(kind)
+        if coming is not None and told.get(kind) != instant_text(coming.at):
+            yield kind, None, {subject: coming.subject, at: instant_text(coming.at)}

@@ -14,7 +14,7 @@ from plumbline_domain.facts import EPOCH, Share
 from plumbline_domain.holdings import NOTHING_HELD, Holdings, hold, together
 from plumbline_schemas.ids import ExternalKey
 
-from matcher.kept import Kept
+from matcher.kept import BESIDE, Kept
 
 LEAF: Final = 40
 """Objects in a leaf, about."""
@@ -195,6 +195,7 @@ def _sum(leaf: _Leaf, share_of: ShareOf, at: datetime) -> Holdings:
             [share_of(kept, at) for kept in found],
             [kept.seen for kept in _owed(ordered) if kept.seen is not None],
             at=at,
+            beside=[kept.seen for kept in ordered if kept.kind in BESIDE and kept.seen is not None],
         )
         leaf.summed_at = at
     return leaf.sum

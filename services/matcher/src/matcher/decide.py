@@ -17,6 +17,7 @@ from plumbline_schemas.topics import DECISIONS
 
 from matcher.cause import RecordCause, cause_of
 from matcher.facts import keep
+from matcher.kept import KEPT_KINDS
 from matcher.lacking import answered, wonder
 from matcher.matching import (
     follow_merged_records,
@@ -114,7 +115,7 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
     if row.kind == "customer":
         index_customer(snapshot, row)
         touched = _follow_customer(snapshot, row.key)
-    elif row.kind in {"subscription", "invoice"} and row.parent_key is not None:
+    elif row.kind in KEPT_KINDS and row.parent_key is not None:
         touched = _follow_customer(snapshot, row.parent_key)
         _ask_for_subscription(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:

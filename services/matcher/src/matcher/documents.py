@@ -7,7 +7,7 @@ are parsed, compared and written for each change.
 
 from typing import TypedDict
 
-from plumbline_domain.account import FieldDocument
+from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
 
 
@@ -41,6 +41,8 @@ class StateDocument(TypedDict):
     flags: FlagsDocument
     due_at: str | None
     merged_into: str | None
+    baselines: dict[str, dict[str, str]]
+    announced: dict[str, str]
     effective_at: str | None
     cause: ChangeCause | None
     received_at: str | None
@@ -55,3 +57,9 @@ def value_of(state: StateDocument | None, name: str) -> object:
     """A field's value; None when it is unknown or there is none."""
     field = None if state is None else state["fields"].get(name)
     return None if field is None else field["value"]
+
+
+def announced_in(state: StateDocument) -> dict[str, str]:
+    """What an account has announced; nothing in a state of before there were reminders."""
+    stored: dict[str, str] = dict(state).get("announced") or {}  # type: ignore[assignment]
+    return stored

@@ -1,21 +1,33 @@
 """From stored objects to what the rules of the domain take."""
 
+from typing import Any
+
 from plumbline_domain.customer import Customer
 from plumbline_domain.facts import (
-    InvoiceFacts,
-    SubscriptionFacts,
+    CardFacts,
+    GivenBack,
+    card_facts,
+    credited,
     invoice_facts,
+    refunded,
     subscription_facts,
 )
 from plumbline_domain.scope import within
-from plumbline_domain.sighting import Catalogue, Seen, SeenPrice, SeenProduct
-from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
+from plumbline_domain.sighting import Catalogue, Seen, SeenBeside, SeenPrice, SeenProduct
+from plumbline_schemas.billing import (
+    BillingCustomer,
+    Charge,
+    CreditNote,
+    Invoice,
+    PaymentMethod,
+    Subscription,
+)
 from plumbline_schemas.catalogue import Price, Product
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.internal import ConnectionScope
 
-from matcher.kept import KEPT_KINDS, Kept
+from matcher.kept import BESIDE, KEPT_KINDS, Kept
 from matcher.rows import ObjectRow
 from matcher.snapshot import Snapshot
 from matcher.stored import body_of, deletion_of, sighting_of
@@ -41,6 +53,23 @@ def seen_invoice(row: ObjectRow) -> Seen[Invoice] | None:
     return Seen(row.key, body, sighting)
 
 
+def seen_beside(row: ObjectRow) -> SeenBeside | None:
+    """What a charge or credit note gave back, or when a card expires; None when nothing of it."""
+    sighting = sighting_of(row)
+    if row.deleted or sighting is None:
+        return None
+    facts: GivenBack | CardFacts | None = None
+    if row.kind == "charge":
+        charge = body_of(row, Charge)
+        facts = None if charge is None else refunded(charge)
+    elif row.kind == "credit_note":
+        note = body_of(row, CreditNote)
+        facts = None if note is None else credited(note)
+    elif (method := body_of(row, PaymentMethod)) is not None:
+        facts = card_facts(method)
+    return None if facts is None else Seen(row.key, facts, sighting)
+
+
 def keep(snapshot: Snapshot, row: ObjectRow) -> None:
     """Keep beside a changed object what its account needs of it."""
     if row.kind in KEPT_KINDS:
@@ -51,11 +80,13 @@ def keep(snapshot: Snapshot, row: ObjectRow) -> None:
 
 def kept_of(row: ObjectRow, scope: ConnectionScope, known: Kept | None = None) -> Kept:
     """What the account of an object needs of it; a share outlives what does not change it."""
-    seen: Seen[SubscriptionFacts] | Seen[InvoiceFacts] | None = None
+    seen: Seen[Any] | None = None
     if row.kind == "subscription":
         if (subscription := seen_subscription(row, scope)) is not None:
             facts = subscription_facts(subscription.body)
             seen = Seen(row.key, facts, subscription.sighting)
+    elif row.kind in BESIDE:
+        seen = seen_beside(row)
     elif (invoice := seen_invoice(row)) is not None:
         seen = Seen(row.key, invoice_facts(invoice.body), invoice.sighting)
     standing = row.held.standing

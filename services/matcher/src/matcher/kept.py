@@ -4,12 +4,15 @@ The facts and the share are a function of the object, the configuration, the cat
 instant; they are no part of what the log decided, only saved work.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 import orjson
 from plumbline_domain.facts import (
+    CardFacts,
+    GivenBack,
     InvoiceFacts,
     NamedItem,
     Pause,
@@ -20,7 +23,12 @@ from plumbline_domain.facts import (
 from plumbline_domain.sighting import Seen, Sighting
 from plumbline_schemas.ids import ExternalKey
 
-KEPT_KINDS: Final = frozenset({"subscription", "invoice"})
+KEPT_KINDS: Final = frozenset(
+    {"subscription", "invoice", "charge", "credit_note", "payment_method"}
+)
+
+BESIDE: Final = frozenset({"charge", "credit_note", "payment_method"})
+"""Of these only what was given back, and when cards expire."""
 
 
 class Priced(NamedTuple):
@@ -63,8 +71,12 @@ def pack(kept: Kept) -> str:
         ]
         told[2] = seen.body
     if priced is not None:
-        amount, missing, until = priced.share
-        told[3] = [priced.grounds, priced.at, str(amount), missing, until]
+        amount, missing, until, own, currency, discounts = priced.share
+        own_text = None if own == amount else str(own)
+        told[3] = [
+            *(priced.grounds, priced.at, str(amount), missing, until),
+            *(own_text, currency, discounts),
+        ]
     return orjson.dumps(told, default=tuple).decode()
 
 
@@ -79,8 +91,7 @@ def unpack(
         found = Sighting(
             connection, vendor_id, _at(sight[0]), _at(sight[1]), sight[2], sight[3], sight[4]
         )
-        facts = _subscription(body) if kind == "subscription" else _invoice(body)
-        seen = Seen(key, facts, found)
+        seen = Seen(key, _FACTS[kind](body), found)
     return Kept(
         key,
         kind,
@@ -100,14 +111,23 @@ def _maybe(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _priced(grounds: str, at: str, amount: str, missing: list[str], until: str | None) -> Priced:
-    return Priced(grounds, _at(at), Share(Fraction(amount), tuple(missing), _maybe(until)))
+def _priced(grounds: str, at: str, amount: str, missing: list[str], *rest: Any) -> Priced:
+    until, own, currency, discounts = rest
+    exact = Fraction(amount)
+    share = Share(
+        exact,
+        tuple(missing),
+        _maybe(until),
+        exact if own is None else Fraction(own),
+        currency,
+        tuple(discounts),
+    )
+    return Priced(grounds, _at(at), share)
 
 
 def _subscription(plain: list[Any]) -> SubscriptionFacts:
-    (status, created, start, ended, canceled, cancel, at_end, pause, failed, items, instants) = (
-        plain
-    )
+    (status, created, start, ended, canceled, cancel, at_end, pause, failed, items, *rest) = plain
+    instants, renews, trial, intervals, method, currency, often = rest
     return SubscriptionFacts(
         status,
         _maybe(created),
@@ -120,11 +140,18 @@ def _subscription(plain: list[Any]) -> SubscriptionFacts:
         failed,
         tuple(NamedItem(one[0], _maybe(one[1]), PriceNames(*one[2])) for one in items),
         tuple([datetime.fromisoformat(one) for one in instants]),
+        _maybe(renews),
+        _maybe(trial),
+        tuple(intervals),
+        method,
+        currency,
+        often,
     )
 
 
 def _invoice(plain: list[Any]) -> InvoiceFacts:
-    (status, owner, created, finalized, paid, attempted, method, due, following, reason) = plain
+    (status, owner, created, finalized, paid, attempted, method, due, following, *rest) = plain
+    reason, currency, attempts, paid_at = rest
     return InvoiceFacts(
         status,
         owner,
@@ -136,4 +163,24 @@ def _invoice(plain: list[Any]) -> InvoiceFacts:
         _maybe(due),
         _maybe(following),
         reason,
+        currency,
+        attempts,
+        _maybe(paid_at),
     )
+
+
+def _given_back(plain: list[Any]) -> GivenBack:
+    return GivenBack(*plain)
+
+
+def _card(plain: list[Any]) -> CardFacts:
+    return CardFacts(_maybe(plain[0]), _at(plain[1]))
+
+
+_FACTS: Final[dict[str, Callable[[list[Any]], Any]]] = {
+    "subscription": _subscription,
+    "invoice": _invoice,
+    "charge": _given_back,
+    "credit_note": _given_back,
+    "payment_method": _card,
+}

@@ -156,11 +156,12 @@ async def load_accounts(
         list(accounts),
     )
     for row in rows:
+        state = orjson.loads(row["state"])
         account = AccountRow(
             account_id=AccountId(row["account_id"]),
             founder_key=ExternalKey(row["founder_key"]),
             founded_sequence=row["founded_sequence"],
-            state=orjson.loads(row["state"]),
+            state=state,
             due_at=row["due_at"],
             fold_version=row["fold_version"],
             had_mrr=row["had_mrr"],
@@ -169,6 +170,7 @@ async def load_accounts(
             incomplete_since=row["incomplete_since"],
             last_mrr=row["last_mrr"],
             merged_into=row["merged_into"],
+            baselines={} if state is None else state.get("baselines", {}),
         )
         snapshot.accounts[account.account_id] = account
 
@@ -210,12 +212,13 @@ async def load_kept(
                from (select *, coalesce(facts_version = $4, false) as fresh
                      from matcher.objects
                      where workspace = $1 and parent_key = wanted.key and key <> all($3::text[])
-                       and kind in ('subscription', 'invoice')
+                       and kind = any($5::text[])
                      offset 0) children) o""",
         snapshot.workspace.workspace,
         list(parents),
         [key for key, row in snapshot.objects.items() if row.kind in KEPT_KINDS],
         snapshot.workspace.kept_version,
+        sorted(KEPT_KINDS),
     )
     for row in rows:
         if row["fresh"]:

@@ -127,6 +127,7 @@ def merge(snapshot: Snapshot, one: AccountId, other: AccountId, record: External
     gone.merged_into = survivor.account_id
     gone.candidates = ()
     survivor.candidates = ()
+    survivor.baselines = {**gone.baselines, **survivor.baselines}
     snapshot.changed_accounts |= {survivor.account_id, gone.account_id}
     return survivor.account_id
 

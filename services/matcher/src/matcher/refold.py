@@ -1,24 +1,31 @@
 """Fold an account again and, if anything changed, number the change and write it down."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Final
 
-from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account, stamp
+from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
+from plumbline_domain.baselines import Baselines, History
 from plumbline_domain.due import sooner
 from plumbline_domain.instants import instant_text
 from plumbline_domain.lifecycle import BOTH, Triggers
 from plumbline_domain.movements import Change, movement
-from plumbline_schemas.accounts import MAX_LINKS
+from plumbline_domain.reminders import Coming
+from plumbline_domain.valued import stamp
+from plumbline_schemas.accounts import MAX_LINKS, Reminder
 from plumbline_schemas.events import Movement
-from plumbline_schemas.ids import AccountId
+from plumbline_schemas.ids import AccountId, ExternalKey
 
-from matcher.account_events import account_events
+from matcher.account_events import News, account_events
 from matcher.attention import attention_items, note_incomplete, patience_ends
 from matcher.cause import RecordCause
-from matcher.documents import LinkDocument, StateDocument, no_flags, value_of
+from matcher.documents import LinkDocument, StateDocument, announced_in, no_flags, value_of
 from matcher.facts import catalogue
 from matcher.lacking import wonder
 from matcher.members import members_of
+from matcher.planned import Planned, planned_by
 from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
 from matcher.snapshot import Snapshot, kind_of
 
@@ -29,7 +36,13 @@ class MrrChange:
 
     before: int | None
     after: int | None
-    movement: Movement | None
+    named: Movement | None
+    planned: Planned | None = None
+
+    @property
+    def movement(self) -> Movement | None:
+        """One movement for each change; a planned cancellation only where no MRR moved."""
+        return self.named if self.planned is None else self.planned.movement
 
 
 def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
@@ -47,17 +60,20 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         currency=None if workspace.config is None else workspace.config.currency,
         at=at,
         unsure_match=bool(row.candidates),
+        rates=snapshot.rates,
         triggers=_triggers(workspace),
+        history=_history(row, whole_book=workspace.whole_book),
     )
     for key in sorted({*folded.wanted, *snapshot.lacking}):
         wonder(snapshot, key, cause)
     snapshot.lacking.clear()
+    row.baselines = _plain(folded.baselines)
     state = _state(snapshot, row, folded, cause, version)
     now = workspace.now or cause.vendor_time
     news = row.state is None or not _same(row.state, state)
     noted = note_incomplete(row, state, now)
     if news:
-        _record(snapshot, row, state, cause)
+        _record(snapshot, row, state, _mover(row, cause), folded.near)
     held = dict(row.attention)
     attention_items(snapshot, row, state, cause, now)
     due_at = sooner(folded.due_at, patience_ends(row))
@@ -75,6 +91,35 @@ def _triggers(workspace: WorkspaceRow) -> Triggers:
         payment_trouble="payment_trouble" in named,
         planned_cancellation="planned_cancellation" in named,
     )
+
+
+def _history(row: AccountRow, *, whole_book: bool) -> History:
+    baselines = {
+        ExternalKey(customer): {code: Fraction(text) for code, text in amounts.items()}
+        for customer, amounts in row.baselines.items()
+    }
+    was_expanded = row.state is not None and row.state["stage"] == "expanded"
+    return History(baselines, whole_book=whole_book, expanded=was_expanded)
+
+
+def _plain(baselines: Baselines) -> dict[str, dict[str, str]]:
+    return {
+        key: {code: str(amount) for code, amount in sorted(baselines[key].items())}
+        for key in sorted(baselines)
+    }
+
+
+def _announced(row: AccountRow, folded: FoldedAccount) -> dict[str, str]:
+    """The instants that were told of, those that are near now among them."""
+    known: Mapping[str, str] = {} if row.state is None else announced_in(row.state)
+    coming = {str(name): instant_text(one.at) for name, one in folded.near.items()}
+    return {name: coming.get(name) or known[name] for name in sorted({*known, *coming})}
+
+
+def _mover(row: AccountRow, cause: RecordCause) -> RecordCause:
+    """Whatever the record was: the first fold by other rules than before restates."""
+    upgraded = row.state is not None and row.fold_version != FOLD_VERSION
+    return replace(cause, kind="rules") if upgraded else cause
 
 
 def _links(snapshot: Snapshot, account: AccountId, version: int) -> list[LinkDocument]:
@@ -109,18 +154,29 @@ def _state(
         },
         "due_at": None if folded.due_at is None else instant_text(folded.due_at),
         "merged_into": None,
+        "baselines": row.baselines,
+        "announced": _announced(row, folded),
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
     }
 
 
-_COMPARED: Final = ("links", "state", "stage", "fields", "flags", "merged_into")
+_BESIDE_FIELDS: Final = (
+    "links",
+    "state",
+    "stage",
+    "flags",
+    "merged_into",
+    "baselines",
+    "announced",
+)
+_COMPARED: Final = (*_BESIDE_FIELDS, "fields")
 
 
 def _same(before: StateDocument, after: StateDocument) -> bool:
     """Equal but for the version, the next wake-up and what caused it."""
-    return all(before[name] == after[name] for name in _COMPARED)
+    return all(before.get(name) == after[name] for name in _COMPARED)
 
 
 def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int) -> bool:
@@ -139,6 +195,8 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "flags": no_flags(),
         "due_at": None,
         "merged_into": row.merged_into,
+        "baselines": {},
+        "announced": {},
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
@@ -150,7 +208,13 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
     return True
 
 
-def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause) -> None:
+def _record(
+    snapshot: Snapshot,
+    row: AccountRow,
+    state: StateDocument,
+    cause: RecordCause,
+    near: Mapping[Reminder, Coming] = MappingProxyType({}),
+) -> None:
     """Number the change; ledger row, events and attention follow from before and after."""
     before = row.state
     workspace = snapshot.workspace
@@ -163,7 +227,8 @@ def _record(snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: Re
     row.last_mrr = row.last_mrr if mrr.after is None else mrr.after
     snapshot.number_links(row.account_id, state["version"])
     snapshot.changed_accounts.add(row.account_id)
-    events = account_events(before, state, mrr.movement, cause, opening=not workspace.whole_book)
+    news = News(mrr.named, mrr.planned, near)
+    events = account_events(before, state, news, cause, opening=not workspace.whole_book)
     was, now = _difference(before, state)
     snapshot.changes.append(
         ChangeRow(
@@ -197,6 +262,8 @@ def _mrr(
     opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
     kind = "link" if moved_customers else cause.kind
     named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
+    if named is None and kind == "customer" and not opening:
+        return MrrChange(before, after, None, planned_by(snapshot, row.state, state, cause))
     return MrrChange(before, after, named)
 
 
@@ -206,9 +273,6 @@ def _customers_moved(before: StateDocument | None, after: StateDocument) -> bool
 
 def _customer_keys(state: StateDocument) -> set[str]:
     return {link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"}
-
-
-_BESIDE_FIELDS: Final = ("links", "state", "stage", "flags", "merged_into")
 
 
 def _difference(
@@ -221,7 +285,7 @@ def _difference(
     old: dict[str, Any] = {f"fields.{name}": was[name] for name in changed if name in was}
     new: dict[str, Any] = {f"fields.{name}": now[name] for name in changed if name in now}
     for name in _BESIDE_FIELDS:
-        had, has = None if before is None else before[name], after[name]
+        had, has = None if before is None else before.get(name), after[name]
         if had != has:
             old |= {} if before is None else {name: had}
             new[name] = has

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from matcher.documents import LinkDocument, StateDocument
 
-KEPT_VERSION: Final = 2
+KEPT_VERSION: Final = 3
 """Of what is kept beside objects; rows kept otherwise are made anew from the object's body."""
 _ALL: Final = ConnectionScope()
 
@@ -126,6 +126,8 @@ class AccountRow:
     incomplete_since: datetime | None = None
     """By the ticks; None while nothing is missing."""
     merged_into: AccountId | None = None
+    baselines: dict[str, dict[str, str]] = field(default_factory=dict)
+    """As the state shows them; those of a merged-away account go to the survivor."""
 
     @property
     def age(self) -> tuple[int, str]:

@@ -19,7 +19,7 @@ from plumbline_domain.facts import Share
 from plumbline_domain.policies import PLUMBLINE, Policy, policy_of
 from plumbline_domain.reckoning import Beside
 from plumbline_domain.shares import share_of
-from plumbline_schemas.billing import BillingCustomer, Invoice, Subscription
+from plumbline_schemas.billing import BillingCustomer, Charge, CreditNote, Invoice, Subscription
 from plumbline_schemas.ids import OWN, ExternalKey, external_key
 
 from matcher.facts import customer_body, seen_invoice, seen_subscription
@@ -33,6 +33,11 @@ from matcher.snapshot import Snapshot, Terms, kind_of
 from matcher.stored import body_of
 
 NO_SHARE: Final = Share(Fraction(0))
+_MONEY: Final[dict[str, type[Invoice] | type[Charge] | type[CreditNote]]] = {
+    "invoice": Invoice,
+    "charge": Charge,
+    "credit_note": CreditNote,
+}
 NO_POLICY: Final = Share(Fraction(0), ("config",))
 """The log's configuration names a policy that this version does not know."""
 
@@ -117,6 +122,8 @@ def needs_of(snapshot: Snapshot, row: ObjectRow) -> frozenset[ExternalKey]:
     if row.kind == "customer":
         customer = body_of(row, BillingCustomer)
         return frozenset() if customer is None else needs_of_customer(snapshot, row.key, customer)
+    if row.kind in _MONEY:
+        return _needs_of_money(snapshot, row)
     body = body_of(row, Subscription) if row.kind == "subscription" else None
     if body is None:
         return frozenset()
@@ -131,6 +138,15 @@ def needs_of(snapshot: Snapshot, row: ObjectRow) -> frozenset[ExternalKey]:
     if terms.policy is not None and needs_invoices(body, terms.policy):
         needs.add(invoices_need(workspace))
     return frozenset(needs)
+
+
+def _needs_of_money(snapshot: Snapshot, row: ObjectRow) -> frozenset[ExternalKey]:
+    """The lifetime value of money in another currency depends on the exchange rates."""
+    body, config = body_of(row, _MONEY[row.kind]), snapshot.workspace.config
+    currency = None if body is None else body.currency
+    if currency is None or (config is not None and currency == config.currency.lower()):
+        return frozenset()
+    return frozenset([rates_need(snapshot.workspace.workspace)])
 
 
 def _told_coupons(snapshot: Snapshot, needs: Iterable[ExternalKey]) -> set[ExternalKey]:

@@ -82,7 +82,7 @@ def _priority(known: Effect, state: AccountState) -> int:
     return PRIORITY_URGENT if waiting or (news and told) else PRIORITY_NORMAL
 
 
-def encode_field(field: str, value: str | bool | datetime | Money | None) -> str:
+def encode_field(field: str, value: str | bool | int | datetime | Money | None) -> str:
     """One field as the CRM takes it: amounts in major units, "" when unknown (design 9).
 
     Raises TypeError for a value that the field's type can't hold.
@@ -90,6 +90,8 @@ def encode_field(field: str, value: str | bool | datetime | Money | None) -> str
     kind = FIELDS[field].type
     if isinstance(value, Money):
         return encode_value(kind, Decimal(major_units(value)))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return encode_value(kind, Decimal(value))
     if kind == "datetime" and isinstance(value, str):
         moment = parse_time(value)
         if moment is None:

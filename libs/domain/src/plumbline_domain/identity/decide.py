@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from plumbline_domain.identity.compare import CALLED, FITS, NameMatch, telling
-from plumbline_domain.identity.evidence import Piece, Scene, pieces
+from plumbline_domain.identity.candidate import Candidate, Weighed, corroborated, has, only_alike
+from plumbline_domain.identity.compare import CALLED, FITS, telling
+from plumbline_domain.identity.evidence import Scene, pieces
 from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE, key_of
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
@@ -26,26 +27,6 @@ SHARE: Final = 0.1
 
 WORTH_SHOWING: Final = 0.01
 """Probability from which a further candidate of a review is shown."""
-
-
-class Weighed(NamedTuple):
-    """A piece of evidence with its weight in thousandths of a nat."""
-
-    code: str
-    ours: str
-    theirs: str
-    weight: int
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A record with all that speaks for and against it; `score` is bias + sum of weights."""
-
-    record_id: str
-    score: int
-    probability: float
-    evidence: tuple[Weighed, ...]
-    match: NameMatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +191,7 @@ def _by_evidence(
 
 def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:
     """Whether another company has the customer's very name and the best has not."""
-    if best.match is None or best.match.level in CALLED or _has(best, ("email.",)):
+    if best.match is None or best.match.level in CALLED or has(best, ("email.",)):
         return False
     winner = around.record_profiles[best.record_id]
     return any(
@@ -225,20 +206,13 @@ def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbou
 
 def _torn(scored: list[Candidate]) -> tuple[Candidate, ...]:
     """(whose name it is, whose domain it is) when they are two records; none alone is plausible."""
-    named = next((c for c in scored if _has(c, ("name.same1", "name.same2"))), None)
+    named = next((c for c in scored if has(c, ("name.same1", "name.same2"))), None)
     based = next(
-        (c for c in scored if _has(c, ("domain.owners", "domain.named", "domain.contact"))), None
+        (c for c in scored if has(c, ("domain.owners", "domain.named", "domain.contact"))), None
     )
     if named is None or based is None or named is based:
         return ()
     return named, based
-
-
-def _has(candidate: Candidate, codes: tuple[str, ...]) -> bool:
-    return any(
-        piece.code.startswith(codes) and not piece.code.endswith("_plain")
-        for piece in candidate.evidence
-    )
 
 
 def _shown(scored: list[Candidate], around: Neighbourhood) -> tuple[Candidate, ...]:
@@ -266,49 +240,15 @@ def _objections(
         found.append("another record fits about as well")
     if not corroborated(best):
         found.append("nothing but the name speaks for it")
-    elif _only_alike(best):
+    elif only_alike(best):
         found.append("the domain is only like the record's")
     if customer.suspicious:
         found.append("the address is the workspace's own or a throw-away one")
     fits = best.match is not None and best.match.level in FITS
     if portrait.hub and not fits:
         found.append(f"{portrait.domain} pays for several companies")
-    if portrait.pays and not customer.names and not _has(best, ("email.", "phone.same")):
+    if portrait.pays and not customer.names and not has(best, ("email.", "phone.same")):
         found.append(f"{portrait.domain} pays for another record, and this one names no company")
     if any(piece.code == "domain.elsewhere" for piece in best.evidence):
         found.append(f"{portrait.domain} belongs to another record")
     return tuple(found)
-
-
-_OWN_DOMAIN: Final = ("email.", "domain.owners", "domain.named", "domain.contact")
-_APART: Final = frozenset({"phone.same", "contact.same"})
-_PLACED: Final = frozenset({"country.same", "city.same"})
-_CORROBORATE: Final = frozenset(
-    {"phone.same", "label.same", "label.name", "label.close", "label.affix", "contact.same"}
-)
-
-
-def _only_alike(candidate: Candidate) -> bool:
-    """Label and name agree, the domain does not, and nothing else says that it is the same one.
-
-    Two companies of one name own the same label under two endings often enough.
-    """
-    codes = {piece.code for piece in candidate.evidence}
-    if any(code.startswith(_OWN_DOMAIN) for code in codes) or not codes.isdisjoint(_APART):
-        return False
-    if "form.other" in codes:
-        return True
-    return not codes.isdisjoint({"label.same", "label.affix"}) and codes.isdisjoint(_PLACED)
-
-
-def corroborated(candidate: Candidate) -> bool:
-    """Whether anything but the name speaks for it: domain, label, mail, phone, or name + town."""
-    codes = {piece.code for piece in candidate.evidence}
-    if any(code.startswith(_OWN_DOMAIN) for code in codes):
-        return True
-    if not codes.isdisjoint(_CORROBORATE):
-        return True
-    return "city.same" in codes and any(code.startswith("name.same") for code in codes)
-
-
-__all__ = ["Candidate", "Decision", "Piece", "Weighed", "corroborated", "decide", "weigh"]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from plumbline_domain.identity.decide import Candidate, Decision, Weighed, decide
+from plumbline_domain.identity.candidate import Candidate, Weighed
+from plumbline_domain.identity.decide import Decision, decide
 from plumbline_domain.identity.index import MemoryIndex, gather
 from plumbline_domain.identity.profile import Party, customer_profile, record_profile
 from plumbline_domain.identity.weights import Weights
