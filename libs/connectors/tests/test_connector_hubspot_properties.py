@@ -6,7 +6,7 @@ import pytest
 from plumbline_connectors.hubspot.client import HubSpotClient, open_hubspot
 from plumbline_connectors.hubspot.properties import PropertyProblem, PropertySpec, specs_for
 from plumbline_schemas.errors import Unauthorized
-from plumbline_schemas.fields import FIELDS, FieldType, default_mapping
+from plumbline_schemas.fields import FieldType, default_mapping
 
 PATH = "/crm/v3/properties/companies"
 SPEC = PropertySpec("plumbline_mrr", "number", "MRR", "Monthly")
@@ -36,7 +36,7 @@ async def test_an_empty_account_gets_the_group_and_every_property(vendor: Any) -
     assert await ensure(vendor, *specs_for(default_mapping())) == []
     assert vendor.calls[1].json["name"] == "plumbline"
     created = {call.json["name"]: call.json for call in vendor.calls[2:]}
-    assert set(created) == {f"plumbline_{name}" for name in FIELDS}
+    assert set(created) == set(default_mapping().values())
     assert all(body["groupName"] == "plumbline" for body in created.values())
     kinds = {name: (body["type"], body["fieldType"]) for name, body in created.items()}
     assert kinds["plumbline_mrr"] == ("number", "number")

@@ -261,6 +261,9 @@ def _mrr(
         after = 0
     opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
     kind = "link" if moved_customers else cause.kind
+    incomplete = row.state is None or bool(row.state["flags"]["incomplete"])
+    if kind == "rates" and (incomplete or before is None):
+        kind = "rules"  # a rate that first tells an amount moved none
     named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
     if named is None and kind == "customer" and not opening:
         return MrrChange(before, after, None, planned_by(snapshot, row.state, state, cause))
