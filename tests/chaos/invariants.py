@@ -9,7 +9,21 @@ from typing import Any, Final, NamedTuple
 
 from tests.chaos.evidence import Course, Evidence, Made, Raw
 
-KINDS: Final = frozenset({"customer", "subscription", "invoice", "product", "price"})
+KINDS: Final = frozenset(
+    {
+        "customer",
+        "subscription",
+        "invoice",
+        "product",
+        "price",
+        "coupon",
+        "tax_rate",
+        "charge",
+        "credit_note",
+        "payment_method",
+    }
+)
+"""Objects whose events are observations."""
 OURS: Final = "plumbline_"
 RAW_TOPIC, LOG_TOPIC = "webhooks.received.v1", "observations.v1"
 CLASSES: Final = ("applied", "unchanged", "superseded", "skipped", "dead", "in flight")
