@@ -46,7 +46,7 @@ def sound() -> Evidence:
         notified=[100, 101],
         raws=[
             stripe(0, "evt_1"), stripe(1, "evt_2", second=SECOND + 1),
-            stripe(2, "evt_3", kind="charge"),
+            stripe(2, "evt_3", kind="payout"),
             hubspot(3, 100, propertyName="name"), hubspot(4, 101, propertyName="plumbline_mrr"),
         ],
         observed=[
