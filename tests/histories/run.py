@@ -1,0 +1,72 @@
+"""Play blocks one after the other in one database, and say what came of them."""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Sequence
+
+from plumbline_runtime.postgres import create_pool
+
+from tests.histories.block import Block, Outcome
+from tests.histories.product import Product
+
+READS_MAX = 0.02
+"""Reads for ties, as a share of events."""
+_SHOWN = 12
+
+
+def play_part(url: str, seed: int, firsts: Sequence[int]) -> Outcome:
+    """One process's blocks."""
+    return asyncio.run(play_all(url, seed, firsts))
+
+
+async def play_all(url: str, seed: int, firsts: Sequence[int]) -> Outcome:
+    """The blocks that begin with these histories."""
+    outcome = Outcome()
+    pool = await create_pool(url)
+    try:
+        product = Product(pool)
+        await product.open()
+        gc.freeze()
+        for number, first in enumerate(firsts, 1):
+            outcome.add(await Block(seed, first).play(product))
+            if number % 25 == 0:
+                done = f"{number}/{len(firsts)} blocks, {len(outcome.differences)} different\n"
+                sys.stderr.write(done)
+                sys.stderr.flush()
+    finally:
+        await pool.close()
+    return outcome
+
+
+def report(outcome: Outcome, seed: int, seconds: float) -> int:
+    """Print the figures and, of each field, the first difference; 1 when there is any."""
+    counts, different = outcome.counts, {one.history for one in outcome.differences}
+    events = max(counts.events, 1)
+    reads = sum(counts.reads.values())
+    lines = [
+        f"histories compared: {outcome.compared}",
+        f"different: {len(different)}",
+        f"events: {counts.events}, delivered {counts.deliveries} times",
+        f"ties: {counts.tied / events:.2%} of events share their second with another content, "
+        f"{(counts.tied - counts.tied_invoices) / events:.2%} without invoices, "
+        "whose own progress tells",
+        f"reads for ties: {counts.reads['tie'] / events:.2%} of events",
+        f"reads in all: {reads / events:.2%} of events ({_by_reason(counts.reads)})",
+        f"seconds: {seconds:.0f}",
+    ]
+    shown: set[str] = set()
+    for one in sorted(outcome.differences, key=lambda one: one.history):
+        if one.field in shown or len(shown) >= _SHOWN:
+            continue
+        shown.add(one.field)
+        lines.append(
+            f"seed {seed} history {one.history} ({one.order}): {one.field}: "
+            f"found {one.found!r}, true {one.true!r}"
+        )
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 1 if different or counts.reads["tie"] / events > READS_MAX else 0
+
+
+def _by_reason(reads: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(reads.items()))
