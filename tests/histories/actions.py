@@ -31,8 +31,8 @@ class Life:
         self._deletable = chance.random() < 0.1
         self._actions: list[tuple[int, Callable[[], None]]] = [
             (6, self._subscribe), (12, self._quantity), (8, self._swap), (5, self._add_item),
-            (3, self._remove_item), (6, self._discount), (3, self._undiscount),
-            (4, self._customer_discount), (5, self._plan_end), (4, self._undo_end),
+            (3, self._remove_item), (3, self._discount), (3, self._undiscount),
+            (2, self._customer_discount), (5, self._plan_end), (4, self._undo_end),
             (3, self._end), (4, self._pause_collection), (3, self._pause), (4, self._resume),
             (7, self._behaviour), (5, self._collect), (4, self._refund), (4, self._credit),
             (4, self._close_invoice), (3, self._pay_outside), (3, self._card), (2, self._detach),
@@ -61,8 +61,22 @@ class Life:
         self._random.choices(self._actions, self._weights)[0][1]()
 
     def again(self) -> None:
-        """Something more happens to what was just changed, most often in the same second."""
-        self._random.choice([self._quantity, self._quantity, self._rename, self._plan_end])()
+        """More happens to what was just changed, most often to and fro in the same second."""
+        self._random.choice(
+            [self._quantity, self._to_and_fro, self._rename, self._plan_end, self._refund]
+        )()
+        if self._random.random() < 0.3:
+            self.again()
+
+    def _to_and_fro(self) -> None:
+        """The same change made, undone and made again: no payload says which was last."""
+        subscription = self._running()
+        if subscription is None:
+            return
+        item = subscription["items"][0]["id"]
+        for quantity in (2, 3, self._random.choice([2, 3])):
+            changes = {"items": [{"id": item, "quantity": quantity}]}
+            self._post(f"subscriptions/{subscription['id']}", changes)
 
     def _post(self, path: str, params: dict[str, Any] | None = None) -> Record | None:
         return self._vendor.call("POST", f"/v1/{path}", params)
@@ -102,7 +116,7 @@ class Life:
         asked: dict[str, Any] = {"customer": self.customer, "items": items}
         maybe: list[tuple[float, Callable[[], dict[str, Any]]]] = [
             (0.2, lambda: {"trial_period_days": self._random.choice([3, 7, 14, 30])}),
-            (0.25, lambda: {"discounts": self._coupon()}),
+            (0.15, lambda: {"discounts": self._coupon()}),
             (0.15, lambda: {"collection_method": "send_invoice", "days_until_due": 14}),
             (0.1, lambda: {"backdate_start_date": self._in(-60, -1)}),
             (0.15, lambda: {"default_tax_rates": [self._random.choice(self._taxes())]}),
@@ -158,9 +172,7 @@ class Life:
 
     def _plan_end(self) -> None:
         at_end = self._random.random() < 0.6
-        self._update(
-            {"cancel_at_period_end": True} if at_end else {"cancel_at": self._in(5, 200)}
-        )
+        self._update({"cancel_at_period_end": True} if at_end else {"cancel_at": self._in(5, 200)})
 
     def _undo_end(self) -> None:
         self._update({"cancel_at_period_end": False})

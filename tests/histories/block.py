@@ -6,7 +6,7 @@ A block is a workspace of its own. Its histories share a catalogue and a clock.
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from tests.histories.vendor import START, Vendor
 
 SIZE: Final = 20
 """Histories in a block."""
-PARTS: Final = 4
+PARTS: Final = 3
 """Each part is written, then delivered."""
 STEPS: Final = 4
 """Actions of each history in a part."""
@@ -77,8 +77,9 @@ class Block:
             after_retries=chance.choice(_AFTER), finalize_after_seconds=chance.choice([0, 3600])
         )
         self._vendor = Vendor(
-            f"{seed}/{first}", version=chance.choice(VERSIONS), billing=billing
-        )
+            f"{seed}/{first}", version=chance.choice(VERSIONS), billing=billing,
+            all_events=chance.random() < 0.25,
+        )  # fmt: skip
         context = StripeContext(self.workspace, "stripe", livemode=False)
         self._delivery = Delivery(self._vendor, context, chance, self._order)
         self._days = dict(_rates(chance))
@@ -89,9 +90,15 @@ class Block:
         catalogue.open()
         names = [f"history {self._first + number}" for number in range(self._size)]
         lives = [Life(vendor, catalogue, self._random, name) for name in names]
-        await product.fold([*self._opening()])
+        for life in lives:
+            life.begin()
+            vendor.advance(self._random.choice([1, 60, 7200]))
+        walked = await self._walk(lives, catalogue)
+        opens_at = self._random.choice([0, 0, 0, 0, 1])
         for part in range(PARTS):
-            await self._write(lives, catalogue, first=part == 0)
+            await self._write(lives, catalogue)
+            if part == opens_at:
+                await product.fold([*self._opening(), *walked])
             bodies = vendor.events()
             await self._deliver(product, self._delivery.take(bodies, last=False))
             await product.fold([self._tick()])
@@ -101,11 +108,15 @@ class Block:
         vendor.close()
         return found
 
-    async def _write(self, lives: Sequence[Life], catalogue: Catalogue, *, first: bool) -> None:
-        if first:
-            for life in lives:
-                life.begin()
-                self._vendor.advance(self._random.choice([1, 60, 7200]))
+    async def _walk(self, lives: Sequence[Life], catalogue: Catalogue) -> list[AnyObservation]:
+        """What a new connection reads first; some blocks were never walked."""
+        if self._random.random() < 0.05:
+            return []
+        names = [("customer", life.customer) for life in lives]
+        names += [("subscription", one["id"]) for one in self._vendor.all_of("subscription")]
+        return await self._delivery.walk([*catalogue.objects(), *names])
+
+    async def _write(self, lives: Sequence[Life], catalogue: Catalogue) -> None:
         for _ in range(STEPS * len(lives)):
             life = self._random.choice(lives)
             life.act()
@@ -113,6 +124,8 @@ class Block:
                 await self._look(life.customer)
             if self._random.random() < TIES:
                 life.again()
+            if self._random.random() < 0.01:
+                self._vendor.twin()
             if self._random.random() < 0.03:
                 catalogue.change()
             self._vendor.advance(self._random.choice([1, 5, 600, 20_000, 90_000, 200_000]))
@@ -129,7 +142,7 @@ class Block:
         """In batches of any size, with restarts and reads between them."""
         done = 0
         while done < len(observations):
-            size = self._random.choice([1, 7, 60, 500, 500])
+            size = self._random.choice([3, 40, 500, 500])
             await product.fold(observations[done : done + size])
             done += size
             self._delivery.ask(product.asked.take())
@@ -246,5 +259,8 @@ def _rates(chance: random.Random) -> Iterator[tuple[date, dict[str, str]]]:
     """Every week or so from before the start to long after the end."""
     day = datetime.date(START) - timedelta(days=90)
     while day < date(2027, 6, 1):
-        yield day, {"USD": f"1.{chance.randrange(1000, 2000)}", "JPY": f"{chance.uniform(150, 170):.3f}"}
+        yield (
+            day,
+            {"USD": f"1.{chance.randrange(1000, 2000)}", "JPY": f"{chance.uniform(150, 170):.3f}"},
+        )
         day += timedelta(days=chance.randrange(1, 15))

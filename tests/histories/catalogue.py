@@ -1,6 +1,7 @@
 """What one simulated account sells: products, prices of every shape, coupons, tax rates."""
 
 import random
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tests.histories.vendor import Vendor
@@ -36,6 +37,14 @@ class Catalogue:
         for percentage, inclusive in (("20", True), ("7.5", True), ("19", False)):
             rate = {"percentage": percentage, "inclusive": inclusive, "display_name": "VAT"}
             self.tax_rates.append(self._post("tax_rates", rate))
+
+    def objects(self) -> Iterator[tuple[str, str]]:
+        """Kind and id of each."""
+        named = {"product": self.products, "tax_rate": self.tax_rates}
+        named["price"] = [name for names in self.prices.values() for name in names]
+        named["coupon"] = [name for names in self.coupons.values() for name in names]
+        for kind, names in named.items():
+            yield from ((kind, name) for name in names)
 
     def add_price(self, currency: str) -> None:
         """A recurring price, per unit or in tiers."""

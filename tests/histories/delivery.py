@@ -39,6 +39,8 @@ class Counts:
     tied_invoices: int = 0
     reads: Counter[str] = field(default_factory=Counter)
     """By why they were asked for."""
+    kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The same by the kind of object too."""
 
     def add(self, other: "Counts") -> None:
         """Count both together."""
@@ -47,6 +49,7 @@ class Counts:
         self.tied += other.tied
         self.tied_invoices += other.tied_invoices
         self.reads += other.reads
+        self.kinds += other.kinds
 
 
 class _Wish(NamedTuple):
@@ -123,6 +126,13 @@ class Delivery:
                 if key.split("/")[2] == "invoice":
                     self.counts.tied_invoices += len(contents)
 
+    async def walk(self, objects: Iterable[tuple[str, str]]) -> list[AnyObservation]:
+        """These objects, as a first walk finds them."""
+        found: list[AnyObservation] = []
+        for kind, vendor_id in objects:
+            found += await self._read(self._context.key(kind, vendor_id))
+        return found
+
     async def look(self, kind: str, vendor_id: str) -> None:
         """A look that nobody asked for, such as a walk's, to arrive with the next part."""
         self._looked += await self._read(self._context.key(kind, vendor_id))
@@ -146,6 +156,7 @@ class Delivery:
         found: list[AnyObservation] = []
         for key, wish in sorted(wishes.items()):
             self.counts.reads[wish.reason] += 1
+            self.counts.kinds[wish.reason, key.split("/")[2]] += 1
             found += await self._read(key)
         return found
 

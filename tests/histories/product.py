@@ -98,4 +98,3 @@ class Product:
             if share is not None:
                 found[customer] = found.get(customer, Fraction(0)) + Fraction(share[2])
         return found
-

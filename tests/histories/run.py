@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from plumbline_runtime.postgres import create_pool
 
 from tests.histories.block import Block, Outcome
+from tests.histories.delivery import Counts
 from tests.histories.product import Product
 
 READS_MAX = 0.02
@@ -43,16 +44,17 @@ def report(outcome: Outcome, seed: int, seconds: float) -> int:
     """Print the figures and, of each field, the first difference; 1 when there is any."""
     counts, different = outcome.counts, {one.history for one in outcome.differences}
     events = max(counts.events, 1)
-    reads = sum(counts.reads.values())
+    missing = counts.reads["missing"] / events
     lines = [
         f"histories compared: {outcome.compared}",
         f"different: {len(different)}",
         f"events: {counts.events}, delivered {counts.deliveries} times",
-        f"ties: {counts.tied / events:.2%} of events share their second with another content, "
-        f"{(counts.tied - counts.tied_invoices) / events:.2%} without invoices, "
+        f"share of ties: {counts.tied / events:.2%} of events share object and second with "
+        f"another content; {(counts.tied - counts.tied_invoices) / events:.2%} without invoices, "
         "whose own progress tells",
-        f"reads for ties: {counts.reads['tie'] / events:.2%} of events",
-        f"reads in all: {reads / events:.2%} of events ({_by_reason(counts.reads)})",
+        f"extra reads for ties: {counts.reads['tie'] / events:.2%} of events",
+        f"extra reads for what was missing: {missing:.2%} of events ({_by_kind(counts)})",
+        f"reads that deliveries themselves ask for: {counts.reads['delivery'] / events:.2%}",
         f"seconds: {seconds:.0f}",
     ]
     shown: set[str] = set()
@@ -68,5 +70,7 @@ def report(outcome: Outcome, seed: int, seconds: float) -> int:
     return 1 if different or counts.reads["tie"] / events > READS_MAX else 0
 
 
-def _by_reason(reads: dict[str, int]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in sorted(reads.items()))
+def _by_kind(counts: Counts) -> str:
+    """Of which kinds of objects, most first."""
+    found = [(number, kind) for (why, kind), number in counts.kinds.items() if why == "missing"]
+    return ", ".join(f"{kind} {number}" for number, kind in sorted(found, reverse=True))

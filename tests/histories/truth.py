@@ -141,9 +141,9 @@ class Truth:
         groups: dict[str | None, Json] = {}
         for one in sorted(counting, key=_finalised):
             groups[_owner(one)] = one
-            if one["status"] == "open" and _owner(one) not in waiting:
-                if self._overdue(one) or one.get("next_payment_attempt") is None:
-                    return True
+            given_up = self._overdue(one) or one.get("next_payment_attempt") is None
+            if given_up and one["status"] == "open" and _owner(one) not in waiting:
+                return True
         if any(one["status"] == "uncollectible" for one in groups.values()):
             return True
         return any(one["status"] == "unpaid" or _paused_unpaid(one) for one in self._live)
@@ -174,9 +174,7 @@ class Truth:
         return sum(one.get("attempt_count", 0) for one in self._invoices if one["status"] == "open")
 
     def _paid(self) -> Iterable[Json]:
-        return (
-            one for one in self._invoices if one["status"] == "paid" and one["amount_paid"] > 0
-        )
+        return (one for one in self._invoices if one["status"] == "paid" and one["amount_paid"] > 0)
 
     def _payments(self) -> list[int]:
         return [one["status_transitions"]["paid_at"] for one in self._paid()]
@@ -191,7 +189,8 @@ class Truth:
         for one in self._notes:
             back = sum(part["amount_refunded"] for part in one.get("refunds") or [])
             if one["status"] != "void":
-                sums[one["currency"]] -= one["post_payment_amount"] - back
+                given = one["post_payment_amount"] - back
+                sums[one["currency"]] = sums.get(one["currency"], 0) - given
         total = (self._world.converted(Fraction(minor), code) for code, minor in sums.items())
         return sum(total, Fraction(0))
 

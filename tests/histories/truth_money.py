@@ -10,9 +10,12 @@ from typing import Any, Final
 Json = Mapping[str, Any]
 
 _NO_CENTS: Final = frozenset(
-    "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()
+    {
+        *("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga"),
+        *("pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"),
+    }
 )
-_MILLS: Final = frozenset("bhd jod kwd omr tnd".split())
+_MILLS: Final = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _PER_MONTH: Final = {
     "month": Fraction(1), "year": Fraction(1, 12), "week": Fraction(52, 12),
     "day": Fraction(365, 12),
@@ -145,9 +148,7 @@ def _listed(price: Json, quantity: int) -> Fraction:
     return total
 
 
-def _take_off(
-    lines: list[_Line], discounts: list[Json], subscription: Json, world: World
-) -> None:
+def _take_off(lines: list[_Line], discounts: list[Json], subscription: Json, world: World) -> None:
     coupons = [coupon_of(one, world) for one in discounts]
     for coupon in coupons:
         if coupon.get("percent_off") is not None:

@@ -23,19 +23,24 @@ from plumbline_simulators.stripe.store import Record, Store
 
 KEY: Final = "sk_test_histories"
 START: Final = datetime(2026, 1, 5, 9, tzinfo=UTC)
+_LEADING: Final = ("invoice_payment.", "refund.", "charge.refund.", "customer.discount.")
 _HEADERS: Final = {"authorization": f"Bearer {KEY}"}
 
 
 class Vendor:
     """Its clock moves only when told; what was billed meanwhile leaves its events."""
 
-    def __init__(self, seed: str, *, version: str, billing: BillingSettings) -> None:
+    def __init__(
+        self, seed: str, *, version: str, billing: BillingSettings, all_events: bool
+    ) -> None:
+        """`all_events`: the endpoint also takes those that only lead to another object."""
         self.clock = SimulatedClock(START, frozen=True)
         self.ledger = Ledger(
             Store(), self.clock, seed=seed, livemode=False, version=version, billing=billing
         )
         self._api = StripeApi(self.ledger, Access((KEY,), "acct_1Histories"), RateLimit(None))
         self._version = version
+        self._left_out = () if all_events else _LEADING
         self._told = 0
         self._news: list[bytes] = []
         self.client = StripeClient(_InProcess(self))
@@ -44,7 +49,9 @@ class Vendor:
         """Forget the account."""
         self.ledger.store.close()
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None) -> Record | None:
+    def call(
+        self, method: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> Record | None:
         """The API's answer; None when it refuses."""
         text = urlencode(list(_form(params or {})))
         query, body = ("", text) if method == "POST" else (text, "")
@@ -91,17 +98,20 @@ class Vendor:
     def _collect(self) -> None:
         """The account forgets its events after 30 days."""
         rows = self.ledger.store.connection.execute(
-            "select sequence, id from events where sequence > ? order by sequence", (self._told,)
+            "select sequence, id, type from events where sequence > ? order by sequence",
+            (self._told,),
         ).fetchall()
-        for sequence, name in rows:
+        for sequence, name, kind in rows:
             self._told = sequence
             body = self.ledger.events.body(name)
-            if body is not None:
+            if body is not None and not kind.startswith(self._left_out):
                 self._news.append(body)
 
-    def twin(self, event_id: str) -> None:
-        """A second event, with an id of its own, for a change already told."""
-        self.ledger.events.twin(event_id)
+    def twin(self) -> None:
+        """A second event, with an id of its own, for the change that was told last."""
+        self._collect()
+        if self._news:
+            self.ledger.events.twin(orjson.loads(self._news[-1])["id"])
 
     def give_discount(self, customer: str, given: Mapping[str, str]) -> None:
         """As the Dashboard gives a customer a discount."""

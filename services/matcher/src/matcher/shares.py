@@ -24,7 +24,7 @@ from plumbline_schemas.ids import OWN, ExternalKey, external_key
 
 from matcher.facts import customer_body, seen_invoice, seen_subscription
 from matcher.kept import Kept, Priced
-from matcher.lacking import readable
+from matcher.lacking import readable, unworded
 from matcher.needs import DISCOUNT, catalogue_needs, coupon_needs, needs_invoices
 from matcher.price_book import price_book
 from matcher.rate_tables import rates_need
@@ -220,6 +220,10 @@ def share(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Share
     if found.missing:
         snapshot.lacking |= readable(
             kept.key, seen.body, ground.customer, kept.parent_key, found.missing
+        )
+    elif "" in found.discounts:
+        snapshot.lacking |= unworded(
+            kept.key, seen.body, ground.customer, kept.parent_key, ground.book
         )
     return found
 
