@@ -1,12 +1,14 @@
 """Bodies of Plumbline's own observations: ticks, walk markers, decisions, configuration, rates."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from plumbline_schemas.catalogue import Body
+from plumbline_schemas.ids import ExternalKey, KeyParts, split_key
 
 
 class Tick(Body):
@@ -24,12 +26,80 @@ class WalkMarker(Body):
     """Published rows by kind."""
 
 
-class Decision(Body):
-    """What a person decided. `approve_plan` lets the first writes to the CRM go out."""
+DecisionAction = Literal[
+    "approve_plan",
+    "link",
+    "not_this",
+    "create",
+    "agency",
+    "subsidiary",
+    "split",
+    "keep_merged",
+    "pick_winner",
+    "unlink",
+    "cannot_link",
+]
+PAIR_ACTIONS: Final[frozenset[DecisionAction]] = frozenset({"not_this", "cannot_link"})
+"""They stand for a pair of keys; every other one about a customer stands for that customer."""
+_BOTH: Final[frozenset[DecisionAction]] = frozenset(
+    {"link", "subsidiary", "unlink", "not_this", "cannot_link"}
+)
+_RECORD_KINDS: Final = ("company", "contact")
 
-    action: Literal["approve_plan"]
+
+class Decision(Body):
+    """What a person decided. `approve_plan` lets the first writes to the CRM go out.
+
+    All others say which company a billing customer is, or is not (identity 7). A decision holds
+    keys and no name, no domain and no address: it is kept for ever. What each one names:
+
+    - `link`: the customer is the record. `subsidiary`: it is a daughter of the record, and is
+      linked to it. `not_this`, `cannot_link`: it is not the record, and is never asked again;
+      `cannot_link` also holds between two customers. `unlink`: it leaves the record it is linked
+      to, and they are a cannot-link. All of these name `customer` and `record`.
+    - `create`: a record of its own is created. `agency`: the domain of its e-mail is an agency's.
+      `keep_merged`: it shares its account rightly. `pick_winner`: the account is its own, the
+      others leave. All of these name `customer` alone.
+    - `split`: the customer leaves the account it shares; `record` is the one it leaves, if any.
+    """
+
+    action: DecisionAction
+    customer: ExternalKey | None = None
+    record: ExternalKey | None = None
+    withdrawn: bool = False
+    """Takes back what stood before on the same subject."""
     decided_by: str = "cli"
     decided_at: datetime
+
+    @model_validator(mode="after")
+    def _names_what_it_needs(self) -> "Decision":
+        if self.action == "approve_plan":
+            if self.customer or self.record or self.withdrawn:
+                raise ValueError("approve_plan names no customer and no record, and is final")
+            return self
+        if self.customer is None:
+            raise ValueError(f"{self.action} must name a customer")
+        customer = _key_of(self.customer, "customer", ("customer",))
+        if self.record is None:
+            if self.action in _BOTH:
+                raise ValueError(f"{self.action} must name a record")
+            return self
+        if self.action not in _BOTH and self.action != "split":
+            raise ValueError(f"{self.action} names a customer and no record")
+        kinds = (*_RECORD_KINDS, "customer") if self.action == "cannot_link" else _RECORD_KINDS
+        record = _key_of(self.record, "record", kinds)
+        if record.workspace != customer.workspace:
+            raise ValueError(f"{self.customer} and {self.record} are of different workspaces")
+        if self.record == self.customer:
+            raise ValueError(f"{self.action} names {self.customer} twice")
+        return self
+
+
+def _key_of(key: ExternalKey, role: str, kinds: Sequence[str]) -> KeyParts:
+    parts = split_key(key)
+    if parts.kind not in kinds:
+        raise ValueError(f"the {role} must be the key of a {' or '.join(kinds)}, got {key!r}")
+    return parts
 
 
 class ConnectionScope(Body):
