@@ -20,7 +20,8 @@ def decision(action: str, **named: Any) -> Decision:
 
 
 def test_every_action_is_covered_here() -> None:
-    assert {*BOTH, *ALONE, "split", "approve_plan"} == set(get_args(DecisionAction))
+    rest = {"split", "not_duplicate", "approve_plan"}
+    assert {*BOTH, *ALONE, *rest} == set(get_args(DecisionAction))
 
 
 @pytest.mark.parametrize("action", [*BOTH, *ALONE, "split"])
@@ -108,6 +109,41 @@ def test_a_pair_of_customers_has_one_subject() -> None:
     assert (
         subject_of(forth) == subject_of(back) == "pair:stripe/customer/cus_1|stripe/customer/cus_2"
     )
+
+
+@pytest.mark.parametrize(
+    ("role", "one", "other"),
+    [
+        ("customer", CUSTOMER, "acme/stripe/customer/cus_2"),
+        ("record", RECORD, "acme/hubspot/company/8"),
+    ],
+)
+def test_two_that_are_no_duplicates_have_one_subject(role: str, one: str, other: str) -> None:
+    forth = decision("not_duplicate", **{role: one, "other": other})
+    back = decision("not_duplicate", **{role: other, "other": one})
+    assert subject_of(forth) == subject_of(back)
+    assert subject_of(forth).startswith("apart:")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"customer": CUSTOMER},
+        {"other": RECORD},
+        {"customer": CUSTOMER, "record": RECORD, "other": RECORD},
+        {"customer": CUSTOMER, "other": RECORD},
+        {"record": RECORD, "other": RECORD},
+    ],
+    ids=["one alone", "the other alone", "three", "of two kinds", "itself"],
+)
+def test_what_is_no_pair_of_duplicates_is_refused(named: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="another one|must be the key of|twice"):
+        decision("not_duplicate", **named)
+
+
+def test_only_duplicates_have_another_key() -> None:
+    with pytest.raises(ValidationError, match="link names no other key"):
+        decision("link", customer=CUSTOMER, record=RECORD, other=RECORD)
 
 
 def test_a_withdrawal_has_the_subject_of_what_it_takes_back() -> None:

@@ -17,8 +17,11 @@ def subject_of(decision: Decision) -> str:
 
     `match:{connection}/{kind}/{vendor id}` for what is decided about one customer, of which one
     decision stands; `pair:{customer}|{record}` for a pair that is never linked, of which a customer
-    has many. A pair of two customers has one subject, whichever of them is named first.
+    has many; `apart:{one}|{other}` for two that are no duplicates. A pair of one kind has one
+    subject, whichever is named first.
     """
+    if decision.other is not None:
+        return apart_subject(decision.customer or decision.record or decision.other, decision.other)
     if decision.customer is None:
         return FIRST_WRITE
     if decision.action in PAIR_ACTIONS and decision.record is not None:
@@ -37,6 +40,11 @@ def pair_subject(customer: ExternalKey, other: ExternalKey) -> str:
     if split_key(other).kind == "customer":
         keys = (min(keys), max(keys))
     return "pair:" + "|".join(_within(key) for key in keys)
+
+
+def apart_subject(one: ExternalKey, other: ExternalKey) -> str:
+    """Subject of two customers, or two records, that are no duplicates."""
+    return "apart:" + "|".join(_within(key) for key in sorted((one, other)))
 
 
 def decision_key(workspace: str, decision: Decision) -> ExternalKey:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, model_validator
 
 from plumbline_schemas.catalogue import Body
-from plumbline_schemas.ids import ExternalKey, KeyParts, split_key
+from plumbline_schemas.ids import ExternalKey, split_key
 
 
 class Tick(Body):
@@ -38,6 +38,7 @@ DecisionAction = Literal[
     "pick_winner",
     "unlink",
     "cannot_link",
+    "not_duplicate",
 ]
 PAIR_ACTIONS: Final[frozenset[DecisionAction]] = frozenset({"not_this", "cannot_link"})
 """They stand for a pair of keys; every other one about a customer stands for that customer."""
@@ -61,11 +62,15 @@ class Decision(Body):
       `keep_merged`: it shares its account rightly. `pick_winner`: the account is its own, the
       others leave. All of these name `customer` alone.
     - `split`: the customer leaves the account it shares; `record` is the one it leaves, if any.
+    - `not_duplicate`: two customers (`customer`, `other`) or two records (`record`, `other`) are
+      two, and are not asked about again. It changes no link.
     """
 
     action: DecisionAction
     customer: ExternalKey | None = None
     record: ExternalKey | None = None
+    other: ExternalKey | None = None
+    """Of `not_duplicate` alone: the second of the pair."""
     withdrawn: bool = False
     """Takes back what stood before on the same subject."""
     decided_by: str = "cli"
@@ -73,33 +78,50 @@ class Decision(Body):
 
     @model_validator(mode="after")
     def _names_what_it_needs(self) -> "Decision":
-        if self.action == "approve_plan":
-            if self.customer or self.record or self.withdrawn:
-                raise ValueError("approve_plan names no customer and no record, and is final")
-            return self
+        if self.action == "not_duplicate":
+            self._check_duplicate()
+        elif self.other is not None:
+            raise ValueError(f"{self.action} names no other key")
+        elif self.action != "approve_plan":
+            self._check_match()
+        elif self.customer or self.record or self.withdrawn:
+            raise ValueError("approve_plan names no customer and no record, and is final")
+        return self
+
+    def _check_match(self) -> None:
         if self.customer is None:
             raise ValueError(f"{self.action} must name a customer")
-        customer = _key_of(self.customer, "customer", ("customer",))
+        _key_of(self.customer, "customer", ("customer",))
         if self.record is None:
             if self.action in _BOTH:
                 raise ValueError(f"{self.action} must name a record")
-            return self
+            return
         if self.action not in _BOTH and self.action != "split":
             raise ValueError(f"{self.action} names a customer and no record")
         kinds = (*_RECORD_KINDS, "customer") if self.action == "cannot_link" else _RECORD_KINDS
-        record = _key_of(self.record, "record", kinds)
-        if record.workspace != customer.workspace:
-            raise ValueError(f"{self.customer} and {self.record} are of different workspaces")
-        if self.record == self.customer:
-            raise ValueError(f"{self.action} names {self.customer} twice")
-        return self
+        _key_of(self.record, "record", kinds)
+        _check_pair(self.customer, self.record)
+
+    def _check_duplicate(self) -> None:
+        first = self.record if self.customer is None else self.customer
+        if first is None or self.other is None or (self.customer and self.record):
+            raise ValueError("not_duplicate names a customer or a record, and another one")
+        kinds = _RECORD_KINDS if self.customer is None else ("customer",)
+        for role, key in (("first", first), ("other", self.other)):
+            _key_of(key, role, kinds)
+        _check_pair(first, self.other)
 
 
-def _key_of(key: ExternalKey, role: str, kinds: Sequence[str]) -> KeyParts:
-    parts = split_key(key)
-    if parts.kind not in kinds:
+def _check_pair(one: ExternalKey, other: ExternalKey) -> None:
+    if split_key(one).workspace != split_key(other).workspace:
+        raise ValueError(f"{one} and {other} are of different workspaces")
+    if one == other:
+        raise ValueError(f"{one} is named twice")
+
+
+def _key_of(key: ExternalKey, role: str, kinds: Sequence[str]) -> None:
+    if split_key(key).kind not in kinds:
         raise ValueError(f"the {role} must be the key of a {' or '.join(kinds)}, got {key!r}")
-    return parts
 
 
 class ConnectionScope(Body):
