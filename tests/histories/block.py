@@ -172,8 +172,9 @@ class Block:
         names = [{"name": "stripe", "kind": "stripe", "mode": "test"}]
         yield self._own("config", "workspace", {"currency": "usd", "connections": names})
         yield self._own("walk", "initial", {}, connection="stripe", seen="walk", origin="walk")
-        rates = {"revision": 1, "days": self._days}
-        yield self._own("rates", "ecb", rates, vendor_time_ms=1)
+        revision = int(START.timestamp() * 1000)
+        rates = {"revision": revision, "days": self._days}
+        yield self._own("rates", "ecb", rates, vendor_time_ms=revision)
 
     def _tick(self) -> AnyObservation:
         now = self._vendor.clock.now().replace(microsecond=0)
