@@ -109,7 +109,8 @@ class Life:
         if len(self._all("subscription")) >= 4:
             return
         prices = self._catalogue.prices[self._currency]
-        chosen = self._random.sample(prices, self._random.choice([1, 1, 1, 2, 3]))
+        many = len(prices) if self._random.random() < 0.06 else 3
+        chosen = self._random.sample(prices, self._random.choice([1, 1, 1, 2, many]))
         items: list[dict[str, Any]] = [{"price": price} for price in chosen]
         if self._random.random() < 0.1:
             items[0]["discounts"] = self._coupon()

@@ -31,6 +31,9 @@ STEPS: Final = 4
 TIES: Final = 0.05
 """Share of actions after which another follows in the same second."""
 LOOKS: Final = 0.02
+"""Share of actions after which somebody looks, in the same second."""
+RACES: Final = 0.3
+"""Share of parts whose last changes are delivered, and looked at, in the second they are made."""
 VERSIONS: Final = (
     "2024-12-18.acacia", "2025-04-30.basil", "2025-10-29.clover", "2026-04-22.dahlia",
     "2026-10-28.endive",
@@ -129,6 +132,9 @@ class Block:
             if self._random.random() < 0.03:
                 catalogue.change()
             self._vendor.advance(self._random.choice([1, 5, 600, 20_000, 90_000, 200_000]))
+        if self._random.random() < RACES:
+            for life in lives:
+                life.act()
 
     async def _look(self, customer: str) -> None:
         kind = self._random.choice(["subscription", "invoice", "customer"])

@@ -30,7 +30,7 @@ class Catalogue:
         for _ in range(3):
             self.products.append(self._post("products", {"name": self._word("Product")}))
         for currency in sorted(self.prices):
-            for _ in range(6 if currency == "usd" else 3):
+            for _ in range(14 if currency == "usd" else 3):
                 self.add_price(currency)
             for _ in range(4):
                 self.add_coupon(currency)

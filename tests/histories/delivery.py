@@ -104,8 +104,10 @@ class Delivery:
         self.counts.deliveries += 1
         received = self._vendor.clock.now() + timedelta(microseconds=self._arrived)
         told = translate_event(body, self._context, received_at=received)
+        own = {one.key for one in told.observations}
         for read in told.reads:
-            self._wishes.setdefault(read.key, _Wish("delivery", wait=False))
+            known = self._wishes.get(read.key, _Wish("delivery", wait=False))
+            self._wishes[read.key] = known._replace(wait=known.wait or read.key in own)
         for one in told.observations:
             self._note(one, body)
         return list(told.observations)
@@ -146,13 +148,16 @@ class Delivery:
             reason = known.reason if known is not None else one.reason
             self._wishes[one.key] = _Wish(reason, wait)
 
-    async def read(self) -> list[AnyObservation]:
-        """Carry out what is asked for; empty when nothing was, or nothing was found."""
+    async def read(self, *, after: float | None = None) -> list[AnyObservation]:
+        """Carry out what is asked for; empty when nothing was, or nothing was found.
+
+        Reads begin `after` so many seconds, or after a while of their own.
+        """
         wishes, self._wishes = self._wishes, {}
         if any(wish.wait for wish in wishes.values()):
             self._vendor.advance(self._random.uniform(2, 4))
         elif wishes:
-            self._vendor.advance(self._random.choice([0, 0.3, 1.5]))
+            self._vendor.advance(self._random.choice([0, 0.3, 1.5]) if after is None else after)
         found: list[AnyObservation] = []
         for key, wish in sorted(wishes.items()):
             self.counts.reads[wish.reason] += 1

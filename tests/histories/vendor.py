@@ -129,7 +129,7 @@ def _form(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
         if isinstance(value, Mapping):
             yield from _form(value, place)
         elif isinstance(value, list):
-            yield from _form(dict(enumerate(value)), place)
+            yield from _form({str(n): one for n, one in enumerate(value)}, place)
         elif value is None:
             yield (place, "")
         else:

@@ -17,6 +17,8 @@ from matcher.cause import RecordCause
 from matcher.reads import want_read
 from matcher.snapshot import Question, Snapshot
 
+OWN_MISSING: Final = ("items:", "tax:")
+"""Missing of the subscription itself; its discounts are kept apart from it (`told`)."""
 _OF_PRICE: Final = frozenset({"tiers", "amount", "currency_option"})
 
 
@@ -134,4 +136,5 @@ async def settle(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
             continue
         known[one.key] = snapshot.asked[one.key] = one.basis
         if one.cause is not None:
-            want_read(snapshot, one.key, "missing", one.cause)
+            later = one.key in snapshot.own_lacking
+            want_read(snapshot, one.key, "missing", one.cause, later=later)
