@@ -25,6 +25,7 @@ from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import plan
 from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_domain.reminders import Coming, near
+from plumbline_domain.rollup import MemberShare, Standing, counting, shares_of
 from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import ended_by
 from plumbline_domain.tally import history_of
@@ -35,6 +36,7 @@ from plumbline_domain.valued import Valued
 FOLD_VERSION: Final = 3
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
 
+_NOTHING_OWED: Final = PaymentHealth("none", "payment_status.customer_deleted")
 _STATES_IN_ORDER: Final[tuple[State, ...]] = ("at_risk", "active", "trial", "churned", "prospect")
 _STAGES_IN_ORDER: Final[tuple[Stage, ...]] = (
     "at_risk",
@@ -63,6 +65,8 @@ class FoldedAccount:
     """By customer, those taken now among them."""
     near: Mapping[Reminder, Coming]
     """What is about to come by time alone."""
+    shares: tuple[MemberShare, ...] = ()
+    """Each customer's own, by key, where there are several."""
 
 
 def fold_account(
@@ -81,18 +85,20 @@ def fold_account(
     `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
     CRM records could be this customer's. `triggers` make it at_risk.
     """
-    members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
+    everyone = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
+    members = counting(everyone)
     subscriptions = [seen for member in members for seen in member.subscriptions]
-    wanted = {member.key for member in members if member.body is None and not member.deletion}
+    wanted = {member.key for member in everyone if member.body is None and not member.deletion}
     mrr, incomplete = _mrr(members, subscriptions, currency)
     named = plan(subscriptions, catalogue, at=at)
     if named.missing is not None:
         incomplete.add("product:" + named.missing.split("/", 3)[3])
         wanted.add(named.missing)
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
-    baselines = taken(members, history, beside, at=at)
-    grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in members}
-    payment, where = _standing(members, grown, triggers, at)
+    baselines = taken(everyone, history, beside, at=at)
+    grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in everyone}
+    payment, standings = _standings(everyone, members, grown, triggers, at)
+    where = _where([standings[member.key].lifecycle for member in members])
     others, lacking = tenure(members, reported=mrr, beside=beside)
     values = {
         "mrr": mrr,
@@ -108,12 +114,13 @@ def fold_account(
         state=where.state,
         stage=where.stage,
         values=values,
-        ambiguous=unsure_match or len(members) > 1,
+        ambiguous=unsure_match or len(everyone) > 1,
         incomplete=tuple(sorted(incomplete | lacking)),
-        due_at=_due(members),
+        due_at=_due(everyone),
         wanted=tuple(sorted(wanted)),
         baselines=baselines,
         near=near(members, at),
+        shares=shares_of(everyone, members, standings, catalogue, currency=currency, at=at),
     )
 
 
@@ -173,34 +180,38 @@ def _mrr(
     return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
 
 
-def _standing(
-    members: Sequence[Customer],
+def _standings(
+    everyone: Sequence[Customer],
+    counted: Sequence[Customer],
     grown: Mapping[ExternalKey, bool],
     triggers: Triggers,
     at: datetime,
-) -> tuple[Valued, Lifecycle]:
-    """Payment status and lifecycle; one customer's own health is the account's."""
-    alive = [member for member in members if member.deletion is None]
-    if not alive:
-        by = _newest([member.deletion for member in members])
+) -> tuple[Valued, dict[ExternalKey, Standing]]:
+    """The account's payment status, and each member's own; one customer's health is both."""
+    alive = [member for member in counted if member.deletion is None]
+    if alive:
+        health = _health(alive, at)
+        payment = Valued(health.value, health.rule, health.by)
+    else:
+        health = _NOTHING_OWED
+        by = _newest([member.deletion for member in counted])
         payment = Valued("none", "payment_status.customer_deleted", by)
-        return payment, _where([_ended(member, at) for member in members])
-    health = _health(alive, at)
-    single = health if len(alive) == 1 else None
-    found = [
-        _ended(member, at)
-        if member.deletion is not None
-        else lifecycle(
+    found = {}
+    for member in everyone:
+        if member.deletion is not None:
+            found[member.key] = Standing(_NOTHING_OWED, _ended(member, at))
+            continue
+        own = health if alive == [member] else _health([member], at)
+        where = lifecycle(
             member.subscriptions,
             member.invoices,
-            single or _health([member], at),
+            own,
             at=at,
             triggers=triggers,
             expanded=grown[member.key],
         )
-        for member in members
-    ]
-    return Valued(health.value, health.rule, health.by), _where(found)
+        found[member.key] = Standing(own, where)
+    return payment, found
 
 
 def _health(members: Sequence[Customer], at: datetime) -> PaymentHealth:
@@ -220,6 +231,5 @@ def _where(found: Sequence[Lifecycle]) -> Lifecycle:
 
 def _ended(member: Customer, at: datetime) -> Lifecycle:
     """Where a deleted customer stands."""
-    nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
-    left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
+    left = lifecycle(member.subscriptions, (), _NOTHING_OWED, at=at)
     return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)

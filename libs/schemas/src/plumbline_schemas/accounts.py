@@ -67,6 +67,22 @@ class Link(BaseModel):
     """Account version at which the link was opened; orders effects of one CRM record (design 6)."""
 
 
+class CustomerShare(BaseModel):
+    """What one of an account's billing customers adds to it; the key names its connection."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    customer: ExternalKey
+    mode: Literal["live", "test"]
+    counted: bool
+    """False: of test mode beside a live one, so that it is in none of the account's values."""
+    mrr: Money | None = None
+    """None while it is not known. Once all are, the counted ones add up to the account's."""
+    plan: str | None = None
+    payment_status: PaymentStatus
+    state: State
+
+
 class Flags(BaseModel):
     """What a reader must know before trusting the values."""
 
@@ -100,6 +116,8 @@ class AccountState(BaseModel):
     """
     announced: dict[Reminder, datetime] = Field(default_factory=dict)
     """The instant each reminder was last about."""
+    shares: tuple[CustomerShare, ...] = Field(default=(), max_length=MAX_LINKS)
+    """Each billing customer's own, by key, the first of them; empty with a single customer."""
     effective_at: datetime | None = None
     """Vendor time of the record that caused this version."""
     cause: ChangeCause | None = None

@@ -15,6 +15,7 @@ from plumbline_schemas.observations import (
 )
 from plumbline_schemas.topics import DECISIONS
 
+from matcher.apart import succeed
 from matcher.cause import RecordCause, cause_of
 from matcher.facts import keep
 from matcher.kept import KEPT_KINDS
@@ -191,7 +192,8 @@ def _take_config(workspace: WorkspaceRow, observation: ConfigObservation) -> boo
     revision, known = observation.vendor_time_ms, workspace.config_revision
     if observation.body is None or (known is not None and revision <= known):
         return False
-    workspace.config_revision, workspace.config = revision, observation.body
+    workspace.config_revision = revision
+    workspace.config = succeed(workspace.config, observation.body)
     return True
 
 

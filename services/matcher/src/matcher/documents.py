@@ -7,6 +7,7 @@ are parsed, compared and written for each change.
 
 from typing import TypedDict
 
+from plumbline_domain.rollup import MemberShare
 from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
 
@@ -18,6 +19,18 @@ class LinkDocument(TypedDict):
     method: str
     evidence: str
     opened_version: int
+
+
+class ShareDocument(TypedDict):
+    """A `CustomerShare`."""
+
+    customer: str
+    mode: str
+    counted: bool
+    mrr: dict[str, str | int] | None
+    plan: str | None
+    payment_status: str
+    state: State
 
 
 class FlagsDocument(TypedDict):
@@ -43,6 +56,7 @@ class StateDocument(TypedDict):
     merged_into: str | None
     baselines: dict[str, dict[str, str]]
     announced: dict[str, str]
+    shares: list[ShareDocument]
     effective_at: str | None
     cause: ChangeCause | None
     received_at: str | None
@@ -63,3 +77,23 @@ def announced_in(state: StateDocument) -> dict[str, str]:
     """What an account has announced; nothing in a state of before there were reminders."""
     stored: dict[str, str] = dict(state).get("announced") or {}  # type: ignore[assignment]
     return stored
+
+
+def shares_in(state: StateDocument) -> list[ShareDocument]:
+    """Shares of several customers; nothing in a state of before they were told."""
+    stored: list[ShareDocument] = dict(state).get("shares") or []  # type: ignore[assignment]
+    return stored
+
+
+def share_document(share: MemberShare) -> ShareDocument:
+    """A customer's share as JSON has it."""
+    mrr = share.mrr
+    return {
+        "customer": share.customer,
+        "mode": "test" if share.test_mode else "live",
+        "counted": share.counted,
+        "mrr": None if mrr is None else {"minor": mrr.minor, "currency": mrr.currency},
+        "plan": share.plan,
+        "payment_status": share.payment_status,
+        "state": share.state,
+    }

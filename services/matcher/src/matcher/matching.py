@@ -12,6 +12,7 @@ from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_key
 
+from matcher.apart import is_apart, matchable
 from matcher.facts import record_body
 from matcher.rows import AccountRow, ObjectRow
 from matcher.snapshot import Snapshot
@@ -78,7 +79,7 @@ def _decide(snapshot: Snapshot, account: AccountId) -> tuple[Match, ExternalKey 
     """The first customer that matches anything decides; ambiguity of a later one is kept too."""
     unsure = NO_MATCH
     workspace = snapshot.workspace
-    for customer in snapshot.customers_of(account):
+    for customer in matchable(snapshot, account):
         keys = snapshot.keys_of(customer)
         match = decide_match(
             keys,
@@ -107,6 +108,10 @@ def link_record(
         return {account}
     if holder.account_id == account:
         return set()
+    if is_apart(snapshot, holder.account_id):
+        snapshot.close_link(record)
+        snapshot.open_link(record, account, method, evidence)
+        return {account, holder.account_id}
     survivor = merge(snapshot, account, holder.account_id, record)
     if snapshot.link(record) is None:
         snapshot.open_link(record, survivor, method, evidence)

@@ -21,7 +21,14 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 from matcher.account_events import News, account_events
 from matcher.attention import attention_items, note_incomplete, patience_ends
 from matcher.cause import RecordCause
-from matcher.documents import LinkDocument, StateDocument, announced_in, no_flags, value_of
+from matcher.documents import (
+    LinkDocument,
+    StateDocument,
+    announced_in,
+    no_flags,
+    share_document,
+    value_of,
+)
 from matcher.facts import catalogue
 from matcher.lacking import wonder
 from matcher.members import members_of
@@ -156,6 +163,7 @@ def _state(
         "merged_into": None,
         "baselines": row.baselines,
         "announced": _announced(row, folded),
+        "shares": [share_document(share) for share in folded.shares[:MAX_LINKS]],
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
@@ -170,13 +178,16 @@ _BESIDE_FIELDS: Final = (
     "merged_into",
     "baselines",
     "announced",
+    "shares",
 )
 _COMPARED: Final = (*_BESIDE_FIELDS, "fields")
+_NOT_TOLD: Final[Mapping[str, Any]] = {"shares": []}
+"""What a state means that was stored before it told of this."""
 
 
 def _same(before: StateDocument, after: StateDocument) -> bool:
     """Equal but for the version, the next wake-up and what caused it."""
-    return all(before.get(name) == after[name] for name in _COMPARED)
+    return all(before.get(name, _NOT_TOLD.get(name)) == after[name] for name in _COMPARED)
 
 
 def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int) -> bool:
@@ -197,6 +208,7 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "merged_into": row.merged_into,
         "baselines": {},
         "announced": {},
+        "shares": [],
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
@@ -288,7 +300,8 @@ def _difference(
     old: dict[str, Any] = {f"fields.{name}": was[name] for name in changed if name in was}
     new: dict[str, Any] = {f"fields.{name}": now[name] for name in changed if name in now}
     for name in _BESIDE_FIELDS:
-        had, has = None if before is None else before.get(name), after[name]
+        had = None if before is None else before.get(name, _NOT_TOLD.get(name))
+        has = after[name]
         if had != has:
             old |= {} if before is None else {name: had}
             new[name] = has
