@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from console.ledger.reading import Asked, read_ledger
 from plumbline_schemas.topics import ACCOUNTS_EVENTS
 from plumbline_schemas.typed_events import ACCOUNT_EVENT_ADAPTER
 
@@ -147,6 +148,63 @@ async def test_a_planned_cancellation_and_its_undo(bench: Any, kit: Any) -> None
             "mrr_ending": money,
         }
     assert undone["cause"]["event_id"] == log.observations[-3].event_id
+
+
+async def test_a_cancellation_planned_while_mrr_moves_is_told_beside_it(
+    bench: Any, kit: Any
+) -> None:
+    log = await started(bench, kit)
+    log.subscription("sub_1", "cus_1", items=renewing(kit, 20))
+    log.subscription("sub_1", "cus_1", items=renewing(kit, 20, 4000), cancel_at_period_end=True)
+    log.subscription("sub_1", "cus_1", items=renewing(kit, 20, 5000))
+    await bench.run(log)
+    assert await movements(bench) == ["new", "contraction", "expansion"]
+    found = told(
+        bench,
+        *("account.mrr_changed", "account.cancellation_planned", "account.cancellation_undone"),
+    )
+    assert [(event["type"], event["movement"]) for event in found] == [
+        ("account.mrr_changed", "new"),
+        ("account.mrr_changed", "contraction"),
+        ("account.cancellation_planned", "planned_cancellation"),
+        ("account.mrr_changed", "expansion"),
+        ("account.cancellation_undone", "planned_cancellation_undone"),
+    ]
+    assert [found[n]["details"]["mrr_ending"]["minor"] for n in (2, 4)] == [4000, 5000]
+    async with bench.pool.acquire() as db:
+        ledger = await read_ledger(db, Asked())
+    assert [(entry.kind, entry.amount) for entry in ledger.entries] == [
+        ("new", 10000),
+        ("contraction", -6000),
+        ("planned_cancellation", 0),
+        ("expansion", 1000),
+        ("planned_cancellation_undone", 0),
+    ]
+
+
+async def test_the_second_of_two_that_end_is_undone_with_its_own_end(bench: Any, kit: Any) -> None:
+    log = await started(bench, kit)
+    for name, days in (("sub_1", 5), ("sub_2", 20)):
+        log.subscription(name, "cus_1", items=renewing(kit, days), cancel_at_period_end=True)
+    log.subscription("sub_2", "cus_1", items=renewing(kit, 20))
+    await bench.run(log)
+    (undone,) = told(bench, "account.cancellation_undone")
+    assert undone["details"]["subscription"] == "acme/stripe/subscription/sub_2"
+    assert undone["details"]["ends_at"] == "2026-07-05T12:00:00Z"
+
+
+async def test_a_subscription_that_comes_before_its_customer_is_news_all_the_same(
+    bench: Any, kit: Any
+) -> None:
+    log = kit.log()
+    log.ready()
+    log.subscription("sub_1", "cus_1")
+    log.customer("cus_1", "ann@acme.example")
+    await bench.run(log)
+    (moved,) = told(bench, "account.mrr_changed")
+    assert (moved["movement"], moved["before"]) == ("new", None)
+    assert moved["after"]["value"] == {"minor": 10000, "currency": "eur"}
+    assert [event["before"] for event in told(bench, "account.state_changed")] == [None]
 
 
 async def test_the_end_of_a_trial_is_announced(bench: Any, kit: Any) -> None:

@@ -5,8 +5,9 @@ need and is not there is named in `incomplete`; such a field keeps its last valu
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Final
 
 from plumbline_schemas.accounts import Reminder, Stage, State
@@ -21,14 +22,15 @@ from plumbline_domain.holdings import Holdings
 from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers, lifecycle
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
+from plumbline_domain.originals import Original, Originals, originals_of
 from plumbline_domain.payment_status import PaymentHealth, payment_health
-from plumbline_domain.plan import plan
+from plumbline_domain.plan import Plan, plan
 from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_domain.reminders import Coming, near
 from plumbline_domain.rollup import MemberShare, Standing, counting, shares_of
 from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import ended_by
-from plumbline_domain.tally import history_of
+from plumbline_domain.tally import counted_together, history_of
 from plumbline_domain.telling import Told
 from plumbline_domain.tenure import dates, references, tenure
 from plumbline_domain.valued import Valued
@@ -65,6 +67,10 @@ class FoldedAccount:
     """By customer, those taken now among them."""
     near: Mapping[Reminder, Coming]
     """What is about to come by time alone."""
+    exact: Fraction | None = None
+    """MRR in minor units before it was rounded; None while it is not known."""
+    originals: Originals = field(default_factory=dict)
+    """What of it is in other currencies."""
     shares: tuple[MemberShare, ...] = ()
     """Each customer's own, by key, where there are several."""
 
@@ -79,26 +85,21 @@ def fold_account(
     rates: Rates = NO_RATES,
     triggers: Triggers = BOTH,
     history: History = NO_HISTORY,
+    fixed_rates: bool = False,
 ) -> FoldedAccount:
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
-    `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
-    CRM records could be this customer's. `triggers` make it at_risk.
-    """
+    `currency` None: no configuration yet. `unsure_match`: several CRM records could be it.
+    `fixed_rates`: by the policy a subscription's own day has its rate."""
     everyone = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
     members = counting(everyone)
     subscriptions = [seen for member in members for seen in member.subscriptions]
-    wanted = {member.key for member in everyone if member.body is None and not member.deletion}
-    mrr, incomplete = _mrr(members, subscriptions, currency)
+    mrr, exact, incomplete = _mrr(members, subscriptions, currency)
     named = plan(subscriptions, catalogue, at=at)
-    if named.missing is not None:
-        incomplete.add("product:" + named.missing.split("/", 3)[3])
-        wanted.add(named.missing)
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
     baselines = taken(everyone, history, beside, at=at)
     grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in everyone}
-    payment, standings = _standings(everyone, members, grown, triggers, at)
-    where = _where([standings[member.key].lifecycle for member in members])
+    payment, where, standings = _standings(everyone, members, grown, triggers, at)
     others, lacking = tenure(members, reported=mrr, beside=beside)
     values = {
         "mrr": mrr,
@@ -115,13 +116,27 @@ def fold_account(
         stage=where.stage,
         values=values,
         ambiguous=unsure_match or len(everyone) > 1,
-        incomplete=tuple(sorted(incomplete | lacking)),
+        incomplete=tuple(sorted(incomplete | lacking | _unnamed(named))),
         due_at=_due(everyone),
-        wanted=tuple(sorted(wanted)),
+        wanted=_wanted(everyone, named),
         baselines=baselines,
         near=near(members, at),
+        exact=exact,
+        originals=_originals(members, beside, fixed_rates=fixed_rates),
         shares=shares_of(everyone, members, standings, catalogue, currency=currency, at=at),
     )
+
+
+def _unnamed(named: Plan) -> set[str]:
+    return set() if named.missing is None else {"product:" + named.missing.split("/", 3)[3]}
+
+
+def _wanted(everyone: Sequence[Customer], named: Plan) -> tuple[ExternalKey, ...]:
+    """What nothing was seen of so far though it is named."""
+    found = {one.key for one in everyone if one.body is None and not one.deletion}
+    if named.missing is not None:
+        found.add(named.missing)
+    return tuple(sorted(found))
 
 
 def present(at: datetime, seen: Iterable[datetime]) -> datetime:
@@ -158,8 +173,8 @@ def _mrr(
     members: Sequence[Customer],
     subscriptions: Sequence[SeenSubscription],
     currency: str | None,
-) -> tuple[Valued, set[str]]:
-    """Exact sum over all members, rounded once."""
+) -> tuple[Valued, Fraction | None, set[str]]:
+    """Exact sum over all members, rounded once; the sum; what is missing for it."""
     deletions = [member.deletion for member in members]
     if all(deletions):
         by = _newest(deletions)
@@ -168,7 +183,7 @@ def _mrr(
         by = _newest([s.sighting for s in subscriptions] + deletions)
         rule = "mrr.sum" if subscriptions else "mrr.no_subscription"
     if currency is None:
-        return Valued(None, "mrr.incomplete", by, keep=True), {"config"}
+        return Valued(None, "mrr.incomplete", by, keep=True), None, {"config"}
     total = NOTHING
     missing: set[str] = set()
     for member in members:
@@ -176,8 +191,16 @@ def _mrr(
         total = held.amount if total is NOTHING else total + held.amount
         missing |= held.missing
     if missing:
-        return Valued(None, "mrr.incomplete", by, keep=True), missing
-    return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
+        return Valued(None, "mrr.incomplete", by, keep=True), None, missing
+    reported = Money(minor=to_minor(total), currency=currency.lower())
+    return Valued(reported, rule, by), total, missing
+
+
+def _originals(
+    members: Sequence[Customer], beside: Conversion, *, fixed_rates: bool
+) -> dict[str, Original]:
+    own = counted_together([member.holdings.tally for member in members]).own
+    return originals_of(dict(own), beside, fixed_rates=fixed_rates)
 
 
 def _standings(
@@ -186,8 +209,8 @@ def _standings(
     grown: Mapping[ExternalKey, bool],
     triggers: Triggers,
     at: datetime,
-) -> tuple[Valued, dict[ExternalKey, Standing]]:
-    """The account's payment status, and each member's own; one customer's health is both."""
+) -> tuple[Valued, Lifecycle, dict[ExternalKey, Standing]]:
+    """The account's payment status and place, and each member's; one's own health is both."""
     alive = [member for member in counted if member.deletion is None]
     if alive:
         health = _health(alive, at)
@@ -211,7 +234,7 @@ def _standings(
             expanded=grown[member.key],
         )
         found[member.key] = Standing(own, where)
-    return payment, found
+    return payment, _where([found[member.key].lifecycle for member in counted]), found
 
 
 def _health(members: Sequence[Customer], at: datetime) -> PaymentHealth:

@@ -1,6 +1,6 @@
 """Account state: the whole account, as `accounts.state.v1` (compacted) holds it per account id."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -83,6 +83,19 @@ class CustomerShare(BaseModel):
     state: State
 
 
+class OriginalMrr(BaseModel):
+    """The part of the MRR that is in one other currency, and the rate that reported it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    mrr: str
+    """Exact minor units, such as `25000/3`."""
+    rate: str | None = None
+    """Units of the workspace's currency for one unit, exact; None: each subscription its own."""
+    day: date | None = None
+    """The day the table of rates has it for."""
+
+
 class Flags(BaseModel):
     """What a reader must know before trusting the values."""
 
@@ -116,6 +129,8 @@ class AccountState(BaseModel):
     """
     announced: dict[Reminder, datetime] = Field(default_factory=dict)
     """The instant each reminder was last about."""
+    originals: dict[str, OriginalMrr] = Field(default_factory=dict)
+    """What of the MRR is in other currencies than the workspace's, by currency in lower case."""
     shares: tuple[CustomerShare, ...] = Field(default=(), max_length=MAX_LINKS)
     """Each billing customer's own, by key, the first of them; empty with a single customer."""
     effective_at: datetime | None = None

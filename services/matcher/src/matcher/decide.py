@@ -62,6 +62,7 @@ def take_object(
 ) -> bool:
     """Put an observation into its object; True when what the object means has changed."""
     key = observation.key
+    snapshot.replaced.clear()
     row = snapshot.objects.get(key)
     rules = rules_for(observation.kind)
     held = None if row is None else row.held

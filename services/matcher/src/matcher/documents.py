@@ -5,8 +5,12 @@ makes against it. Models would cost more than all the rules together: ten fields
 are parsed, compared and written for each change.
 """
 
-from typing import TypedDict
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final, TypedDict
 
+from plumbline_domain.originals import Original, Originals
 from plumbline_domain.rollup import MemberShare
 from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
@@ -33,6 +37,14 @@ class ShareDocument(TypedDict):
     state: State
 
 
+class OriginalDocument(TypedDict):
+    """An `OriginalMrr`."""
+
+    mrr: str
+    rate: str | None
+    day: str | None
+
+
 class FlagsDocument(TypedDict):
     """`Flags`."""
 
@@ -56,6 +68,7 @@ class StateDocument(TypedDict):
     merged_into: str | None
     baselines: dict[str, dict[str, str]]
     announced: dict[str, str]
+    originals: dict[str, OriginalDocument]
     shares: list[ShareDocument]
     effective_at: str | None
     cause: ChangeCause | None
@@ -79,10 +92,35 @@ def announced_in(state: StateDocument) -> dict[str, str]:
     return stored
 
 
-def shares_in(state: StateDocument) -> list[ShareDocument]:
-    """Shares of several customers; nothing in a state of before they were told."""
-    stored: list[ShareDocument] = dict(state).get("shares") or []  # type: ignore[assignment]
-    return stored
+NOT_TOLD: Final[Mapping[str, Any]] = {"originals": {}, "shares": []}
+"""What a state means that was stored before it told of this."""
+
+
+def originals_in(state: StateDocument | None) -> Originals:
+    """Amounts in other currencies when the MRR was known last."""
+    stored: Mapping[str, OriginalDocument] = (
+        {} if state is None else dict(state).get("originals", {})  # type: ignore[assignment]
+    )
+    return {
+        code: Original(
+            Fraction(one["mrr"]),
+            None if one["rate"] is None else Fraction(one["rate"]),
+            None if one["day"] is None else date.fromisoformat(one["day"]),
+        )
+        for code, one in stored.items()
+    }
+
+
+def originals_document(found: Originals) -> dict[str, OriginalDocument]:
+    """Amounts in other currencies as JSON has them."""
+    return {
+        code: {
+            "mrr": str(one.mrr),
+            "rate": None if one.rate is None else str(one.rate),
+            "day": None if one.day is None else one.day.isoformat(),
+        }
+        for code, one in found.items()
+    }
 
 
 def share_document(share: MemberShare) -> ShareDocument:

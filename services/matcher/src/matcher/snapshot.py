@@ -81,6 +81,8 @@ class Snapshot:
         self.changed_objects: set[ExternalKey] = set()
         self.changed_kept: dict[ExternalKey, ExternalKey | None] = {}
         """Objects of which something else is kept now, and their customers."""
+        self.replaced: dict[ExternalKey, Kept] = {}
+        """What was kept of the objects that the record under way has changed."""
         self.catalogue_moved: set[ExternalKey] = set()
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()

@@ -17,7 +17,8 @@ from console.accounts import NotFound, load
 
 _ROWS = """
     select sequence, account_id, effective_at, cause::text as record, movement,
-           mrr_before, currency_before, mrr_after, currency_after, plan_told, plan
+           mrr_before, currency_before, mrr_after, currency_after, mrr_at_former_rates,
+           planned_movement, plan_told, plan
     from matcher.ledger_view
     where workspace = $1 and ($2::bigint is null or sequence <= $2)
       and (currency_after is not null or mrr_before is distinct from mrr_after
@@ -152,6 +153,8 @@ def _money_rows(rows: list[asyncpg.Record]) -> Iterator[LedgerRow]:
             movement=row["movement"],
             before=_money(row["mrr_before"], before),
             after=_money(row["mrr_after"], after),
+            at_former_rates=_money(row["mrr_at_former_rates"], after),
+            planned=row["planned_movement"],
         )
 
 
