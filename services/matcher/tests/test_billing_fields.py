@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from console.ledger.reading import Asked, read_ledger
-from plumbline_schemas.topics import ACCOUNTS_EVENTS
+from plumbline_schemas.topics import ACCOUNTS_EVENTS, REFRESH_REQUESTS
 from plumbline_schemas.typed_events import ACCOUNT_EVENT_ADAPTER
 
 pytestmark = pytest.mark.server
@@ -75,6 +75,22 @@ async def test_a_refund_and_a_credit_note_lower_the_lifetime_value(bench: Any, k
     assert await movements(bench) == ["new"]
 
 
+async def test_a_refund_of_a_plain_payment_is_none_of_the_lifetime_value(
+    bench: Any, kit: Any
+) -> None:
+    log = await started(bench, kit)
+    log.invoice("in_1", "cus_1")
+    refund = {"currency": "eur", "amount": 900, "amount_refunded": 900}
+    log.add("charge", "ch_1", refund, customer="cus_1")
+    assert (await shown(bench, kit, log, "ltv"))[0]["minor"] == 9100
+    assert [m.key for m in bench.topics.of(REFRESH_REQUESTS)] == ["acme/stripe/charge/ch_1"]
+    told = {**refund, "invoiced": False}
+    log.add("charge", "ch_1", told, customer="cus_1", seen="read", event_id=None)
+    log.add("charge", "ch_2", told, customer="cus_1")
+    assert (await shown(bench, kit, log, "ltv"))[0]["minor"] == 10000
+    assert len(bench.topics.of(REFRESH_REQUESTS)) == 1
+
+
 async def test_a_card_expires_by_ticks_alone(bench: Any, kit: Any) -> None:
     log = await started(bench, kit)
     log.subscription("sub_1", "cus_1")
@@ -98,6 +114,28 @@ async def test_a_card_expires_by_ticks_alone(bench: Any, kit: Any) -> None:
     gone = log.add("payment_method", "pm_1", None, customer="cus_1", deleted=True)
     assert gone.deleted
     assert await shown(bench, kit, log, "payment_method_expires_at") == [None]
+
+
+async def test_a_default_card_that_was_never_seen_is_read_once(bench: Any, kit: Any) -> None:
+    log = await started(bench, kit)
+    body = {"email": "ann@acme.example", "default_payment_method": "pm_1"}
+    log.add("customer", "cus_1", body)
+    await bench.run(log)
+    assert bench.topics.of(REFRESH_REQUESTS) == []  # nothing is charged
+    log.subscription("sub_1", "cus_1", default_payment_method="pm_2")
+    log.subscription("sub_2", "cus_1")
+    log.invoice("in_1", "cus_1", subscription="sub_1")
+    await bench.run(log)
+    asked = [message.key for message in bench.topics.of(REFRESH_REQUESTS)]
+    assert asked == ["acme/stripe/payment_method/pm_1", "acme/stripe/payment_method/pm_2"]
+    card = {"type": "card", "exp_month": 8, "exp_year": 2026}
+    log.add("payment_method", "pm_2", card, customer="cus_1", seen="read", event_id=None)
+    names = ("payment_method_expires_at",)
+    assert await shown(bench, kit, log, *names) == ["2026-09-01T00:00:00Z"]
+    log.add("payment_method", "pm_1", {"type": "sepa_debit"}, customer="cus_1", seen="read")
+    log.subscription("sub_1", "cus_1", 9000, default_payment_method="pm_2")
+    assert await shown(bench, kit, log, *names) == ["2026-09-01T00:00:00Z"]
+    assert len(bench.topics.of(REFRESH_REQUESTS)) == 2
 
 
 async def test_a_renewal_date_moves_and_is_announced_once_each(bench: Any, kit: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from plumbline_domain.order import Glance, fold, is_deleted, rules_for
-from plumbline_schemas.billing import Invoice
+from plumbline_schemas.billing import Charge, Invoice
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -120,6 +120,7 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
     elif row.kind in KEPT_KINDS and row.parent_key is not None:
         touched = _follow_customer(snapshot, row.parent_key)
         _ask_for_subscription(snapshot, row, cause)
+        _ask_for_invoice(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:
         touched = follow_merged_records(snapshot, row)
         keys = index_record(snapshot, row)
@@ -138,6 +139,13 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
     subscription = external_key(workspace, connection, "subscription", invoice.subscription)
     if snapshot.book(row.parent_key).get(subscription) is None:
         wonder(snapshot, subscription, cause)
+
+
+def _ask_for_invoice(snapshot: Snapshot, row: ObjectRow, cause: RecordCause) -> None:
+    """A charge with a refund that does not say whether it paid an invoice: a read does."""
+    charge = body_of(row, Charge) if row.kind == "charge" else None
+    if charge is not None and charge.amount_refunded > 0 and charge.invoiced is None:
+        wonder(snapshot, row.key, cause)
 
 
 def _follow_customer(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:

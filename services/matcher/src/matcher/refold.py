@@ -29,7 +29,7 @@ from matcher.documents import (
     share_document,
 )
 from matcher.facts import catalogue
-from matcher.lacking import wonder
+from matcher.lacking import unseen_cards, wonder
 from matcher.members import members_of
 from matcher.mrr_change import mrr_change
 from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
@@ -57,7 +57,8 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         history=_history(row, whole_book=workspace.whole_book),
         fixed_rates=fixed_rates(snapshot),
     )
-    for key in sorted({*folded.wanted, *snapshot.lacking}):
+    cards = unseen_cards(snapshot, members)
+    for key in sorted({*folded.wanted, *snapshot.lacking, *cards}):
         wonder(snapshot, key, cause)
     snapshot.lacking.clear()
     row.baselines = _plain(folded.baselines)
