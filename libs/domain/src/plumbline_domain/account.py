@@ -19,16 +19,16 @@ from plumbline_domain.conversion import Conversion
 from plumbline_domain.customer import Customer
 from plumbline_domain.due import sooner
 from plumbline_domain.holdings import Holdings
-from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers, lifecycle
+from plumbline_domain.lifecycle import BOTH, Triggers
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
 from plumbline_domain.originals import Original, Originals, originals_of
-from plumbline_domain.payment_status import PaymentHealth, payment_health
 from plumbline_domain.plan import Plan, plan
 from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_domain.reminders import Coming, near
-from plumbline_domain.rollup import MemberShare, Standing, counting, shares_of
-from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, Sighting
+from plumbline_domain.rollup import MemberShare, counting, shares_of
+from plumbline_domain.sighting import Catalogue, SeenSubscription, Sighting
+from plumbline_domain.standing import standings_of
 from plumbline_domain.subscriptions import ended_by
 from plumbline_domain.tally import counted_together, history_of
 from plumbline_domain.telling import Told
@@ -37,18 +37,6 @@ from plumbline_domain.valued import Valued
 
 FOLD_VERSION: Final = 3
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
-
-_NOTHING_OWED: Final = PaymentHealth("none", "payment_status.customer_deleted")
-_STATES_IN_ORDER: Final[tuple[State, ...]] = ("at_risk", "active", "trial", "churned", "prospect")
-_STAGES_IN_ORDER: Final[tuple[Stage, ...]] = (
-    "at_risk",
-    "expanded",
-    "paying",
-    "activated",
-    "trial",
-    "churned",
-    "prospect",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +87,12 @@ def fold_account(
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
     baselines = taken(everyone, history, beside, at=at)
     grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in everyone}
-    payment, where, standings = _standings(everyone, members, grown, triggers, at)
+    health, where, standings = standings_of(everyone, members, at, triggers, grown)
     others, lacking = tenure(members, reported=mrr, beside=beside)
     values = {
         "mrr": mrr,
         "plan": Valued(named.value, named.rule, named.by, keep=named.missing is not None),
-        "payment_status": payment,
+        "payment_status": Valued(health.value, health.rule, health.by),
         "state": Valued(where.state, where.rule, where.by),
         "stage": Valued(where.stage, where.rule, where.by),
         **references(members, unsure_match=unsure_match),
@@ -201,58 +189,3 @@ def _originals(
 ) -> dict[str, Original]:
     own = counted_together([member.holdings.tally for member in members]).own
     return originals_of(dict(own), beside, fixed_rates=fixed_rates)
-
-
-def _standings(
-    everyone: Sequence[Customer],
-    counted: Sequence[Customer],
-    grown: Mapping[ExternalKey, bool],
-    triggers: Triggers,
-    at: datetime,
-) -> tuple[Valued, Lifecycle, dict[ExternalKey, Standing]]:
-    """The account's payment status and place, and each member's; one's own health is both."""
-    alive = [member for member in counted if member.deletion is None]
-    if alive:
-        health = _health(alive, at)
-        payment = Valued(health.value, health.rule, health.by)
-    else:
-        health = _NOTHING_OWED
-        by = _newest([member.deletion for member in counted])
-        payment = Valued("none", "payment_status.customer_deleted", by)
-    found = {}
-    for member in everyone:
-        if member.deletion is not None:
-            found[member.key] = Standing(_NOTHING_OWED, _ended(member, at))
-            continue
-        own = health if alive == [member] else _health([member], at)
-        where = lifecycle(
-            member.subscriptions,
-            member.invoices,
-            own,
-            at=at,
-            triggers=triggers,
-            expanded=grown[member.key],
-        )
-        found[member.key] = Standing(own, where)
-    return payment, _where([found[member.key].lifecycle for member in counted]), found
-
-
-def _health(members: Sequence[Customer], at: datetime) -> PaymentHealth:
-    """As if all objects were one customer's; deleted customers owe nothing (design 9)."""
-    subscriptions = [seen for member in members for seen in member.subscriptions]
-    invoices: list[SeenInvoice] = [seen for member in members for seen in member.invoices]
-    return payment_health(subscriptions, invoices, at=at)
-
-
-def _where(found: Sequence[Lifecycle]) -> Lifecycle:
-    """The first of at_risk, active, trial, churned, prospect that any member has (design 9)."""
-    return min(
-        found,
-        key=lambda one: (_STATES_IN_ORDER.index(one.state), _STAGES_IN_ORDER.index(one.stage)),
-    )
-
-
-def _ended(member: Customer, at: datetime) -> Lifecycle:
-    """Where a deleted customer stands."""
-    left = lifecycle(member.subscriptions, (), _NOTHING_OWED, at=at)
-    return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)

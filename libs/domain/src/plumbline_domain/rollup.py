@@ -14,11 +14,10 @@ from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.money import Money
 
 from plumbline_domain.customer import Customer
-from plumbline_domain.lifecycle import Lifecycle
 from plumbline_domain.money import to_minor
-from plumbline_domain.payment_status import PaymentHealth
 from plumbline_domain.plan import plan
 from plumbline_domain.sighting import Catalogue
+from plumbline_domain.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,6 @@ class MemberShare:
     plan: str | None
     payment_status: str
     state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one member pays and where it stands."""
-
-    health: PaymentHealth
-    lifecycle: Lifecycle
 
 
 def counting(members: Sequence[Customer]) -> list[Customer]:
