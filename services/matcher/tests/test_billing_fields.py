@@ -276,6 +276,30 @@ async def test_expanded_and_back_and_a_replay_finds_the_same(bench: Any, kit: An
     assert (await bench.changes(), await bench.state("cus_1")) == (changes, state)
 
 
+async def test_expanded_does_not_depend_on_when_the_first_payment_is_told(
+    bench: Any, kit: Any
+) -> None:
+    for name, late in (("cus_2", False), ("cus_3", True)):
+        log = kit.log()
+        log.ready()
+        log.customer(name)
+        first = log.subscription(f"sub_{name}", name, 10000)
+        paid = kit.start + timedelta(seconds=len(log.observations) + 1)
+        if not late:
+            log.invoice(f"in_{name}", name, finalized_at=None, paid_at=paid)
+        time = first.vendor_time_ms + 3_600_000
+        log.subscription(f"sub_{name}", name, 12000, vendor_time_ms=time)
+        if late:
+            log.invoice(f"in_{name}", name, finalized_at=None, paid_at=paid)
+        await bench.pool.execute("update runtime.offsets set next_offset = 0")
+        await bench.run(log)
+        state = await bench.state(name)
+        assert (state["stage"], list(state["baselines"].values())) == (
+            "expanded",
+            [{"eur": "10000"}],
+        )
+
+
 async def test_risks_that_are_switched_off(bench: Any, kit: Any) -> None:
     log = await started(bench, kit, at_risk=("payment_trouble",))
     log.subscription("sub_1", "cus_1", cancel_at_period_end=True)

@@ -14,15 +14,23 @@ from plumbline_schemas.accounts import Reminder, Stage, State
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.money import Money
 
-from plumbline_domain.baselines import NO_HISTORY, Baselines, History, expanded, taken
+from plumbline_domain.baselines import (
+    NO_HISTORY,
+    Baselines,
+    History,
+    Trails,
+    expanded,
+    taken,
+)
 from plumbline_domain.conversion import Conversion
 from plumbline_domain.customer import Customer
 from plumbline_domain.due import sooner
 from plumbline_domain.holdings import Holdings
-from plumbline_domain.lifecycle import BOTH, Triggers
+from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
 from plumbline_domain.originals import Original, Originals, originals_of
+from plumbline_domain.payment_status import PaymentHealth
 from plumbline_domain.plan import Plan, plan
 from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_domain.reminders import Coming, near
@@ -35,7 +43,7 @@ from plumbline_domain.telling import Told
 from plumbline_domain.tenure import dates, references, tenure
 from plumbline_domain.valued import Valued
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
 
 
@@ -53,6 +61,8 @@ class FoldedAccount:
     """Objects that must be read before the account is complete."""
     baselines: Baselines
     """By customer, those taken now among them."""
+    trails: Trails
+    """By customer, what baselines are taken from."""
     near: Mapping[Reminder, Coming]
     """What is about to come by time alone."""
     exact: Fraction | None = None
@@ -85,16 +95,14 @@ def fold_account(
     mrr, exact, incomplete = _mrr(members, subscriptions, currency)
     named = plan(subscriptions, catalogue, at=at)
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
-    baselines = taken(everyone, history, beside, at=at)
+    baselines, trails = taken(everyone, history, beside, at=at)
     grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in everyone}
     health, where, standings = standings_of(everyone, members, at, triggers, grown)
     others, lacking = tenure(members, reported=mrr, beside=beside)
     values = {
         "mrr": mrr,
         "plan": Valued(named.value, named.rule, named.by, keep=named.missing is not None),
-        "payment_status": Valued(health.value, health.rule, health.by),
-        "state": Valued(where.state, where.rule, where.by),
-        "stage": Valued(where.stage, where.rule, where.by),
+        **_standing(health, where),
         **references(members, unsure_match=unsure_match),
         **dates(members, at=at),
         **others,
@@ -108,11 +116,20 @@ def fold_account(
         due_at=_due(everyone),
         wanted=_wanted(everyone, named),
         baselines=baselines,
+        trails=trails,
         near=near(members, at),
         exact=exact,
         originals=_originals(members, beside, fixed_rates=fixed_rates),
         shares=shares_of(everyone, members, standings, catalogue, currency=currency, at=at),
     )
+
+
+def _standing(health: PaymentHealth, where: Lifecycle) -> dict[str, Valued]:
+    return {
+        "payment_status": Valued(health.value, health.rule, health.by),
+        "state": Valued(where.state, where.rule, where.by),
+        "stage": Valued(where.stage, where.rule, where.by),
+    }
 
 
 def _unnamed(named: Plan) -> set[str]:

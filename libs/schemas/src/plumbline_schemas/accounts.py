@@ -95,6 +95,16 @@ class CustomerShare(BaseModel):
     state: State
 
 
+class MrrStep(BaseModel):
+    """What a customer's MRR became before its first payment was told of, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    at: datetime
+    mrr: dict[str, str]
+    """As in `baselines`."""
+
+
 class OriginalMrr(BaseModel):
     """The part of the MRR that is in one other currency, and the rate that reported it."""
 
@@ -139,6 +149,8 @@ class AccountState(BaseModel):
 
     Exact minor units by the subscriptions' own currencies, in lower case, such as `25000/3`.
     """
+    trails: dict[ExternalKey, tuple[MrrStep, ...]] = Field(default_factory=dict)
+    """What baselines are taken from: a first payment may be told of after the MRR has moved on."""
     announced: dict[Reminder, datetime] = Field(default_factory=dict)
     """The instant each reminder was last about."""
     originals: dict[str, OriginalMrr] = Field(default_factory=dict)

@@ -37,6 +37,13 @@ class ShareDocument(TypedDict):
     state: State
 
 
+class StepDocument(TypedDict):
+    """An `MrrStep`."""
+
+    at: str
+    mrr: dict[str, str]
+
+
 class OriginalDocument(TypedDict):
     """An `OriginalMrr`."""
 
@@ -67,6 +74,7 @@ class StateDocument(TypedDict):
     due_at: str | None
     merged_into: str | None
     baselines: dict[str, dict[str, str]]
+    trails: dict[str, list[StepDocument]]
     announced: dict[str, str]
     originals: dict[str, OriginalDocument]
     shares: list[ShareDocument]
@@ -92,7 +100,7 @@ def announced_in(state: StateDocument) -> dict[str, str]:
     return stored
 
 
-NOT_TOLD: Final[Mapping[str, Any]] = {"originals": {}, "shares": []}
+NOT_TOLD: Final[Mapping[str, Any]] = {"originals": {}, "shares": [], "trails": {}}
 """What a state means that was stored before it told of this."""
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
-from plumbline_domain.baselines import Baselines, History
 from plumbline_domain.due import sooner
 from plumbline_domain.instants import instant_text
 from plumbline_domain.lifecycle import BOTH, Triggers
 from plumbline_domain.valued import stamp
 from plumbline_schemas.accounts import MAX_LINKS
-from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.ids import AccountId
 
 from matcher.account_events import News, account_events
 from matcher.attention import attention_items, note_incomplete, patience_ends
@@ -29,6 +27,7 @@ from matcher.documents import (
     share_document,
 )
 from matcher.facts import catalogue
+from matcher.history import history_of, plain_baselines, plain_trails
 from matcher.lacking import unseen_cards, wonder
 from matcher.members import members_of
 from matcher.mrr_change import mrr_change
@@ -54,14 +53,14 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         unsure_match=bool(row.candidates),
         rates=snapshot.rates,
         triggers=_triggers(workspace),
-        history=_history(row, whole_book=workspace.whole_book),
+        history=history_of(row, whole_book=workspace.whole_book),
         fixed_rates=fixed_rates(snapshot),
     )
     cards = unseen_cards(snapshot, members)
     for key in sorted({*folded.wanted, *snapshot.lacking, *cards}):
         wonder(snapshot, key, cause)
     snapshot.lacking.clear()
-    row.baselines = _plain(folded.baselines)
+    row.baselines = plain_baselines(folded.baselines)
     state = _state(snapshot, row, folded, cause, version)
     now = workspace.now or cause.vendor_time
     news = row.state is None or not _same(row.state, state)
@@ -85,22 +84,6 @@ def _triggers(workspace: WorkspaceRow) -> Triggers:
         payment_trouble="payment_trouble" in named,
         planned_cancellation="planned_cancellation" in named,
     )
-
-
-def _history(row: AccountRow, *, whole_book: bool) -> History:
-    baselines = {
-        ExternalKey(customer): {code: Fraction(text) for code, text in amounts.items()}
-        for customer, amounts in row.baselines.items()
-    }
-    was_expanded = row.state is not None and row.state["stage"] == "expanded"
-    return History(baselines, whole_book=whole_book, expanded=was_expanded)
-
-
-def _plain(baselines: Baselines) -> dict[str, dict[str, str]]:
-    return {
-        key: {code: str(amount) for code, amount in sorted(baselines[key].items())}
-        for key in sorted(baselines)
-    }
 
 
 def _announced(row: AccountRow, folded: FoldedAccount) -> dict[str, str]:
@@ -149,6 +132,7 @@ def _state(
         "due_at": None if folded.due_at is None else instant_text(folded.due_at),
         "merged_into": None,
         "baselines": row.baselines,
+        "trails": plain_trails(folded.trails),
         "announced": _announced(row, folded),
         "originals": _originals(row.state, folded),
         "shares": [share_document(share) for share in folded.shares[:MAX_LINKS]],
@@ -171,6 +155,7 @@ _BESIDE_FIELDS: Final = (
     "flags",
     "merged_into",
     "baselines",
+    "trails",
     "announced",
     "originals",
     "shares",
@@ -200,6 +185,7 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "due_at": None,
         "merged_into": row.merged_into,
         "baselines": {},
+        "trails": {},
         "announced": {},
         "originals": {},
         "shares": [],
