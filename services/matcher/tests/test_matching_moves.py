@@ -42,7 +42,7 @@ def _any_log(kit: Any, seed: int, steps: int = 24) -> Any:
 
 
 async def _empty(bench: Any) -> None:
-    tables = "accounts, links, account_changes, objects, workspaces, match_keys, outbox, decisions"
+    tables = "accounts, links, account_changes, objects, workspaces, identity_profiles, identity_keys, outbox, decisions"
     await bench.pool.execute(
         "truncate " + ", ".join(f"matcher.{name.strip()}" for name in tables.split(","))
     )

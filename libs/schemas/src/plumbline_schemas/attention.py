@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 AttentionKind = Literal[
     "ambiguous_match",
+    "review_match",
+    "questioned_link",
+    "duplicate_records",
+    "duplicate_customers",
     "plan_approval",
     "failed_effect",
     "incomplete_value",
