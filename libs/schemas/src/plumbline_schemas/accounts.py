@@ -31,14 +31,15 @@ LinkMethod = Literal[
     "founder",
     "crm_id",
     "stripe_id",
-    "tax_id",
-    "evidence",
     "domain",
     "shared_record",
+    "tax_id",
+    "evidence",
     "person",
     "created",
 ]
-"""`domain` is of links made before evidence was weighed."""
+"""`person`: decided in the review queue, and never changed by the machine; `created`: the record
+was created for the account."""
 
 MAX_LINKS = 100
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 AttentionKind = Literal[
-    "ambiguous_match",
     "review_match",
+    "ambiguous_match",
     "questioned_link",
     "duplicate_records",
     "duplicate_customers",
