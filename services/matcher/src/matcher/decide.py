@@ -48,6 +48,7 @@ OwnObservation = TickObservation | WalkObservation | ConfigObservation | RatesOb
 def decide(snapshot: Snapshot, observation: AnyObservation, glance: Glance | None = None) -> None:
     """Fold one record that has no fan-out. Repeated or older ones change nothing."""
     cause = cause_of(observation)
+    snapshot.next_record()
     if isinstance(observation, DecisionObservation):
         take_decision(snapshot, observation, cause)
     elif isinstance(observation, OwnObservation):

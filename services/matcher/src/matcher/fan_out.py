@@ -170,6 +170,7 @@ class FanOut:
         for account in accounts:
             if snapshot.accounts[account].merged_into is not None:
                 continue
+            snapshot.next_record()
             touched = {account}
             if _rematches(observation):
                 touched |= rematch(snapshot, account)

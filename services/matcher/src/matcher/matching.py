@@ -243,6 +243,8 @@ def merge(snapshot: Snapshot, one: AccountId, other: AccountId, record: External
             evidence = f"shares CRM record {record.split('/', 3)[3]} with {survivor.account_id}"
             grounds = Grounds("shared_record", evidence)
         snapshot.open_link(link.key, survivor.account_id, grounds)
+    for name in [name for name in gone.attention if name.startswith("questioned_link|")]:
+        survivor.attention[name] = gone.attention.pop(name)
     gone.merged_into = survivor.account_id
     gone.candidates = ()
     survivor.candidates = ()

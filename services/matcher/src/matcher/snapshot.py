@@ -113,6 +113,11 @@ class Snapshot:
         self.changes: list[ChangeRow] = []
         self.outbox: list[OutboxRow] = []
 
+    def next_record(self) -> None:
+        """What was found of accounts by the record before stands in them."""
+        self.doubts.clear()
+        self.questions_of.clear()
+
     # loading
 
     def looked_up(self, keys: Iterable[ExternalKey]) -> None:
