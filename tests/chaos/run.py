@@ -1,7 +1,7 @@
 """Plays one case once: traffic and fault, healing, quiet, verdict."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos.evidence import Course
 from tests.chaos.invariants import Finding, judge, violations
@@ -11,16 +11,29 @@ from tests.chaos.vendors import seeded
 
 
 @dataclass(frozen=True)
+class Spent:
+    """Seconds of a run: the case, until all was quiet, gathering and judging, redelivery (I6)."""
+
+    acting: float
+    settling: float
+    judging: float
+    replay: float = 0.0
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One run of one case."""
 
     case: str
     number: int
-    seconds: float
+    spent: Spent
     findings: list[Finding]
     missing: str | None
-    replay_seconds: float = 0.0
-    """Of `seconds`, those of the redelivery (I6)."""
+
+    @property
+    def seconds(self) -> float:
+        """All of the run."""
+        return self.spent.acting + self.spent.settling + self.spent.judging + self.spent.replay
 
     @property
     def violations(self) -> list[str]:
@@ -41,15 +54,33 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
     except FaultMissingError as error:
         missing = str(error)
     await stage.vendors.heal()
+    acted = time.monotonic()
     try:
         stage.course.settled_seconds = await stage.settle(case.settle_seconds)
         await stage.ready(30)
     except NotSettledError:
         stage.course.settled_seconds = None
+    settled = time.monotonic()
     evidence = await stage.evidence()
-    judged = time.monotonic()
+    gathered = time.monotonic()
     if positions is not None and stage.course.settled_seconds is not None:
         stage.course.replay = await stage.replay(positions)
+    replayed = time.monotonic()
     findings = judge(evidence, stage.course)
-    ended = time.monotonic()
-    return Outcome(case.name, number, ended - began, findings, missing, ended - judged)
+    spent = Spent(
+        acted - began, settled - acted, gathered - settled + time.monotonic() - replayed,
+        replayed - gathered,
+    )  # fmt: skip
+    return Outcome(case.name, number, spent, findings, missing)
+
+
+async def replay_everything(stage: Stage) -> Outcome:
+    """Redelivery from offset 0 and a rebuild, as a run of its own."""
+
+    async def nothing(_: Stage) -> None:
+        stage.course.replay = await stage.replay()
+
+    whole = Case("replay-from-offset-0", "I6", nothing, 60.0, soak=False)
+    outcome = await play(stage, whole, 1)
+    spent = outcome.spent
+    return replace(outcome, spent=replace(spent, acting=0.0, replay=spent.acting))
