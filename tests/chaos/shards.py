@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.chaos.registry import Case, load_cases
 from tests.chaos.run import Outcome, play, replay_everything
@@ -38,6 +38,14 @@ class Order:
     replay: bool = True
 
 
+class Shard(NamedTuple):
+    """What a deployment needs to know beside the names of cases; as in `Order`."""
+
+    times: int
+    first: int
+    replay: bool
+
+
 def play_all(
     folder: Path, order: Order, jobs: int, tell: Callable[[Outcome], None]
 ) -> tuple[list[Outcome], list[str]]:
@@ -51,7 +59,7 @@ def play_all(
     for number in range(jobs):
         names.put("")
         place = folder / str(number + 1) if jobs > 1 else folder
-        given = (place, order.times, order.first, order.replay, names, done)
+        given = (place, Shard(order.times, order.first, order.replay), names, done)
         workers.append(context.Process(target=work, args=given, name=f"deployment {number + 1}"))
     for worker in workers:
         worker.start()
@@ -84,9 +92,7 @@ def _collect(
         tell(outcome)
 
 
-def _broken(
-    order: Order, workers: Sequence[BaseProcess], outcomes: Sequence[Outcome]
-) -> list[str]:
+def _broken(order: Order, workers: Sequence[BaseProcess], outcomes: Sequence[Outcome]) -> list[str]:
     """Deployments that failed, and cases that therefore had fewer runs than they should."""
     found = [
         f"{worker.name} ended with status {worker.exitcode}"
@@ -100,28 +106,20 @@ def _broken(
     return found
 
 
-def work(
-    folder: Path,
-    times: int,
-    first: int,
-    replay: bool,  # noqa: FBT001 - multiprocessing hands on positions
-    names: "Queue[str]",
-    done: "Queue[Outcome]",
-) -> None:
+def work(folder: Path, given: Shard, names: "Queue[str]", done: "Queue[Outcome]") -> None:
     """One deployment: takes names of cases until it gets an empty one."""
     shutil.rmtree(folder / "home", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    asyncio.run(_work(folder, range(first, first + times), names, done, replay=replay))
+    asyncio.run(_work(folder, given, names, done))
 
 
-async def _work(
-    folder: Path, numbers: range, names: "Queue[str]", done: "Queue[Outcome]", *, replay: bool
-) -> None:
+async def _work(folder: Path, given: Shard, names: "Queue[str]", done: "Queue[Outcome]") -> None:
     cases = load_cases()
+    numbers = range(given.first, given.first + given.times)
     async with open_stage(folder) as stage:
         while name := await asyncio.to_thread(names.get):
             for number in numbers:
-                again = replay and number == numbers[-1]
+                again = given.replay and number == numbers[-1]
                 done.put(await play(stage, cases[name], number, replay=again))
-        if replay:
+        if given.replay:
             done.put(await replay_everything(stage))

@@ -121,6 +121,30 @@ async def test_a_batch_longer_than_the_drain_is_left_for_the_next_start(rig, sta
     assert await rig.position() == 0
 
 
+async def test_a_farewell_that_waits_in_vain_is_no_failure(rig, start):
+    service = await start(FAREWELL_SECONDS="60")
+    await service.event("service_started")
+    service.process.send_signal(signal.SIGTERM)
+    assert await service.ends() == 0
+    assert service.events("left_to_the_next_start")
+
+
+async def test_an_address_answers_until_the_draining_is_over(start):
+    service = await start(PLUMBLINE_DRAINING_SECONDS="2")
+    await service.event("service_started")
+    address = (await service.event("http_bound"))["address"]
+    async with (
+        httpx.AsyncClient(trust_env=False) as kept,
+        httpx.AsyncClient(trust_env=False) as fresh,
+    ):
+        assert (await kept.get(f"http://{address}/")).text == "hello"
+        service.process.send_signal(signal.SIGTERM)
+        await service.event("signal_received")
+        assert (await kept.get(f"http://{address}/")).text == "hello"
+        assert (await fresh.get(f"http://{address}/")).text == "hello"
+    assert await service.ends() == 0
+
+
 async def test_a_second_signal_leaves_at_once_with_one(rig, start):
     service = await start(SLOW_SECONDS="60")
     await service.event("service_started")
