@@ -1,6 +1,8 @@
 """Plays one case once: traffic and fault, healing, quiet, verdict."""
 
 import time
+import traceback
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
 from tests.chaos.evidence import Course
@@ -48,11 +50,7 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
     stage.chance = seeded(case.name, number)
     stage.course = Course(settle_limit=case.settle_seconds)
     positions = await stage.positions() if replay else None
-    missing = None
-    try:
-        await case.play(stage)
-    except FaultMissingError as error:
-        missing = str(error)
+    missing = await _told(case.play(stage))
     await stage.vendors.heal()
     acted = time.monotonic()
     try:
@@ -64,7 +62,7 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
     evidence = await stage.evidence()
     gathered = time.monotonic()
     if positions is not None and stage.course.settled_seconds is not None:
-        stage.course.replay = await stage.replay(positions)
+        missing = await _told(_replay(stage, positions)) or missing
     replayed = time.monotonic()
     findings = judge(evidence, stage.course)
     spent = Spent(
@@ -72,6 +70,25 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
         replayed - gathered,
     )  # fmt: skip
     return Outcome(case.name, number, spent, findings, missing)
+
+
+async def _replay(stage: Stage, positions: list[tuple[str, str, int, int]]) -> None:
+    stage.course.replay = await stage.replay(positions)
+
+
+async def _told(step: Awaitable[None]) -> str | None:
+    """What went wrong with a step, in words: a violation of this run, and the next run is played.
+
+    Anything may meet a deployment that a fault has left in a bad way.
+    """
+    try:
+        await step
+    except FaultMissingError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - told as a violation
+        traceback.print_exc()
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 async def replay_everything(stage: Stage) -> Outcome:

@@ -9,6 +9,7 @@ import multiprocessing
 import queue
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.chaos.stage import open_stage
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
+    from multiprocessing.synchronize import Lock
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether a deployment's process has died."""
@@ -44,6 +46,8 @@ class Shard(NamedTuple):
     times: int
     first: int
     replay: bool
+    turn: "Lock"
+    """Deployments start one after the other: that is the heaviest minute of each."""
 
 
 def play_all(
@@ -53,13 +57,14 @@ def play_all(
     context = multiprocessing.get_context("spawn")
     names: Queue[str] = context.Queue()
     done: Queue[Outcome] = context.Queue()
+    turn = context.Lock()
     for case in order.cases:
         names.put(case.name)
     workers = []
     for number in range(jobs):
         names.put("")
         place = folder / str(number + 1) if jobs > 1 else folder
-        given = (place, Shard(order.times, order.first, order.replay), names, done)
+        given = (place, Shard(order.times, order.first, order.replay, turn), names, done)
         workers.append(context.Process(target=work, args=given, name=f"deployment {number + 1}"))
     for worker in workers:
         worker.start()
@@ -86,13 +91,13 @@ def _collect(
             outcome = done.get(timeout=LOOK_SECONDS if alive else 0.1)
         except queue.Empty:
             if not alive:
-                return outcomes, _broken(order, workers, outcomes)
+                return outcomes, broken(order, workers, outcomes)
             continue
         outcomes.append(outcome)
         tell(outcome)
 
 
-def _broken(order: Order, workers: Sequence[BaseProcess], outcomes: Sequence[Outcome]) -> list[str]:
+def broken(order: Order, workers: Sequence[BaseProcess], outcomes: Sequence[Outcome]) -> list[str]:
     """Deployments that failed, and cases that therefore had fewer runs than they should."""
     found = [
         f"{worker.name} ended with status {worker.exitcode}"
@@ -116,7 +121,12 @@ def work(folder: Path, given: Shard, names: "Queue[str]", done: "Queue[Outcome]"
 async def _work(folder: Path, given: Shard, names: "Queue[str]", done: "Queue[Outcome]") -> None:
     cases = load_cases()
     numbers = range(given.first, given.first + given.times)
-    async with open_stage(folder) as stage:
+    await asyncio.to_thread(given.turn.acquire)
+    async with AsyncExitStack() as stack:
+        try:
+            stage = await stack.enter_async_context(open_stage(folder))
+        finally:
+            given.turn.release()
         while name := await asyncio.to_thread(names.get):
             for number in numbers:
                 again = given.replay and number == numbers[-1]
