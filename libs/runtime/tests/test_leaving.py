@@ -1,10 +1,13 @@
 """The time of a stop, and what may be left unfinished."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 from plumbline_runtime.leaving import TimeLeft, say_farewell
 from plumbline_runtime.producer import PublishFailed
+from plumbline_runtime.supervisor import Supervisor
 
 
 def test_steps_share_what_is_left_and_each_is_tried():
@@ -34,3 +37,17 @@ async def test_a_farewell_that_is_wrong_is_a_failure():
 
     with pytest.raises(ValueError, match="a bug"):
         await say_farewell(wrong, 1.0)
+
+
+async def test_the_first_signal_does_not_hurry_a_process_that_already_leaves(monkeypatch):
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    supervisor = Supervisor(60.0)
+    try:
+        supervisor.fail(RuntimeError("a part failed"))
+        supervisor._on_signal(signal.SIGTERM)
+        assert ended == []
+        supervisor._on_signal(signal.SIGTERM)
+        assert ended == [1]
+    finally:
+        supervisor.remove_signals()
