@@ -59,6 +59,10 @@ class Balancer:
             ready = False
         (self._away.discard if ready else self._away.add)(instance)
 
+    async def sees(self, instance: str) -> bool:
+        """Whether requests go to it."""
+        return instance not in self._away
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":

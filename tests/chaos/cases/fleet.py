@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -51,12 +52,12 @@ async def rolling_restart(stage: Stage) -> None:
             server = await serve(balancer, host, int(port))
             stack.push_async_callback(server.stop)
             async with stage.traffic():
-                for one, _ in pair:
+                for one, address in pair:
                     await asyncio.sleep(0.7)
                     await one.stop()
                     await asyncio.sleep(0.3)
                     one.start_again()
-                    await one.ready()
+                    await holds(90, "the balancer sees it again", partial(balancer.sees, address))
             await holds(20, "deliveries are taken", lambda: _taken(stage))
     finally:
         await stage.start("ingest-webhooks")
