@@ -32,11 +32,17 @@ def built(model: Callable[P, M]) -> Callable[P, M]:
         raise TypeError(f"{model!r} is not a model")
     defaults = _defaults(model)
     names = tuple(defaults)
+    given: dict[tuple[str, ...], set[str]] = {}
 
     def build(**values: object) -> BaseModel:
+        said = tuple(values)
+        fields = given.get(said)
+        if fields is None:
+            fields = given[said] = set(said)
         one = _new(model)
-        _set(one, "__dict__", values if tuple(values) == names else {**defaults, **values})
-        _set(one, "__pydantic_fields_set__", set(values))
+        _set(one, "__dict__", values if said == names else {**defaults, **values})
+        # One set for all that were given the same fields: pydantic copies it before it adds to it.
+        _set(one, "__pydantic_fields_set__", fields)
         _set(one, "__pydantic_extra__", None)
         _set(one, "__pydantic_private__", None)
         return one

@@ -20,7 +20,7 @@ from plumbline_schemas.built import built
 from plumbline_connectors.stripe.discounts import discounts_of
 from plumbline_connectors.stripe.prices import plan_as_price, price_of_item
 from plumbline_connectors.stripe.reading import Fields, lower
-from plumbline_connectors.stripe.taxes import tax_rates_of
+from plumbline_connectors.stripe.taxes import inclusive, tax_rates_of
 
 _new_billing_customer: Final = built(BillingCustomer)
 _new_pause_collection: Final = built(PauseCollection)
@@ -87,9 +87,9 @@ def subscription_body(obj: Fields) -> Subscription:
         discounts=discounts.ids,
         discount_objects=discounts.embedded,
         default_tax_rates=rates,
-        tax_rates_inclusive=any(rate.inclusive for rate in rates),
-        automatic_tax=None if automatic_tax is None else automatic_tax.flag("enabled"),
+        tax_rates_inclusive=inclusive(rates),
         latest_invoice=obj.ref("latest_invoice"),
+        automatic_tax=None if automatic_tax is None else automatic_tax.flag("enabled"),
         default_payment_method=obj.ref("default_payment_method") or obj.ref("default_source"),
         schedule=obj.ref("schedule"),
     )
@@ -134,7 +134,7 @@ def _item(item: Fields, shared: _Period) -> SubscriptionItem:
         discounts=discounts.ids,
         discount_objects=discounts.embedded,
         tax_rates=rates,
-        tax_rates_inclusive=any(rate.inclusive for rate in rates),
+        tax_rates_inclusive=inclusive(rates),
     )
 
 

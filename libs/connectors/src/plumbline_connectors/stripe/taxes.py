@@ -27,3 +27,8 @@ def tax_rates_of(obj: Fields, name: str) -> tuple[TaxRate, ...]:
         _new_tax_rate(tax_rate_id=rate) if isinstance(rate, str) else tax_rate_body(rate)
         for rate in obj.entries(name)
     )
+
+
+def inclusive(rates: tuple[TaxRate, ...]) -> bool:
+    """Whether a price includes any of them."""
+    return bool(rates) and any(rate.inclusive for rate in rates)
