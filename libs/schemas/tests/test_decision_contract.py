@@ -137,7 +137,7 @@ def test_two_that_are_no_duplicates_have_one_subject(role: str, one: str, other:
     ids=["one alone", "the other alone", "three", "of two kinds", "itself"],
 )
 def test_what_is_no_pair_of_duplicates_is_refused(named: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match="another one|must be the key of|twice"):
+    with pytest.raises(ValidationError, match=r"another one|must be the key of|twice"):
         decision("not_duplicate", **named)
 
 
