@@ -88,6 +88,9 @@ class StandingDecision(Output):
     record: ExternalKey | None
     other: ExternalKey | None
     withdrawn: bool
+    probability: float | None = None
+    """What the machine had said of what it decides."""
+    model_version: str | None = None
     decided_by: str
     decided_at: datetime
 
@@ -174,3 +177,92 @@ class LinkHistory(Output):
     key: ExternalKey
     intervals: list[LinkInterval]
     decisions: list[StandingDecision]
+
+
+class DuplicatePair(Output):
+    """Two customers, or two records, that may be one."""
+
+    workspace: str
+    keys: tuple[ExternalKey, ExternalKey]
+    names: tuple[str | None, str | None]
+    probability: float
+    evidence: tuple[Evidence, ...]
+
+
+class Duplicates(Output):
+    """`plumbline identity duplicates`, the likeliest first."""
+
+    records: list[DuplicatePair]
+    customers: list[DuplicatePair]
+    scanned_records: int
+    scanned_customers: int
+    opened: int
+    """Attention items opened or changed by this call."""
+    closed: int
+    """Items closed: merged, changed, or called two by a person."""
+
+
+class MethodShare(Output):
+    """How many customers are linked by one method."""
+
+    method: str
+    customers: int
+    share: float
+    """Of the linked ones."""
+
+
+class DriftBin(Output):
+    """Probabilities of a range: what was said, and what persons found."""
+
+    start: float
+    end: float
+    decisions: int
+    said: float
+    found: float
+
+
+class WorkspaceIdentity(Output):
+    """How matching stands in one workspace."""
+
+    workspace: str
+    customers: int
+    linked: int
+    asked: int
+    unmatched: int
+    without_record: int
+    match_rate: float | None
+    """Linked customers per customer that is not known to be without a record."""
+    methods: list[MethodShare]
+    median_age_days: float | None
+    """Of the open questions."""
+    oldest_age_days: float | None
+    drift: list[DriftBin]
+    reviews: int
+    """Decisions that answered a guess, and so teach something."""
+    enough: int
+    """Decisions from which on they may correct the probabilities."""
+
+
+class IdentityReports(Output):
+    """`plumbline identity report`."""
+
+    workspaces: list[WorkspaceIdentity]
+
+
+class Recalibrated(Output):
+    """`plumbline identity recalibrate`: what to configure, and what to expect of it."""
+
+    workspace: str
+    decisions: int
+    precision: float
+    """Asked for."""
+    auto_at: float | None
+    """Probability from which to link; None: nothing reaches that precision."""
+    linked: int
+    """Of the pairs it was reckoned with, how many would link."""
+    wrong_per_1000: float
+    now: float
+    """`auto_at` of the shipped weights."""
+    now_wrong_per_1000: float
+    configuration: str
+    """To put into the deployment file."""

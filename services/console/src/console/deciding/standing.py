@@ -65,6 +65,8 @@ def told(i: str, key: ExternalKey, decision: Decision) -> StandingDecision:
         record=decision.record,
         other=decision.other,
         withdrawn=decision.withdrawn,
+        probability=decision.probability,
+        model_version=decision.model_version,
         decided_by=decision.decided_by,
         decided_at=decision.decided_at,
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from string import ascii_lowercase
 from typing import Final
 
+from plumbline_domain.identity.weights import shipped
 from plumbline_schemas.ids import ExternalKey, split_key
 from plumbline_schemas.internal import Decision, DecisionAction
 from plumbline_schemas.review_outputs import LeftAlone, ReviewItem
@@ -55,9 +56,22 @@ class Maker:
     decided: frozenset[ExternalKey] = frozenset()
     """Customers that a person has linked: their decision stays as it is."""
 
-    def decision(self, action: DecisionAction, **named: ExternalKey | None) -> Decision:
-        """One decision of this person."""
-        return Decision(action=action, decided_by=self.by, decided_at=self.at, **named)
+    def decision(
+        self,
+        action: DecisionAction,
+        *,
+        guessed: float | None = None,
+        **named: ExternalKey | None,
+    ) -> Decision:
+        """One decision of this person; `guessed` is what the machine had said."""
+        return Decision(
+            action=action,
+            probability=guessed,
+            model_version=None if guessed is None else shipped().version,
+            decided_by=self.by,
+            decided_at=self.at,
+            **named,
+        )
 
 
 def fits(item: ReviewItem, action: DecisionAction) -> None:
@@ -82,15 +96,18 @@ def decisions_for(
     if item.kind == "ambiguous_match":
         return list(_about_shared(item, choice, maker))
     one, other = item.keys
-    role = "customer" if item.kind == "duplicate_customers" else "record"
-    return [maker.decision("not_duplicate", **{role: one, "other": other})]
+    if item.kind == "duplicate_customers":
+        return [maker.decision("not_duplicate", customer=one, other=other)]
+    return [maker.decision("not_duplicate", record=one, other=other)]
 
 
 def _about_match(
     item: ReviewItem, choice: Choice, maker: Maker, others: Callable[[str], ExternalKey]
 ) -> Iterable[Decision]:
+    said = {one.record: one.probability for one in item.candidates}
     if choice.action in ("create", "agency"):
-        yield maker.decision(choice.action, customer=item.customer)
+        best = next(iter(said.values()), None) if choice.action == "create" else None
+        yield maker.decision(choice.action, guessed=best, customer=item.customer)
         return
     records = [one.record for one in item.candidates]
     if choice.named == (ALL,) and choice.action == "not_this":
@@ -100,7 +117,8 @@ def _about_match(
     if not wanted:
         raise Refused(f"item {item.id} has no candidate that could be ruled out")
     for record in dict.fromkeys(wanted):
-        yield maker.decision(choice.action, customer=item.customer, record=record)
+        guessed = None if choice.action == "subsidiary" else said.get(record)
+        yield maker.decision(choice.action, guessed=guessed, customer=item.customer, record=record)
 
 
 def _candidate(

@@ -11,7 +11,6 @@ from plumbline_schemas.outputs import Output
 from plumbline_schemas.review_outputs import (
     Decided,
     Known,
-    ReviewGroup,
     ReviewItem,
     ReviewList,
     ReviewShown,
@@ -50,31 +49,19 @@ def amount(mrr: Money | None) -> str:
 
 
 def print_list(output: Output) -> None:
-    """A line an item, those of a domain together."""
+    """Domains with their items, a question each, the most MRR at stake first."""
     assert isinstance(output, ReviewList)
     if not output.groups:
         OUT.print("nothing waits for a review")
         return
-    rows, rules = [], []
     for group in output.groups:
-        rows += [_row(group, item, first=n == 0) for n, item in enumerate(group.items)]
-        rules.append(len(rows) - 1)
-    table(
-        f"{output.open} to review, most MRR at stake first",
-        ["domain", "id", "MRR", "waits", "asks", "question"],
-        rows,
-        whole=["id", "MRR", "waits", "asks"],
-        right=["MRR"],
-        rules=rules,
-    )
-    OUT.print("`plumbline review show ID` tells what speaks for and against each answer.")
-
-
-def _row(group: ReviewGroup, item: ReviewItem, *, first: bool) -> Sequence[object]:
-    sums = " + ".join(amount(mrr) for mrr in group.mrr)
-    several = f"\n{len(group.items)} items, {sums}" if len(group.items) > 1 and sums else ""
-    head = f"{group.group or '-'}{several}" if first else ""
-    return head, item.id, amount(item.mrr), waits(item), ASKS[item.kind], item.summary
+        sums = " + ".join(amount(mrr) for mrr in group.mrr) or "no MRR"
+        count = f"{len(group.items)} items, " if len(group.items) > 1 else ""
+        say(f"{group.group or 'no domain'}  ({count}{sums})")
+        for item in group.items:
+            say(f"  {item.id}  {ASKS[item.kind]}  {amount(item.mrr)}  waits {waits(item)}")
+            say(f"          {item.summary}")
+    say(f"{output.open} to review. `plumbline review show ID` tells what speaks for each answer.")
 
 
 def waits(item: ReviewItem) -> str:
