@@ -26,6 +26,7 @@ class WalkMarker(Body):
     """Published rows by kind."""
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
 DecisionAction = Literal[
     "approve_plan",
     "link",
@@ -74,7 +75,7 @@ class Decision(Body):
     """Of `not_duplicate` alone: the second of the pair."""
     withdrawn: bool = False
     """Takes back what stood before on the same subject."""
-    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    probability: Probability | None = None
     """What the machine had said of the pair when it asked, or of its best guess for `create`.
 
     Decisions correct the probabilities later on: how often was it right that said 0.8?
@@ -163,6 +164,16 @@ AT_RISK: Final[tuple[AtRiskTrigger, ...]] = ("payment_trouble", "planned_cancell
 """Both are on unless the workspace says otherwise (billing, lifecycle)."""
 
 
+class IdentityThresholds(Body):
+    """Probabilities from which a match is made or asked about; None: as the weights have it.
+
+    `plumbline identity recalibrate` tells what `auto_at` a precision takes.
+    """
+
+    auto_at: Probability | None = None
+    review_at: Probability | None = None
+
+
 class WorkspaceConfig(Body):
     """Everything of the configuration file that changes results (design 12)."""
 
@@ -174,6 +185,7 @@ class WorkspaceConfig(Body):
     at_risk: tuple[AtRiskTrigger, ...] = AT_RISK
     """What makes a customer at_risk."""
     unmatched: str = "review"
+    identity: IdentityThresholds = IdentityThresholds()
     personal_domains: str = "skip"
     conflict: str = "overwrite"
     first_write: str = "plan"

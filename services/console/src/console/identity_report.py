@@ -213,9 +213,7 @@ def _print_drift(one: WorkspaceIdentity) -> None:
 def print_recalibrated(output: Output) -> None:
     """What to configure, and what it does."""
     assert isinstance(output, Recalibrated)
-    say(
-        f"{output.workspace}: from {output.decisions} reviews, for a precision of {output.precision}"
-    )
+    say(f"{output.workspace}: {output.decisions} reviews, for a precision of {output.precision}")
     say(f"  now, at {output.now}: about {output.now_wrong_per_1000:.1f} wrong in 1,000")
     if output.auto_at is None:
         say("  no threshold reaches it: with this nothing links by evidence")

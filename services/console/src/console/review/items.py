@@ -58,7 +58,8 @@ def _read(item: AttentionItem, i: str, now: datetime) -> ReviewItem:
 
 
 def _given(details: MatchDetails | SharedDetails | DuplicateDetails) -> dict[str, object]:
-    return {name: value for name, value in dict(details).items() if value not in (None, ())}
+    told = {name: getattr(details, name) for name in type(details).model_fields}
+    return {name: value for name, value in told.items() if value not in (None, ())}
 
 
 async def _priced(db: asyncpg.Connection, items: Sequence[ReviewItem]) -> list[ReviewItem]:
