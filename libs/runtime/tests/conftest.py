@@ -1,15 +1,19 @@
 """A running consumer group over the session's servers, and what it handled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from plumbline_runtime.consumption import Consumption
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.health import Health
+from plumbline_runtime.logging import QUIET, configure_logging
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Message, Producer
 from plumbline_runtime.records import Batch, BatchHandler, Record
@@ -150,3 +154,23 @@ async def rig(settings: Settings) -> AsyncIterator[Rig]:
         await consumption.stop()
     await producer.stop()
     await pool.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[str], io.StringIO]]:
+    """Logging of a service into a text; other tests find it as it was before."""
+    root = logging.getLogger()
+    handlers, known = list(root.handlers), [root, *map(logging.getLogger, QUIET)]
+    levels = [logger.level for logger in known]
+
+    def configure(level: str) -> io.StringIO:
+        stream = io.StringIO()
+        configure_logging("test", level=level, stream=stream)
+        return stream
+
+    yield configure
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    for logger, level in zip(known, levels, strict=True):
+        logger.setLevel(level)

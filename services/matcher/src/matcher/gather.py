@@ -8,12 +8,10 @@ and object of each; the catalogue objects they name.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import asyncpg
 from plumbline_domain.facts import EPOCH
 from plumbline_domain.identity.exact import MatchKey, customer_keys, record_keys
-from plumbline_domain.order import Glance, Held, fold, rules_for
 from plumbline_schemas.billing import BillingCustomer, Subscription
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
@@ -36,8 +34,7 @@ from matcher.loading import (
 from matcher.needs import catalogue_needs
 from matcher.shares import stale_shares
 from matcher.snapshot import Snapshot
-from matcher.stored import body_of, glance_of, instant
-from matcher.told import is_news, parts_of
+from matcher.stored import body_of, instant
 
 
 @dataclass(slots=True)
@@ -99,35 +96,6 @@ def _seed_record(seeds: Seeds, observation: CompanyObservation) -> None:
     seeds.record_keys |= record_keys(observation.id, body)
     for merged in body.merged_ids:
         seeds.records.add(_sibling(observation, observation.kind, merged))
-
-
-class News(NamedTuple):
-    """An observation that changes what is held of its object."""
-
-    observation: AnyObservation
-    glance: Glance | None
-    """None for a decision, which has no object."""
-
-
-async def news_among(
-    conn: asyncpg.Connection, snapshot: Snapshot, observations: Iterable[AnyObservation]
-) -> list[News]:
-    """Leave out repeated and older observations before anything else is loaded for them."""
-    glanced = [(one, glance_of(one)) for one in observations]
-    parts = [parts_of(one) for one, _ in glanced]
-    keys = {one.key for one, _ in glanced if not isinstance(one, DecisionObservation)}
-    await load_objects(conn, snapshot, keys.union(part.key for told in parts for part in told))
-    held: dict[ExternalKey, Held] = {key: row.held for key, row in snapshot.objects.items()}
-    found = []
-    for (observation, glance), told in zip(glanced, parts, strict=True):
-        if isinstance(observation, DecisionObservation):
-            found.append(News(observation, None))
-            continue
-        folded = fold(held.get(observation.key), glance, rules_for(observation.kind))
-        held[observation.key] = folded.held
-        if is_news(held, told) or folded.changed:
-            found.append(News(observation, glance))
-    return found
 
 
 async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> None:

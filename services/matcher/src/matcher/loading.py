@@ -193,7 +193,7 @@ async def load_objects(
     )
     snapshot.looked_up(keys)
     for row in rows:
-        _load(snapshot, row)
+        load_row(snapshot, row)
 
 
 async def load_kept(
@@ -225,10 +225,10 @@ async def load_kept(
             key, parent = ExternalKey(row["key"]), ExternalKey(row["parent_key"])
             snapshot.load_kept(unpack(key, parent, row["facts"], row["needs"]))
         else:
-            _load(snapshot, row)
+            load_row(snapshot, row)
 
 
-def _load(snapshot: Snapshot, row: asyncpg.Record) -> None:
+def load_row(snapshot: Snapshot, row: asyncpg.Record) -> None:
     """An object read whole."""
     whole = _object(row)
     snapshot.load_object(whole)
