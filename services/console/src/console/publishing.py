@@ -1,5 +1,6 @@
 """The console writes nothing but observations, into the log: decisions and configuration."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -23,6 +24,7 @@ async def publish(kafka: str, observations: Sequence[AnyObservation]) -> None:
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "DATABASE_URL": "unused",
             "PLUMBLINE_PUBLISH_TIMEOUT_SECONDS": PATIENCE_SECONDS,
+            "PLUMBLINE_TOPIC_PREFIX": os.environ.get("PLUMBLINE_TOPIC_PREFIX", ""),
         },
     )
     producer = Producer(settings)
