@@ -193,6 +193,20 @@ async def test_every_links_score_comes_from_its_pieces(bench: Any, kit: Any) -> 
     assert proof["score"] == proof["bias"] + sum(piece[3] for piece in proof["pieces"])
 
 
+async def test_a_record_to_create_waits_for_the_crm(bench: Any, kit: Any) -> None:
+    log = kit.log()
+    log.ready()
+    log.customer("cus_1", "ap@brantov.example", name="Brantov Robotics")
+    log.person("create", "cus_1")
+    await bench.run(log)
+    [details] = (await open_items(bench)).values()
+    assert "create it in the CRM" in details["reasons"][0]
+    log.company("77", "brantov.example", name="Brantov Robotics")
+    await bench.run(log)
+    assert await linked(bench, kit, "cus_1") == ["77"]
+    assert await open_items(bench) == {}
+
+
 def any_history(kit: Any, seed: int, steps: int = 30) -> Any:
     """Customers, companies and people's decisions in random order; equal seeds make equal ones."""
     chance = random.Random(seed)

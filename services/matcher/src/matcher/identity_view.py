@@ -25,7 +25,7 @@ from plumbline_domain.identity.keys import (
     record_keys,
 )
 from plumbline_domain.identity.profile import Profile
-from plumbline_domain.identity.weights import shipped
+from plumbline_domain.identity.weights import Weights
 
 from matcher.identity_index import Vicinity
 
@@ -47,8 +47,9 @@ class _Told(NamedTuple):
 class IdentityView:
     """Profiles and keys of one workspace around a run of records."""
 
-    def __init__(self, *, whole_book: bool) -> None:
+    def __init__(self, *, whole_book: bool, weights: Weights) -> None:
         self.whole_book = whole_book
+        self.weights = weights
         self._stored: dict[tuple[Side, str], Profile] = {}
         self._current: dict[tuple[Side, str], Profile | None] = {}
         self._postings: dict[Side, dict[int, tuple[str, ...]]] = {"customer": {}, "record": {}}
@@ -204,7 +205,7 @@ class IdentityView:
         found = decide(
             self._as_said(customer),
             around,
-            shipped(),
+            self.weights,
             cannot=cannot,
             identifiers_only=not self.whole_book,
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+from plumbline_domain.identity.weights import Weights, with_thresholds
 from plumbline_domain.order import Held
 from plumbline_domain.scope import narrows
 from plumbline_domain.sighting import Sighting
@@ -47,6 +48,14 @@ class WorkspaceRow:
         if self.config is None:
             return False
         return all(connection.name in self.walks for connection in self.config.connections)
+
+    @property
+    def weights(self) -> Weights:
+        """The table of weights with the workspace's thresholds."""
+        said = None if self.config is None else self.config.identity
+        return with_thresholds(
+            None if said is None else said.auto_at, None if said is None else said.review_at
+        )
 
     @property
     def personal_domains(self) -> bool:

@@ -62,6 +62,10 @@ class Rulings:
         held = self._held.get(customer, {})
         return next((held[key] for key in sorted(held) if held[key].action in LINKED), None)
 
+    def creates(self, customer: ExternalKey) -> bool:
+        """Whether the customer is to get a CRM record of its own."""
+        return any(one.action == "create" for one in self._held.get(customer, {}).values())
+
     def changes(self) -> tuple[list[Ruling], list[tuple[ExternalKey, ExternalKey]]]:
         """Rulings to store, and (customer, decision) of those to forget."""
         ordered = sorted(self._changed.items())

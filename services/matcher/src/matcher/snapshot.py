@@ -71,7 +71,7 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self.identity = IdentityView(whole_book=workspace.whole_book)
+        self.identity = IdentityView(whole_book=workspace.whole_book, weights=workspace.weights)
         self.identity.hub(workspace.agencies.values())
         self.rulings = Rulings()
         self.accounts_known: set[AccountId] = set()

@@ -48,9 +48,15 @@ def doubt_of(
 ) -> Doubt | None:
     """What a person is asked about a customer; None when nothing is to be asked."""
     profile = snapshot.identity.profile("customer", local_id(customer))
-    if decision.outcome != "review" or profile is None or not _asks(snapshot):
+    if profile is None or not _asks(snapshot):
         return None
     name = _name(profile)
+    if snapshot.rulings.creates(customer):
+        reason = "it is to have a record of its own: create it in the CRM, this version does not"
+        details = _details(snapshot, account, customer, decision)
+        return Doubt(f"{name or profile.vendor_id}: {reason}", {**details, "reasons": [reason]})
+    if decision.outcome != "review":
+        return None
     details = _details(snapshot, account, customer, decision)
     shown = details["candidates"]
     first = shown[0]["name"] or shown[0]["record"].rpartition("/")[2] if shown else "no record"
@@ -92,7 +98,7 @@ def rivals_in(snapshot: Snapshot, decision: Decision) -> tuple[ExternalKey, ...]
     """Records of a review that are plausible or own the domain, when there are several."""
     if decision.outcome != "review":
         return ()
-    least = shipped().review_at
+    least = snapshot.identity.weights.review_at
     name = snapshot.workspace.workspace
     found = [
         key_in(name, c.record_id)
