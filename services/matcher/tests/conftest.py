@@ -70,7 +70,7 @@ class Log:
         self.add("tick", "clock", body, connection="@", origin="tick", event_id=None)
 
     def customer(self, vendor_id: str, email: str | None = None, **facts: Any) -> AnyObservation:
-        body = {"email": email or f"{vendor_id}@{vendor_id}.example", "name": vendor_id}
+        body = {"email": email or f"{vendor_id}@{vendor_id}.example"}
         crm_id = facts.pop("crm_id", None)
         return self.add("customer", vendor_id, {**body, "crm_id": crm_id}, **facts)
 

@@ -26,6 +26,7 @@ from matcher.matching import (
     index_record,
     let_go_of_deleted,
     rematch,
+    waiting_mates,
     waiting_on,
 )
 from matcher.outbox import enqueue
@@ -113,16 +114,16 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
     row = snapshot.objects[observation.key]
     touched: set[AccountId] = set()
     if row.kind == "customer":
-        index_customer(snapshot, row)
-        touched = _follow_customer(snapshot, row.key)
+        touched = _follow_customer(snapshot, row.key, moved=index_customer(snapshot, row))
     elif row.kind in KEPT_KINDS and row.parent_key is not None:
-        touched = _follow_customer(snapshot, row.parent_key)
+        moved = snapshot.link(row.parent_key) is None
+        touched = _follow_customer(snapshot, row.parent_key, moved=moved)
         _ask_for_subscription(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:
         touched = follow_merged_records(snapshot, row)
-        keys = index_record(snapshot, row)
+        changed = index_record(snapshot, row)
         touched |= let_go_of_deleted(snapshot, row)
-        for account in waiting_on(snapshot, keys):
+        for account in waiting_on(snapshot, changed):
             touched |= rematch(snapshot, account)
     refold_all(snapshot, touched, cause)
 
@@ -138,10 +139,19 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
         wonder(snapshot, subscription, cause)
 
 
-def _follow_customer(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:
-    """Found the account if it is new, and look for its CRM record while it has none."""
+def _follow_customer(snapshot: Snapshot, customer: ExternalKey, *, moved: bool) -> set[AccountId]:
+    """Found the account if it is new; one that `moved` looks for its CRM record while it has none.
+
+    Its domain's portrait moved with it, so the others there that wait are decided again.
+    """
     account = found(snapshot, customer)
-    return {account} | rematch(snapshot, account)
+    touched = {account}
+    if moved:
+        touched |= rematch(snapshot, account)
+        for mate in waiting_mates(snapshot, customer):
+            if mate != account:
+                touched |= rematch(snapshot, mate)
+    return touched
 
 
 def refold_all(snapshot: Snapshot, accounts: Iterable[AccountId], cause: RecordCause) -> None:

@@ -19,7 +19,8 @@ _TABLES: Final = (
     ),
     (
         "links",
-        """select workspace, key, account_id, opened_version, closed_version, method, evidence
+        """select workspace, key, account_id, opened_version, closed_version, method, evidence,
+                  proof::text, decided_by
            from matcher.links order by workspace, key, opened_version""",
     ),
     (

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import orjson
 from plumbline_domain.account import FOLD_VERSION
-from plumbline_domain.identity.exact import NORM_VERSION
+from plumbline_domain.identity.index import Side
 from plumbline_schemas.ids import ExternalKey
 
+from matcher.identity_index import put_arguments, remove_arguments
 from matcher.kept import pack
-from matcher.snapshot import Snapshot, side_of
+from matcher.snapshot import Snapshot
 from matcher.stored import pack_held
 
 
@@ -35,7 +36,7 @@ def statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement]:
     """What is to be stored, written one table after the other."""
     yield from _objects(snapshot)
     yield from _kept(snapshot)
-    yield from _match_keys(snapshot)
+    yield from _identity(snapshot)
     yield from _accounts(snapshot)
     yield from _links(snapshot)
     yield from _changes(snapshot)
@@ -106,38 +107,16 @@ def _kept(snapshot: Snapshot) -> Iterator[Statement]:
     )
 
 
-def _match_keys(snapshot: Snapshot) -> Iterator[Statement]:
-    owners = sorted(snapshot.changed_keys)
-    if not owners:
-        return
+def _identity(snapshot: Snapshot) -> Iterator[Statement]:
+    """Profiles that changed, with their keys."""
     workspace = snapshot.workspace.workspace
-    yield Statement(
-        """delete from matcher.match_keys m using unnest($2::text[]) as gone (key)
-           where m.workspace = $1 and m.key = gone.key""",
-        (
-            workspace,
-            owners,
-        ),
-    )
-    rows = sorted(
-        (side_of(owner), match_key.kind, match_key.value, owner)
-        for owner in owners
-        for match_key in snapshot.keys_of(owner)
-    )
-    yield Statement(
-        """insert into matcher.match_keys (workspace, side, kind, value, key, norm_version)
-           select $1, side, kind, value, key, $6
-           from unnest($2::text[], $3::text[], $4::text[], $5::text[])
-                as fresh (side, kind, value, key)""",
-        (
-            workspace,
-            [row[0] for row in rows],
-            [row[1] for row in rows],
-            [row[2] for row in rows],
-            [row[3] for row in rows],
-            NORM_VERSION,
-        ),
-    )
+    sides: tuple[Side, ...] = ("customer", "record")
+    for side in sides:
+        put, gone = snapshot.identity.changes(side)
+        if gone:
+            yield Statement(*remove_arguments(workspace, side, gone))
+        if put:
+            yield Statement(*put_arguments(workspace, side, put))
 
 
 def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
@@ -194,9 +173,14 @@ def _links(snapshot: Snapshot) -> Iterator[Statement]:
         return
     yield Statement(
         """insert into matcher.links
-               (workspace, key, account_id, opened_version, closed_version, method, evidence)
-           select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[],
-                                    $6::text[], $7::text[])
+               (workspace, key, account_id, opened_version, closed_version, method, evidence,
+                proof, decided_by)
+           select $1, key, account_id, opened_version, closed_version, method, evidence,
+                  proof::json, decided_by
+           from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+                       $8::text[], $9::text[])
+                as fresh (key, account_id, opened_version, closed_version, method, evidence,
+                          proof, decided_by)
            on conflict (workspace, key, opened_version) do update set
                closed_version = excluded.closed_version""",
         (
@@ -207,6 +191,8 @@ def _links(snapshot: Snapshot) -> Iterator[Statement]:
             [row.closed_version for row in rows],
             [row.method for row in rows],
             [row.evidence for row in rows],
+            [row.proof for row in rows],
+            [row.decided_by for row in rows],
         ),
     )
 

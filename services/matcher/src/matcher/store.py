@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import asyncpg
 from plumbline_runtime.records import Fenced
 
+from matcher.identity_parties import basis_of
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.statements import Statement, dumps, statements
@@ -51,9 +52,9 @@ async def save_workspace(
     status = await conn.execute(
         """insert into matcher.workspaces as w
                (workspace, sequence, outbox_sequence, now, config_revision, config, walks,
-                rates, fold_cursor, published_up_to, outbox_published)
+                rates, fold_cursor, index_basis, published_up_to, outbox_published)
            values ($1, $2::bigint, $3::bigint, $4, $5, $6::text::jsonb, $7::text::jsonb,
-                   $12::text::jsonb, $8::text::jsonb,
+                   $12::text::jsonb, $8::text::jsonb, $13::text,
                    case when $11::boolean then $2::bigint else 0 end,
                    case when $11::boolean then $3::bigint else 0 end)
            on conflict (workspace) do update set
@@ -77,6 +78,7 @@ async def save_workspace(
         None if was.cursor is None else dumps(was.cursor),
         silent,
         dumps(now.rates),
+        now.index_basis or basis_of(now),
     )
     if status != "INSERT 0 1":
         raise Fenced(f"matcher: workspace {now.workspace} was moved by another process")
