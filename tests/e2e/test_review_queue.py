@@ -1,7 +1,6 @@
 """The review queue against the real command: a question, its answer in HubSpot, and back again."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -71,8 +70,7 @@ async def test_an_answer_is_in_hubspot_within_two_seconds_and_can_be_taken_back(
     ]
     decided_at = told.decisions[0].decided_at.timestamp()
     await world.shows(two, mrr="49", id=customer)
-    assert time.time() - decided_at < 20 * LATEST_SECONDS
-    assert await written_after(world, two) - decided_at < LATEST_SECONDS
+    assert await first_write(world, two) - decided_at < LATEST_SECONDS
 
     links = await world.run("links", "show", customer, "--json")
     found = LinksShown.model_validate_json(links.stdout)
@@ -88,10 +86,11 @@ async def test_an_answer_is_in_hubspot_within_two_seconds_and_can_be_taken_back(
     assert interval.closed_version is not None
 
 
-async def written_after(world: Any, company: str) -> float:
-    """When HubSpot's record was last written (UTC seconds)."""
-    row = world.hubspot.state.records["companies"].find(company)
-    return float(row["updatedAt"] if isinstance(row["updatedAt"], float) else 0)
+async def first_write(world: Any, company: str) -> float:
+    """When HubSpot first took a value of a company from us, by its own clock (UTC seconds)."""
+    rows = (await world.hubspot_control("/writes?since=0"))["writes"]
+    times = [row["at_ms"] for row in rows if row["id"] == company and "billing_id" in row["moved"]]
+    return float(min(times)) / 1000
 
 
 async def test_what_is_ruled_out_is_never_asked_again(world: Any) -> None:
@@ -99,9 +98,7 @@ async def test_what_is_ruled_out_is_never_asked_again(world: Any) -> None:
     item = await asked(world, customer)
     told = await decide(world, item.id, "--not-this", "all")
     assert [(s.status, s.records) for s in told.settled] == [("closed", [])]
-    await world.hubspot_control(
-        f"/objects/companies/{one}", {"properties": {"name": "Nordlys"}}
-    )
+    await world.hubspot_control(f"/objects/companies/{one}", {"properties": {"name": "Nordlys"}})
     await world.settled()
     assert customer not in {(item.customer or "").rpartition("/")[2] for item in await queue(world)}
     assert not any(world.shown(one).values())

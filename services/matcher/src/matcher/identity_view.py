@@ -24,7 +24,7 @@ from plumbline_domain.identity.keys import (
     record_keys,
 )
 from plumbline_domain.identity.profile import Profile
-from plumbline_domain.identity.weights import shipped
+from plumbline_domain.identity.weights import Weights, shipped
 
 from matcher.identity_index import Vicinity
 
@@ -46,8 +46,9 @@ class _Told(NamedTuple):
 class IdentityView:
     """Profiles and keys of one workspace around a run of records."""
 
-    def __init__(self, *, whole_book: bool) -> None:
+    def __init__(self, *, whole_book: bool, weights: Weights | None = None) -> None:
         self.whole_book = whole_book
+        self._weights = weights or shipped()
         self._stored: dict[tuple[Side, str], Profile] = {}
         self._current: dict[tuple[Side, str], Profile | None] = {}
         self._postings: dict[Side, dict[int, tuple[str, ...]]] = {"customer": {}, "record": {}}
@@ -193,7 +194,11 @@ class IdentityView:
             self.unasked.setdefault(customer.id, set()).add(customer)
             return None
         found = decide(
-            customer, around, shipped(), cannot=cannot, identifiers_only=not self.whole_book
+            customer,
+            around,
+            self._weights,
+            cannot=cannot,
+            identifiers_only=not self.whole_book,
         )
         self._told[customer.id] = _Told(
             customer, cannot, frozenset(around.records), frozenset(around.mates), found

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+from plumbline_domain.identity.weights import Weights, with_thresholds
 from plumbline_domain.order import Held
 from plumbline_domain.scope import narrows
 from plumbline_domain.sighting import Sighting
 from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
-from plumbline_schemas.internal import ConnectionScope, WorkspaceConfig
+from plumbline_schemas.internal import ConnectionScope, IdentityThresholds, WorkspaceConfig
 from pydantic import BaseModel
 
 from matcher.documents import HeldItem, LinkDocument, StateDocument
@@ -50,6 +51,12 @@ class WorkspaceRow:
     def personal_domains(self) -> bool:
         """Whether personal domains match."""
         return self.config is not None and self.config.personal_domains == "match"
+
+    @property
+    def identity_weights(self) -> Weights:
+        """The weights of matching, with the workspace's own thresholds."""
+        said = self.config.identity if self.config is not None else IdentityThresholds()
+        return with_thresholds(said.auto_at, said.review_at)
 
     def scope(self, connection: str) -> ConnectionScope:
         """What of a billing connection counts."""

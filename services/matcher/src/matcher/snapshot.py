@@ -70,7 +70,9 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self.identity = IdentityView(whole_book=workspace.whole_book)
+        self.identity = IdentityView(
+            whole_book=workspace.whole_book, weights=workspace.identity_weights
+        )
         self.links_known: set[ExternalKey] = set()
         """Keys whose open links are here, if they have any."""
         self.unlinked: set[ExternalKey] = set()
