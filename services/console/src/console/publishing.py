@@ -12,6 +12,9 @@ from plumbline_schemas.ids import OWN
 from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.observations import AnyObservation, ConfigObservation
 
+PATIENCE_SECONDS = "30"
+"""Topics that were just made on a busy machine take seconds to have a leader."""
+
 
 async def publish(kafka: str, observations: Sequence[AnyObservation]) -> None:
     """Publish and wait for the acknowledgement of all replicas."""
@@ -20,6 +23,7 @@ async def publish(kafka: str, observations: Sequence[AnyObservation]) -> None:
         {
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "DATABASE_URL": "unused",
+            "PLUMBLINE_PUBLISH_TIMEOUT_SECONDS": PATIENCE_SECONDS,
             "PLUMBLINE_TOPIC_PREFIX": os.environ.get("PLUMBLINE_TOPIC_PREFIX", ""),
         },
     )
