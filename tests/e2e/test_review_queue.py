@@ -43,10 +43,10 @@ async def decide(world: Any, item: str, *answer: str) -> Decided:
 
 
 async def twins(world: Any, domain: str) -> tuple[str, str, str]:
-    """Two companies of one domain, and a customer there whose name is neither's."""
+    """Two companies of one domain, and a customer there that names none."""
     one = await world.company("Nordlys Energia", domain)
     two = await world.company("Nordlys Shipping", domain)
-    customer = await world.customer(f"ap@{domain}", "price_monthly", name="Nordlys")
+    customer = await world.customer(f"ap@{domain}", "price_monthly")
     return one, two, customer
 
 

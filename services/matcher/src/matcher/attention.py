@@ -42,6 +42,7 @@ def attention_items(
 ) -> None:
     """Open, change or close what the new state of an account asks a person to look at."""
     wanted = _wanted(row, state) | _reviews(snapshot, row, state)
+    wanted |= _questions(snapshot, row, state)
     ends = patience_ends(row)
     if ends is not None and now < ends:
         wanted.pop("incomplete_value", None)
@@ -66,7 +67,7 @@ def _wanted(row: AccountRow, state: StateDocument) -> dict[str, _Wanted]:
         return wanted
     customers = [link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"]
     records = [link["key"] for link in state["links"] if kind_of(link["key"]) != "customer"]
-    if state["flags"]["ambiguous"] and not row.candidates:
+    if state["flags"]["ambiguous"] and not row.candidates and not row.kept_merged:
         details = {
             "account": row.account_id,
             "record": records[0] if records else None,
@@ -96,6 +97,25 @@ def _reviews(snapshot: Snapshot, row: AccountRow, state: StateDocument) -> dict[
         found = {f"review_match|{key}": _Wanted(*doubt) for key, doubt in doubts.items()}
     mrr = value_of(state, "mrr")
     return {name: _Wanted(one.summary, {**one.details, "mrr": mrr}) for name, one in found.items()}
+
+
+def _questions(snapshot: Snapshot, row: AccountRow, state: StateDocument) -> dict[str, _Wanted]:
+    """Links of the account's customers that their news speak against."""
+    if state["merged_into"] is not None or not snapshot.records_of(row.account_id):
+        return {}
+    mrr = value_of(state, "mrr")
+    found: dict[str, _Wanted] = {}
+    for customer in snapshot.customers_of(row.account_id):
+        name = f"questioned_link|{customer}"
+        held = row.attention.get(name)
+        if customer in snapshot.questions_of:
+            doubt = snapshot.questions_of[customer]
+            told = None if doubt is None else (doubt.summary, doubt.details)
+        else:
+            told = None if held is None else (held["summary"], held.get("details", {}))
+        if told is not None:
+            found[name] = _Wanted(told[0], {**told[1], "mrr": mrr})
+    return found
 
 
 def _enqueue(

@@ -25,6 +25,7 @@ from matcher.matching import (
     index_customer,
     index_record,
     let_go_of_deleted,
+    question,
     rematch,
     waiting_mates,
     waiting_on,
@@ -34,6 +35,7 @@ from matcher.rate_tables import take_table
 from matcher.reads import want_read
 from matcher.refold import refold
 from matcher.rows import DecisionRow, ObjectRow, WorkspaceRow
+from matcher.rulings import rule
 from matcher.shares import needs_of
 from matcher.snapshot import Snapshot
 from matcher.stored import body_of, glance_of
@@ -147,6 +149,7 @@ def _follow_customer(snapshot: Snapshot, customer: ExternalKey, *, moved: bool) 
     account = found(snapshot, customer)
     touched = {account}
     if moved:
+        question(snapshot, customer)
         touched |= rematch(snapshot, account)
         for mate in waiting_mates(snapshot, customer):
             if mate != account:
@@ -173,6 +176,7 @@ def take_decision(snapshot: Snapshot, observation: DecisionObservation, cause: R
     snapshot.decisions[observation.key] = row
     snapshot.changed_decisions.add(observation.key)
     enqueue(snapshot, DECISIONS, observation.key, observation.body, cause)
+    refold_all(snapshot, rule(snapshot, observation.key, observation.body), cause)
 
 
 def take_own(workspace: WorkspaceRow, observation: OwnObservation) -> bool:

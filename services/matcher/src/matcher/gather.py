@@ -13,7 +13,7 @@ import asyncpg
 from plumbline_domain.facts import EPOCH
 from plumbline_schemas.billing import BillingCustomer, Subscription
 from plumbline_schemas.crm import CrmRecord
-from plumbline_schemas.ids import AccountId, ExternalKey, external_key
+from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
     CompanyObservation,
@@ -21,7 +21,7 @@ from plumbline_schemas.observations import (
 )
 
 from matcher.identity_gather import IdentitySeeds, gather_identity
-from matcher.identity_parties import party_of_customer, party_of_record
+from matcher.identity_parties import party_of_customer, party_of_record, side_of
 from matcher.linked import load_accounts_links, load_links
 from matcher.loading import load_accounts, load_decisions, load_kept, load_objects
 from matcher.needs import catalogue_needs
@@ -55,7 +55,7 @@ def seeds_of(observations: Iterable[AnyObservation], workspace: WorkspaceRow) ->
     for observation in observations:
         key, body = observation.key, observation.body
         if isinstance(observation, DecisionObservation):
-            seeds.decisions.add(key)
+            _seed_decision(seeds, observation)
             continue
         seeds.objects.add(key)
         seeds.newest = max(seeds.newest, instant(observation.vendor_time_ms))
@@ -70,6 +70,18 @@ def seeds_of(observations: Iterable[AnyObservation], workspace: WorkspaceRow) ->
         if isinstance(body, Subscription | BillingCustomer):
             seeds.catalogue |= catalogue_needs(key, body)
     return seeds
+
+
+def _seed_decision(seeds: Seeds, observation: DecisionObservation) -> None:
+    seeds.decisions.add(observation.key)
+    body = observation.body
+    named = () if body is None else (body.customer, body.record, body.other)
+    for key in (one for one in named if one is not None):
+        if side_of(key) == "customer":
+            seeds.identity.ruled.add(key)
+        else:
+            seeds.identity.records.add(key)
+            seeds.identity.linked.add(key)
 
 
 def catalogue_named(observations: Iterable[AnyObservation]) -> set[ExternalKey]:
@@ -111,6 +123,7 @@ async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> 
     customers = seeds.customers | _stored_parents(snapshot, seeds)
     await load_links(conn, snapshot, customers | seeds.records)
     await load_accounts_links(conn, snapshot, seeds.accounts)
+    seeds.identity.decisions |= seeds.decisions
     seeds.identity.records |= seeds.records
     seeds.identity.lost |= seeds.lost
     seeds.identity.decided |= _losing(snapshot, seeds)
@@ -160,6 +173,8 @@ async def _gather_accounts(
     accounts = seeds.accounts | {link.account_id for link in links if link is not None}
     for account in accounts:
         customers |= set(snapshot.customers_of(account))
+    if seeds.decisions:
+        accounts |= {account_id(customer) for customer in customers}
     await load_accounts(conn, snapshot, accounts)
     await load_objects(conn, snapshot, (seeds.objects | customers) - snapshot.objects.keys())
     await load_kept(conn, snapshot, customers - snapshot.complete)

@@ -19,6 +19,7 @@ from matcher.identity_index import PostgresIndex
 from matcher.identity_parties import key_in, local_id, party_of_customer
 from matcher.identity_view import IdentityView
 from matcher.linked import load_links
+from matcher.ruled import load_rulings
 from matcher.snapshot import Snapshot
 
 CROWD: Final = 500
@@ -39,6 +40,10 @@ class IdentitySeeds:
     """Profiles of records of which it is needed who waits for them."""
     decided: set[ExternalKey] = field(default_factory=set)
     """Customers to be decided anyway."""
+    ruled: set[ExternalKey] = field(default_factory=set)
+    """Customers that people decide about, whose whole domain is decided again."""
+    decisions: set[ExternalKey] = field(default_factory=set)
+    """Those decisions."""
     linked: set[ExternalKey] = field(default_factory=set)
     """Keys whose links are needed, and the accounts behind them."""
 
@@ -75,12 +80,15 @@ async def gather_identity(
 
     Among them are the CRM records that would be linked as things stand.
     """
-    await load_links(conn, snapshot, seeds.linked | seeds.decided)
+    name, rulings = snapshot.workspace.workspace, snapshot.rulings
+    if seeds.decisions:
+        await load_rulings(conn, name, rulings, customers=(), decisions=seeds.decisions)
+        seeds.ruled |= {one.customer for key in seeds.decisions for one in rulings.of_decision(key)}
+    await load_links(conn, snapshot, seeds.linked | seeds.decided | seeds.ruled)
     unlinked = {key for key in customers if snapshot.link(key) is None}
-    name = snapshot.workspace.workspace
     changing = {key_in(name, local) for side, local in seeds.versions if side == "customer"}
-    waiting = {key for key in changing | seeds.decided if not snapshot.has_record(key)}
-    decided = _with_siblings(snapshot, waiting | unlinked | seeds.decided)
+    waiting = {key for key in changing if not snapshot.has_record(key)}
+    decided = _with_siblings(snapshot, waiting | unlinked | seeds.decided | seeds.ruled)
     if not (decided or seeds.versions or seeds.records or seeds.sought):
         return set(seeds.linked)
     return seeds.linked | await _Gathering(conn, snapshot, seeds).run(decided)
@@ -110,9 +118,16 @@ class _Gathering:
         await self._surround(asked)
         movers = {p for place in fresh if place[0] == "customer" for p in versions[place]}
         asked |= await self._mates(movers, asked)
+        asked |= await self._domains(asked)
+        keys = {key_in(self._name, local) for local in asked}
+        rulings = self._snapshot.rulings
+        await load_rulings(self._conn, self._name, rulings, customers=keys, decisions=())
+        named = {one.other for key in keys if (one := rulings.linked(key)) and one.other}
+        await self._load((), {local_id(key) for key in named})
         winners = self._winners(asked)
+        winners |= named
         await load_links(self._conn, self._snapshot, winners)
-        return winners | {key_in(self._name, local) for local in asked}
+        return winners | keys
 
     async def _load(self, customers: Iterable[str], records: Iterable[str]) -> None:
         places: list[tuple[Side, str]] = [("customer", local) for local in customers]
@@ -187,6 +202,21 @@ class _Gathering:
         await self._surround(waiting - asked)
         return waiting
 
+    async def _domains(self, asked: set[str]) -> set[str]:
+        """All customers on the domains of those that people decide about, with their accounts'."""
+        mates: set[str] = set()
+        for key in self._seeds.ruled:
+            for profile in self._profiles(local_id(key)):
+                mates |= self._view.mates_of(profile)
+        keys = {key_in(self._name, local) for local in mates - asked}
+        if not keys:
+            return set()
+        await load_links(self._conn, self._snapshot, keys)
+        locals_ = {local_id(key) for key in _with_siblings(self._snapshot, keys)}
+        await self._load(locals_, ())
+        await self._surround(locals_ - asked)
+        return locals_
+
     def _winners(self, asked: Iterable[str]) -> set[ExternalKey]:
         """Records that the customers would be linked to as things stand."""
         found: set[ExternalKey] = set()
@@ -195,7 +225,8 @@ class _Gathering:
                 continue
             told = self._seeds.versions.get(("customer", local))
             for profile in told or self._profiles(local):
-                decision = self._view.decide(profile)
+                key = key_in(self._name, local)
+                decision = self._view.decide(profile, self._snapshot.rulings.cannot(key))
                 if decision is not None and decision.record_id is not None:
                     found.add(key_in(self._name, decision.record_id))
         return found

@@ -5,6 +5,7 @@ is decided on what the index would hold after the one before it, whatever the ba
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from plumbline_domain.identity.decide import Decision, decide
@@ -56,6 +57,7 @@ class IdentityView:
         self._touched: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
         self._keys: dict[tuple[Side, str], tuple[Profile, Mapping[int, KeyKind]]] = {}
         self._told: dict[str, _Told] = {}
+        self._hubs: frozenset[str] = _NO_ONE
         self.unasked: dict[str, set[Profile]] = {}
         """Customers that were to be decided though their surroundings are not here."""
         self.unsought: set[Profile] = set()
@@ -182,6 +184,13 @@ class IdentityView:
                 put.append(profile)
         return put, gone
 
+    def hub(self, domains: Iterable[str]) -> None:
+        """Domains that people say are agencies'."""
+        fresh = frozenset(domains)
+        if fresh != self._hubs:
+            self._hubs = fresh
+            self._told.clear()
+
     # deciding
 
     def decide(self, customer: Profile, cannot: frozenset[str] = _NO_ONE) -> Decision | None:
@@ -194,7 +203,7 @@ class IdentityView:
             self.unasked.setdefault(customer.id, set()).add(customer)
             return None
         found = decide(
-            customer,
+            self._as_said(customer),
             around,
             self._weights,
             cannot=cannot,
@@ -204,6 +213,16 @@ class IdentityView:
             customer, cannot, frozenset(around.records), frozenset(around.mates), found
         )
         return found
+
+    def _as_said(self, customer: Profile) -> Profile:
+        """The customer's profile with what people say about its domain."""
+        if self._hubs.isdisjoint(customer.domains):
+            return customer
+        addresses = tuple(
+            replace(one, kind="hub") if one.domain in self._hubs else one
+            for one in customer.addresses
+        )
+        return replace(customer, addresses=addresses)
 
     def _holds(self, told: _Told, cannot: frozenset[str]) -> bool:
         """Whether nothing has changed that a decision depends on."""

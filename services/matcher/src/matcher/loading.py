@@ -18,7 +18,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
     """The workspace's row; a new one for a workspace never seen."""
     row = await conn.fetchrow(
         """select sequence, outbox_sequence, now, config_revision, config::text, walks::text,
-                  rates::text, fold_cursor::text, index_basis
+                  rates::text, fold_cursor::text, index_basis, agencies::text
            from matcher.workspaces where workspace = $1""",
         workspace,
     )
@@ -35,6 +35,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
         walks=orjson.loads(row["walks"]),
         rates=orjson.loads(row["rates"]),
         index_basis=row["index_basis"],
+        agencies=orjson.loads(row["agencies"]),
         cursor=None if row["fold_cursor"] is None else orjson.loads(row["fold_cursor"]),
     )
 
@@ -68,12 +69,13 @@ async def load_accounts(
     """Put accounts into the snapshot."""
     if not accounts:
         return
+    snapshot.accounts_known.update(accounts)
     rows = await conn.fetch(
         """select a.* from unnest($2::text[]) as wanted (account_id)
            cross join lateral (
                select account_id, founder_key, founded_sequence, state::text, due_at,
                       fold_version, had_mrr, candidates, attention::text, merged_into,
-                      incomplete_since, last_mrr
+                      incomplete_since, last_mrr, kept_merged
                from matcher.accounts
                where workspace = $1 and account_id = wanted.account_id offset 0) a""",
         snapshot.workspace.workspace,
@@ -93,6 +95,7 @@ async def load_accounts(
             attention=orjson.loads(row["attention"]),
             incomplete_since=row["incomplete_since"],
             last_mrr=row["last_mrr"],
+            kept_merged=row["kept_merged"],
             merged_into=row["merged_into"],
             baselines={} if state is None else state.get("baselines", {}),
         )

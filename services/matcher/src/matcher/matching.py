@@ -13,7 +13,7 @@ from matcher.identity_parties import key_in, local_id, party_of_customer, party_
 from matcher.rows import AccountRow, Grounds, ObjectRow
 from matcher.snapshot import Snapshot
 from matcher.stored import body_of
-from matcher.verdicts import doubt_of, grounds_of, rivals_in
+from matcher.verdicts import doubt_of, grounds_of, person_grounds, question_of, rivals_in
 
 
 def found(snapshot: Snapshot, customer: ExternalKey) -> AccountId:
@@ -103,22 +103,93 @@ def rematch(snapshot: Snapshot, account: AccountId) -> set[AccountId]:
         return set()
     if row.merged_into is not None or snapshot.records_of(account):
         return set()
+    for customer in snapshot.customers_of(account):
+        ruling = snapshot.rulings.linked(customer)
+        if ruling is not None and ruling.other is not None and _stands(snapshot, ruling.other):
+            return link_record(snapshot, account, ruling.other, person_grounds(ruling))
     doubts: Doubts = {}
     rivals: tuple[ExternalKey, ...] = ()
     for customer in snapshot.customers_of(account):
         profile = snapshot.identity.profile("customer", local_id(customer))
         profile = profile or party_of_customer(customer, None, snapshot.workspace)
-        decision = snapshot.identity.decide(profile)
+        decision = snapshot.identity.decide(profile, snapshot.rulings.cannot(customer))
         if decision is None:
             continue
         if decision.outcome == "auto" and decision.record_id is not None:
             record = key_in(snapshot.workspace.workspace, decision.record_id)
-            return link_record(snapshot, account, record, grounds_of(profile, decision))
+            if not _strangers(snapshot, account, record):
+                return link_record(snapshot, account, record, grounds_of(profile, decision))
         rivals = rivals or rivals_in(snapshot, decision)
         doubt = doubt_of(snapshot, account, customer, decision)
         if doubt is not None:
             doubts[customer] = doubt
     return _wait(snapshot, row, doubts, rivals)
+
+
+def _stands(snapshot: Snapshot, record: ExternalKey) -> bool:
+    """Whether a CRM record is there and was not merged away."""
+    return snapshot.identity.profile("record", local_id(record)) is not None
+
+
+def _strangers(snapshot: Snapshot, account: AccountId, record: ExternalKey) -> bool:
+    """Whether a person said of a customer there and one of the record's that they are two."""
+    holder = snapshot.link(record)
+    if holder is None or holder.account_id == account:
+        return False
+    theirs = set(snapshot.customers_of(holder.account_id))
+    mine = snapshot.customers_of(account)
+    return any(snapshot.rulings.strangers(customer) & theirs for customer in mine)
+
+
+def redecide(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:
+    """Undo a link of evidence that evidence would not make now; the customer waits again."""
+    link = snapshot.link(customer)
+    if link is None:
+        return set()
+    account = link.account_id
+    for record in snapshot.records_of(account):
+        held = snapshot.link(record)
+        if held is None or held.method != "evidence" or _still(snapshot, account, record):
+            continue
+        snapshot.close_link(record)
+        return {account}
+    return {account} if not snapshot.records_of(account) else set()
+
+
+def _still(snapshot: Snapshot, account: AccountId, record: ExternalKey) -> bool:
+    """Whether any customer of the account would be linked to the record now."""
+    for customer in snapshot.customers_of(account):
+        profile = snapshot.identity.profile("customer", local_id(customer))
+        if profile is None:
+            snapshot.unlinked.add(customer)
+            return True
+        decision = snapshot.identity.decide(profile, snapshot.rulings.cannot(customer))
+        if decision is None or decision.record_id == local_id(record):
+            return True
+    return False
+
+
+def question(snapshot: Snapshot, customer: ExternalKey) -> None:
+    """Hold a linked customer's news against its link: they question it, and never break it."""
+    link = snapshot.link(customer)
+    profile = snapshot.identity.profile("customer", local_id(customer))
+    if link is None or profile is None or not snapshot.workspace.whole_book:
+        return
+    records = snapshot.records_of(link.account_id)
+    if not records:
+        return
+    decision = snapshot.identity.decide(profile, snapshot.rulings.cannot(customer))
+    if decision is None:
+        return
+    held = [snapshot.link(record) for record in records]
+    by_person = any(one is not None and one.method == "person" for one in held)
+    told = decision.record_id
+    against = told is not None and told not in {local_id(record) for record in records}
+    snapshot.questions_of[customer] = (
+        question_of(snapshot, link.account_id, customer, decision)
+        if against and not by_person
+        else None
+    )
 
 
 def _wait(

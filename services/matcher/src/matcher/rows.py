@@ -35,6 +35,8 @@ class WorkspaceRow:
     """Connection -> revision of its latest completed initial walk."""
     rates: dict[str, int] = field(default_factory=dict)
     """Table of exchange rates -> its newest revision."""
+    agencies: dict[str, str] = field(default_factory=dict)
+    """Decision -> domain that it says is an agency's."""
     index_basis: str | None = None
     """The rules that the profiles of identity were made by."""
     cursor: dict[str, Any] | None = None
@@ -106,6 +108,16 @@ class Grounds(NamedTuple):
     """None: Plumbline."""
 
 
+class Ruling(NamedTuple):
+    """What a person's decision says about one customer, and about whom beside it."""
+
+    customer: ExternalKey
+    decision_key: ExternalKey
+    action: str
+    other: ExternalKey | None
+    decided_by: str
+
+
 @dataclass(slots=True)
 class LinkRow:
     """An open link; `opened_version` None until the record that opens it is numbered."""
@@ -151,6 +163,8 @@ class AccountRow:
     candidates: tuple[ExternalKey, ...] = ()
     attention: dict[str, HeldItem] = field(default_factory=dict)
     """Open items: by kind, those of a customer by `{kind}|{customer's key}`."""
+    kept_merged: bool = False
+    """A person said that its customers share it rightly."""
     incomplete_since: datetime | None = None
     """By the ticks; None while nothing is missing."""
     merged_into: AccountId | None = None

@@ -14,7 +14,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 
 from matcher.book import Book
 from matcher.cause import RecordCause
-from matcher.documents import Doubts
+from matcher.documents import Doubt, Doubts
 from matcher.identity_view import IdentityView
 from matcher.kept import Kept
 from matcher.rows import (
@@ -27,6 +27,7 @@ from matcher.rows import (
     OutboxRow,
     WorkspaceRow,
 )
+from matcher.ruled import Rulings
 
 
 @lru_cache(maxsize=20_000)
@@ -73,12 +74,18 @@ class Snapshot:
         self.identity = IdentityView(
             whole_book=workspace.whole_book, weights=workspace.identity_weights
         )
+        self.identity.hub(workspace.agencies.values())
+        self.rulings = Rulings()
+        self.accounts_known: set[AccountId] = set()
+        """Accounts that are here, if they exist."""
         self.links_known: set[ExternalKey] = set()
         """Keys whose open links are here, if they have any."""
         self.unlinked: set[ExternalKey] = set()
         """Keys whose links turned out to be needed: nothing decided without them counts."""
         self.doubts: dict[AccountId, Doubts] = {}
         """What a person is to be asked about accounts that this run decided and did not link."""
+        self.questions_of: dict[ExternalKey, Doubt | None] = {}
+        """Customers whose news this run held against their links, and what it found."""
         self.complete: set[ExternalKey] = set()
         """Customers whose books are complete: from memory, or once they are loaded."""
         self.changed_objects: set[ExternalKey] = set()

@@ -10,6 +10,7 @@ from plumbline_schemas.ids import ExternalKey
 
 from matcher.identity_index import put_arguments, remove_arguments
 from matcher.kept import pack
+from matcher.ruled import ruling_statements
 from matcher.snapshot import Snapshot
 from matcher.stored import pack_held
 
@@ -43,6 +44,8 @@ def statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement]:
     if not silent:
         yield from _outbox(snapshot)
     yield from _decisions(snapshot)
+    for statement in ruling_statements(snapshot.workspace.workspace, snapshot.rulings):
+        yield Statement(*statement)
     yield from _asked(snapshot)
 
 
@@ -128,24 +131,25 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
         """insert into matcher.accounts as a
                (workspace, account_id, founder_key, founded_sequence, version, state, due_at,
                 fold_version, waiting, had_mrr, candidates, attention, merged_into,
-                incomplete_since, last_mrr)
+                incomplete_since, last_mrr, kept_merged)
            select $1, account_id, founder_key, founded_sequence, version, state::json, due_at,
                   fold_version, waiting, had_mrr,
                   candidates::text[], attention::json,
-                  merged_into, incomplete_since, last_mrr
+                  merged_into, incomplete_since, last_mrr, kept_merged
            from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::timestamptz[], $8::integer[], $9::boolean[], $10::boolean[],
                        $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-                       $15::bigint[])
+                       $15::bigint[], $16::boolean[])
                 as fresh (account_id, founder_key, founded_sequence, version, state, due_at,
                           fold_version, waiting, had_mrr, candidates, attention, merged_into,
-                          incomplete_since, last_mrr)
+                          incomplete_since, last_mrr, kept_merged)
            on conflict (workspace, account_id) do update set
                version = excluded.version, state = excluded.state, due_at = excluded.due_at,
                fold_version = excluded.fold_version, waiting = excluded.waiting,
                had_mrr = excluded.had_mrr, candidates = excluded.candidates,
                attention = excluded.attention, merged_into = excluded.merged_into,
                incomplete_since = excluded.incomplete_since, last_mrr = excluded.last_mrr,
+               kept_merged = excluded.kept_merged,
                updated_at = clock_timestamp()""",
         (
             snapshot.workspace.workspace,
@@ -163,6 +167,7 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
             [row.merged_into for row in rows],
             [row.incomplete_since for row in rows],
             [row.last_mrr for row in rows],
+            [row.kept_merged for row in rows],
         ),
     )
 

@@ -13,7 +13,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 
 from matcher.documents import Doubt
 from matcher.identity_parties import key_in, local_id
-from matcher.rows import Grounds
+from matcher.rows import Grounds, Ruling
 from matcher.snapshot import Snapshot
 
 _TOLD: Final = 4
@@ -35,6 +35,14 @@ def grounds_of(customer: Profile, decision: Decision) -> Grounds:
     return Grounds("evidence", told, json.dumps(_proof(winner), sort_keys=True))
 
 
+def person_grounds(ruling: Ruling) -> Grounds:
+    """Why a link is there that a person decided."""
+    text = f"decided by {ruling.decided_by}"
+    if ruling.action == "subsidiary" and ruling.other is not None:
+        text += f": a subsidiary of CRM record {ruling.other.split('/', 3)[3]}"
+    return Grounds("person", text, None, ruling.decided_by)
+
+
 def doubt_of(
     snapshot: Snapshot, account: AccountId, customer: ExternalKey, decision: Decision
 ) -> Doubt | None:
@@ -42,20 +50,42 @@ def doubt_of(
     profile = snapshot.identity.profile("customer", local_id(customer))
     if decision.outcome != "review" or profile is None or not _asks(snapshot):
         return None
-    shown = [_candidate(snapshot, one) for one in decision.candidates[:SHOWN]]
     name = _name(profile)
+    details = _details(snapshot, account, customer, decision)
+    shown = details["candidates"]
     first = shown[0]["name"] or shown[0]["record"].rpartition("/")[2] if shown else "no record"
     reason = decision.reasons[0] if decision.reasons else "it is not certain"
-    details: dict[str, Any] = {
+    return Doubt(f"{name or profile.vendor_id} may be {first}: {reason}", details)
+
+
+def question_of(
+    snapshot: Snapshot, account: AccountId, customer: ExternalKey, decision: Decision
+) -> Doubt:
+    """What a person is asked about an established link that news speak against."""
+    record = next(iter(snapshot.records_of(account)), None)
+    linked = "no record" if record is None else f"CRM record {record.rpartition('/')[2]}"
+    other = decision.record_id or decision.candidates[0].record_id
+    reason = f"linked to {linked}, but it looks like CRM record {other.rpartition('/')[2]} now"
+    details = _details(snapshot, account, customer, decision)
+    details["reasons"] = [reason, *decision.reasons]
+    return Doubt(f"{customer.rpartition('/')[2]} is {reason}", details)
+
+
+def _details(
+    snapshot: Snapshot, account: AccountId, customer: ExternalKey, decision: Decision
+) -> dict[str, Any]:
+    profile = snapshot.identity.profile("customer", local_id(customer))
+    addresses = () if profile is None else profile.addresses
+    domains = () if profile is None else profile.domains
+    return {
         "customer": customer,
         "account": account,
-        "name": name,
-        "email_domain": profile.addresses[0].domain if profile.addresses else None,
-        "group": profile.domains[0] if profile.domains else None,
+        "name": None if profile is None else _name(profile),
+        "email_domain": addresses[0].domain if addresses else None,
+        "group": domains[0] if domains else None,
         "reasons": list(decision.reasons),
-        "candidates": shown,
+        "candidates": [_candidate(snapshot, one) for one in decision.candidates[:SHOWN]],
     }
-    return Doubt(f"{name or profile.vendor_id} may be {first}: {reason}", details)
 
 
 def rivals_in(snapshot: Snapshot, decision: Decision) -> tuple[ExternalKey, ...]:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "matcher_0008"
-down_revision = "matcher_0007"
+revision = "matcher_0009"
+down_revision = "matcher_0008"
 branch_labels = None
 depends_on = None
 
