@@ -103,6 +103,8 @@ class Snapshot:
         """The catalogue of each connection, looked up here."""
         self.lacking: set[ExternalKey] = set()
         """Objects that would tell what the fold under way lacks."""
+        self.own_lacking: set[ExternalKey] = set()
+        """Those that lack something of their own, which only a read of a later second can tell."""
         self.questions: list[Question] = []
         self.asked: dict[ExternalKey, str] = {}
         """What objects held when a read of them was asked for or answered."""
