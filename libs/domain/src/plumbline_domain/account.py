@@ -113,7 +113,7 @@ def fold_account(
         values=values,
         ambiguous=unsure_match or len(everyone) > 1,
         incomplete=tuple(sorted(incomplete | lacking | _unnamed(named))),
-        due_at=_due(everyone),
+        due_at=_due(everyone, beside),
         wanted=_wanted(everyone, named),
         baselines=baselines,
         trails=trails,
@@ -162,11 +162,15 @@ def _settle(customer: Customer) -> Customer:
     return replace(customer, holdings=Holdings(Told(over), tally=tally))
 
 
-def _due(members: Sequence[Customer]) -> datetime | None:
-    """The first instant at which any member's answers may change by themselves."""
+def _due(members: Sequence[Customer], beside: Conversion) -> datetime | None:
+    """The first instant at which any member's answers may change by themselves.
+
+    What was paid in another currency is converted at the rate of the day, like the MRR.
+    """
     due: datetime | None = None
     for member in members:
         due = sooner(due, member.holdings.until)
+        due = sooner(due, beside.turns(code for code, _ in member.holdings.tally.paid))
     return due
 
 

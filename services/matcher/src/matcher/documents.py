@@ -8,12 +8,13 @@ are parsed, compared and written for each change.
 from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NamedTuple, NotRequired, TypedDict
 
 from plumbline_domain.originals import Original, Originals
 from plumbline_domain.rollup import MemberShare
 from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
+from plumbline_schemas.ids import ExternalKey
 
 
 class LinkDocument(TypedDict):
@@ -50,6 +51,25 @@ class OriginalDocument(TypedDict):
     mrr: str
     rate: str | None
     day: str | None
+
+
+class HeldItem(TypedDict):
+    """An open item of attention, as its account holds it."""
+
+    summary: str
+    opened_at: str
+    details: NotRequired[dict[str, Any]]
+
+
+class Doubt(NamedTuple):
+    """What a person is asked about a customer."""
+
+    summary: str
+    details: dict[str, Any]
+
+
+Doubts = dict[ExternalKey, Doubt]
+"""By customer; empty: nothing is to be asked."""
 
 
 class FlagsDocument(TypedDict):

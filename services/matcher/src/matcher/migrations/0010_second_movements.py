@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "matcher_0007"
-down_revision = "matcher_0006"
+revision = "matcher_0010"
+down_revision = "matcher_0009"
 branch_labels = None
 depends_on = None
 
