@@ -336,8 +336,12 @@ async def test_a_decision_is_taken_back_and_replaced(say: Say, stage: Stage) -> 
     assert "no standing decision" in again.output
 
 
-async def test_several_decisions_are_taken_back_only_when_all_are_meant(say: Say) -> None:
+async def test_an_answer_is_taken_back_as_one_several_only_when_all_are_meant(say: Say) -> None:
     await say("review", "decide", "cus_1", "--not-this", "all")
+    one = await say("review", "undo", "cus_1", "--json")
+    assert len(Decided.model_validate_json(one.stdout).decisions) == 2
+    await say("links", "cannot-link", "cus_1", "900")
+    await say("links", "cannot-link", "cus_1", "901")
     refused = await say("review", "undo", "cus_1")
     assert refused.exit_code == 1
     assert "is several decisions" in refused.output

@@ -91,7 +91,7 @@ def take_object(
     if told:
         _retell(snapshot, row)
     if folded.tie:
-        want_read(snapshot, key, "tie", cause)
+        want_read(snapshot, key, "tie", cause, later=True)
     if observation.seen == "read":
         answered(snapshot, key)
     return told or before != (_meaning(row), row.deleted)

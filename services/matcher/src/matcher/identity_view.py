@@ -47,7 +47,7 @@ class _Told(NamedTuple):
 class IdentityView:
     """Profiles and keys of one workspace around a run of records."""
 
-    def __init__(self, *, whole_book: bool, weights: Weights) -> None:
+    def __init__(self, *, whole_book: bool, weights: Weights, agencies: Iterable[str] = ()) -> None:
         self.whole_book = whole_book
         self.weights = weights
         self._stored: dict[tuple[Side, str], Profile] = {}
@@ -57,7 +57,7 @@ class IdentityView:
         self._touched: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
         self._keys: dict[tuple[Side, str], tuple[Profile, Mapping[int, KeyKind]]] = {}
         self._told: dict[str, _Told] = {}
-        self._hubs: frozenset[str] = _NO_ONE
+        self._hubs = frozenset(agencies)
         self.unasked: dict[str, set[Profile]] = {}
         """Customers that were to be decided though their surroundings are not here."""
         self.unsought: set[Profile] = set()

@@ -81,8 +81,11 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self.identity = IdentityView(whole_book=workspace.whole_book, weights=workspace.weights)
-        self.identity.hub(workspace.agencies.values())
+        self.identity = IdentityView(
+            whole_book=workspace.whole_book,
+            weights=workspace.weights,
+            agencies=workspace.agencies.values(),
+        )
         self.rulings = Rulings()
         self.accounts_known: set[AccountId] = set()
         """Accounts that are here, if they exist."""
@@ -102,14 +105,15 @@ class Snapshot:
         """Objects that turned out to be needed whole: nothing decided without them counts."""
         self._looked_up: set[ExternalKey] = set()
         """Objects that are here, or not stored at all."""
-        self.terms: Terms | None = None
-        """Worked out once."""
+        self.terms: Terms | None = None  # worked out once
         self.fresh_needs: set[ExternalKey] = set()
         """Objects whose needs were worked out from what they hold now."""
         self.price_books: dict[str, PriceBook] = {}
         """The catalogue of each connection, looked up here."""
         self.lacking: set[ExternalKey] = set()
         """Objects that would tell what the fold under way lacks."""
+        self.own_lacking: set[ExternalKey] = set()
+        """Those that lack something of their own, which only a read of a later second can tell."""
         self.questions: list[Question] = []
         self.asked: dict[ExternalKey, str] = {}
         """What objects held when a read of them was asked for or answered."""

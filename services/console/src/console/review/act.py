@@ -42,12 +42,15 @@ async def decide(
 async def undo(
     desk: Desk, text: str, *, by: str, everything: bool, wait: float
 ) -> tuple[Output, int]:
-    """Take back a decision, found by its id, its item's, or a customer's."""
+    """Take back a decision, found by its id, its item's, or a customer's.
+
+    An answer that was several decisions, made in one instant, is taken back as one.
+    """
     now = datetime.now(UTC)
     stood = matching(await standing(desk.db), text)
     if not stood:
         raise NotFound(f"no standing decision {text!r}")
-    if len(stood) > 1 and not everything:
+    if len({one.decided_at for one in stood}) > 1 and not everything:
         ids = "; ".join(f"{one.id} ({one.action} {one.record or one.other or ''})" for one in stood)
         raise Refused(f"{text!r} is several decisions, name one or take --all: {ids}")
     made = [withdrawal(one, by, now) for one in stood]
