@@ -57,7 +57,7 @@ def fit(pairs: Iterable[Pair]) -> tuple[float, dict[str, float]]:
 
 def bounds(code: str) -> tuple[float, float]:
     """The sign that a kind of evidence may have, whatever a sample says."""
-    if code.endswith((".part", "_other", "_shared")):
+    if code.endswith((".part", ".apart", "_other", "_shared")):
         return FREE  # a namesake in another town has such a domain as often as the company itself
     if code.startswith(POSITIVE) or code.endswith(".same"):
         return 0.0, math.inf

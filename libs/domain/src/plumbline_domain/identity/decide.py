@@ -1,6 +1,6 @@
 """The decision about one customer: link, ask a person, or nothing (identity.md 7, Decide)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -160,6 +160,8 @@ def _by_evidence(
     weights: Weights,
 ) -> Decision:
     plausible = [c for c in scored if c.probability >= weights.review_at]
+    if not plausible and among(scored[:SHOWN]) >= weights.review_at:
+        plausible = scored[:1]
     if not plausible:
         torn = _torn(scored)
         if torn:
@@ -187,6 +189,12 @@ def _by_evidence(
     return Decision(
         customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
     )
+
+
+def among(candidates: Sequence[Candidate]) -> float:
+    """The probability that one of a few candidates is the customer: their odds, added up."""
+    odds = sum(c.probability / max(1e-9, 1.0 - c.probability) for c in candidates)
+    return odds / (1.0 + odds)
 
 
 def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:

@@ -9,6 +9,7 @@ from plumbline_domain.identity.text import clean, words
 from plumbline_domain.identity.word_lists import (
     COMPANY_WORDS,
     GIVEN_NAMES,
+    INNER_FORMS,
     JUNK_NAMES,
     LEGAL_FORMS,
     LONGEST_FORM,
@@ -19,15 +20,21 @@ from plumbline_domain.identity.word_lists import (
 NameKind = Literal["company", "person", "unclear", "junk"]
 
 _BRACKETS: Final = re.compile(r"[(\[（【]([^)\]）】]*)[)\]）】]?")  # noqa: RUF001 - as written
+_ALSO: Final = re.compile(
+    r"\s*[(,;-]?\s*\b(?:d/b/a|dba|t/a|a/k/a|aka|trading as|formerly(?: known as)?|vormals|"
+    r"previously|ex)\b[:.]?\s*",
+    re.IGNORECASE,
+)
+"""What stands between a company's name and a further one of its own."""
 _PAYS_FOR: Final = re.compile(
-    r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.|d/b/a|dba|t/a|"
-    r"trading as|formerly|ex)\b\s*",
+    r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.)\b\s*",
     re.IGNORECASE,
 )
 _TAIL: Final = re.compile(r"(?:\s[-–—|/]\s|,\s|\s@\s)")  # noqa: RUF001 - dashes as written
 _HOST: Final = re.compile(
     r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.IGNORECASE
 )
+_CAMEL: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -46,6 +53,8 @@ class NameForm:
     """The legal form, closed up; empty when none is written."""
     hints: tuple[str, ...] = ()
     """Raw texts split off: in brackets, behind a dash, the party behind `c/o` or `via`."""
+    also: tuple[str, ...] = ()
+    """Raw further names of the same company: behind `formerly`, `dba`, `trading as`."""
 
 
 EMPTY: Final = NameForm("", "junk", (), "", "")
@@ -63,15 +72,20 @@ def read_name(text: str | None) -> NameForm:
     raw = clean(text)
     if not raw or not _LETTERS.search(raw):
         return _digits_only(raw)
-    kept, hints = _split(raw)
+    main, *also = (part.strip(" )") for part in _ALSO.split(raw))
+    kept, hints = _split(main or raw)
     tokens = words(kept) or words(raw)
     tokens, form = strip_form(tokens)
+    if not form and len(tokens) == 1:
+        tokens, form = _closed_up(kept, tokens)
     core = tuple(word for word in tokens if word not in STOP_WORDS) or tokens
+    if core and core != tokens and len(tokens) == 2 and tokens[0] in GIVEN_NAMES:
+        core = tokens  # a family name may be an article: Denise Le
     squash = "".join(core)
     whole = "".join(tokens)
     if not squash or _is_junk(core):
         return NameForm(raw, "junk", (), "", "", form, hints)
-    return NameForm(raw, _kind(raw, core, form), core, squash, whole, form, hints)
+    return NameForm(raw, _kind(raw, core, form), core, squash, whole, form, hints, tuple(also))
 
 
 def _digits_only(raw: str) -> NameForm:
@@ -122,7 +136,17 @@ def strip_form(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         tokens = tokens[cut:]
     while len(tokens) > 1 and tokens[-1] in ("and", "co") and form:
         tokens = tokens[:-1]
+    inner = [word for word in tokens[1:] if word in INNER_FORMS]
+    if inner:
+        form = [*inner, *form]
+        tokens = (tokens[0], *(word for word in tokens[1:] if word not in INNER_FORMS))
     return tokens, "".join(form)
+
+
+def _closed_up(text: str, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """`HuntFurnitureLLC` without its form; names without one stay one word."""
+    parts, form = strip_form(words(_CAMEL.sub(" ", text)))
+    return (parts, form) if form else (tokens, "")
 
 
 def _form_at(tokens: tuple[str, ...], *, last: bool) -> int:

@@ -20,7 +20,7 @@ class Weights(BaseModel):
     pieces: Mapping[str, int]
     auto_at: float = 0.93
     """Probability from which a pair is linked, gates permitting."""
-    review_at: float = 0.45
+    review_at: float = 0.5
     gap: float = 0.3
     """Distance in probability to the best rival that is not the same company."""
 
