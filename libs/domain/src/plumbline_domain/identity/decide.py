@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import Final, Literal
 
 from plumbline_domain.identity.candidate import Candidate, Weighed, corroborated, has, only_alike
@@ -170,16 +171,10 @@ def _by_evidence(
         return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
     best = plausible[0]
     winner = around.record_profiles[best.record_id]
-    near = best.probability - weights.gap
-    rival = next(
-        (
-            c
-            for c in scored[1:]
-            if c.probability > near
-            and not same_company(winner, around.record_profiles[c.record_id])
-        ),
-        None,
-    )
+    rivals = [
+        c for c in scored[1:] if not same_company(winner, around.record_profiles[c.record_id])
+    ]
+    rival = share(best, rivals) < weights.auto_at
     reasons = _objections(customer, best, rival, portrait, weights)
     if _called_otherwise(best, scored, around):
         reasons += ("the name is another record's",)
@@ -193,8 +188,18 @@ def _by_evidence(
 
 def among(candidates: Sequence[Candidate]) -> float:
     """The probability that one of a few candidates is the customer: their odds, added up."""
-    odds = sum(c.probability / max(1e-9, 1.0 - c.probability) for c in candidates)
-    return odds / (1.0 + odds)
+    together = sum(map(odds, candidates))
+    return together / (1.0 + together)
+
+
+def share(best: Candidate, rivals: Sequence[Candidate]) -> float:
+    """The probability of the best among its rivals and no record at all."""
+    return odds(best) / (1.0 + odds(best) + sum(map(odds, rivals)))
+
+
+def odds(candidate: Candidate) -> float:
+    """The odds of a candidate to no record at all."""
+    return exp(min(30.0, candidate.score / 1000))
 
 
 def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:
@@ -237,14 +242,14 @@ def _shown(scored: list[Candidate], around: Neighbourhood) -> tuple[Candidate, .
 def _objections(
     customer: Profile,
     best: Candidate,
-    rival: Candidate | None,
+    rival: bool,
     portrait: Portrait,
     weights: Weights,
 ) -> tuple[str, ...]:
     found = []
     if best.probability < weights.auto_at:
         found.append("the evidence is not strong enough")
-    if rival is not None:
+    elif rival:
         found.append("another record fits about as well")
     if not corroborated(best):
         found.append("nothing but the name speaks for it")

@@ -196,7 +196,7 @@ def _name(
     customer: Profile, record: Profile, scene: Scene, match: NameMatch | None
 ) -> Piece | None:
     if match is None:
-        return None
+        return _namesake(customer, record)
     a, b, level = match.ours, match.theirs, match.level
     if level == "same":
         return _same_name(customer, record, scene, match)
@@ -208,6 +208,13 @@ def _name(
     among = level in _AMONG and _based(customer, record) and not _writes_for(customer, record)
     kind = "_based" if among else "" if telling(match) or level in _UNWEIGHED else "_plain"
     return Piece(f"name.{level}{kind}", a.raw, b.raw)
+
+
+def _namesake(customer: Profile, record: Profile) -> Piece | None:
+    """The record is called like the person: a trade in one's own name, or no person at all."""
+    who = customer.person
+    found = next((form for form in record.names if who and form.squash == who.squash), None)
+    return None if who is None or found is None else Piece("name.person", who.raw, found.raw)
 
 
 _UNWEIGHED: Final = frozenset({"initials", "label"})

@@ -45,6 +45,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "name.overlap": "the names {ours} and {theirs} share words",
     "name.clash": "the names {ours} and {theirs} have nothing in common",
     "name.other": "the names {ours} and {theirs} have nothing in common",
+    "name.person": "the person's name {ours} is the record's",
     "name.aside": "the name {ours} is not {theirs}, but the address is a contact's",
     "form.same": "the legal form agrees ({ours})",
     "form.other": "the legal forms differ ({ours}, {theirs})",

@@ -64,9 +64,9 @@ def registrable_domain(host: str) -> str | None:
 
 
 def _private(host: str, labels: list[str]) -> str | None:
-    if len(labels) > 2 and labels[-2] in SECOND_LEVELS:
-        if _KNOWN_SUFFIXES.publicsuffix(host) is None:
-            return ".".join(labels[-3:])
+    mistyped = len(labels) > 2 and labels[-2] in SECOND_LEVELS
+    if mistyped and _KNOWN_SUFFIXES.publicsuffix(host) is None:
+        return ".".join(labels[-3:])
     found: str | None = _PUBLIC_SUFFIXES.privatesuffix(host)
     return found
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from rapidfuzz.distance import OSA
+
 from plumbline_domain.identity.text import clean, words
 from plumbline_domain.identity.word_lists import (
     COMPANY_WORDS,
@@ -35,6 +37,8 @@ _HOST: Final = re.compile(
     r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.IGNORECASE
 )
 _CAMEL: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
+_LONG: Final = ("limited", "corporation", "incorporated", "company", "aktiengesellschaft")
+"""Legal forms long enough to be told through a typing error."""
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -136,6 +140,8 @@ def strip_form(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         tokens = tokens[cut:]
     while len(tokens) > 1 and tokens[-1] in ("and", "co") and form:
         tokens = tokens[:-1]
+    if len(tokens) > 1 and not form and _misspelt_form(tokens[-1]):
+        form, tokens = [tokens[-1]], tokens[:-1]
     inner = [word for word in tokens[1:] if word in INNER_FORMS]
     if inner:
         form = [*inner, *form]
@@ -147,6 +153,11 @@ def _closed_up(text: str, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str
     """`HuntFurnitureLLC` without its form; names without one stay one word."""
     parts, form = strip_form(words(_CAMEL.sub(" ", text)))
     return (parts, form) if form else (tokens, "")
+
+
+@lru_cache(maxsize=65536)
+def _misspelt_form(word: str) -> bool:
+    return len(word) > 5 and any(OSA.distance(word, form, score_cutoff=1) == 1 for form in _LONG)
 
 
 def _form_at(tokens: tuple[str, ...], *, last: bool) -> int:

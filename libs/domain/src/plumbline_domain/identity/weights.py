@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
@@ -19,10 +18,10 @@ class Weights(BaseModel):
     bias: int
     pieces: Mapping[str, int]
     auto_at: float = 0.93
-    """Probability from which a pair is linked, gates permitting."""
-    review_at: float = 0.5
-    gap: float = 0.3
-    """Distance in probability to the best rival that is not the same company."""
+    """Probability, among its rivals and no record at all, from which a pair is linked, gates
+    permitting."""
+    review_at: float = 0.72
+    """Probability that one of the candidates shown is right, from which a person is asked."""
 
     def of(self, code: str) -> int:
         """Weight of a piece; a code the table does not know weighs nothing."""
@@ -32,15 +31,6 @@ class Weights(BaseModel):
 def probability(score: int) -> float:
     """Of a score in thousandths of a nat, to six places."""
     return round(1.0 / (1.0 + math.exp(-score / 1000.0)), 6)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What a workspace may set: see `Weights`."""
-
-    auto_at: float
-    review_at: float
-    gap: float
 
 
 @lru_cache(maxsize=1)
