@@ -33,22 +33,30 @@ KIND_VALUE: Final[Mapping[KeyKind, float]] = {
 _EDGE: Final = 6
 
 
-@lru_cache(maxsize=262144)
-def key_of(kind: KeyKind, value: str) -> int:
-    """A signed 64-bit hash, the same on every machine and in every version of Python."""
+def _hashed(kind: KeyKind, value: str) -> int:
     digest = blake2b(f"{kind}:{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+_RARE: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "email", "domain", "squash", "phone"})
+"""Kinds of which a record has its own, so that remembering the hash is no use."""
+
+
+@lru_cache(maxsize=65536)
+def key_of(kind: KeyKind, value: str) -> int:
+    """A signed 64-bit hash, the same on every machine and in every version of Python."""
+    return _hashed(kind, value)
 
 
 def record_keys(profile: Profile) -> dict[int, KeyKind]:
     """What a record is found by; ids of records merged into it still find it."""
     found: dict[int, KeyKind] = {
-        key_of("id", held): "id" for held in (profile.id, *profile.merged_ids)
+        _hashed("id", held): "id" for held in (profile.id, *profile.merged_ids)
     }
     for kind, value in _values(profile):
-        found[key_of(kind, value)] = kind
+        found[(_hashed if kind in _RARE else key_of)(kind, value)] = kind
     for domain in profile.contact_domains:
-        found[key_of("domain", domain)] = "domain"
+        found[_hashed("domain", domain)] = "domain"
     return found
 
 

@@ -32,6 +32,11 @@ _PAYS_FOR: Final = re.compile(
     r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.)\b\s*",
     re.IGNORECASE,
 )
+_SPLIT_AT: Final = re.compile(
+    r"[^\w\s.&'+]|\b(?:via|behalf|obo|account|attn?|hd|dba|aka|trading|formerly|vormals|previously|ex)\b",
+    re.IGNORECASE,
+)
+"""Signs and words without which a name has one part: most names, which then need no splitting."""
 _TAIL: Final = re.compile(r"(?:\s[-–—|/]\s|,\s|\s@\s)")  # noqa: RUF001 - dashes as written
 _HOST: Final = re.compile(
     r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.IGNORECASE
@@ -76,8 +81,12 @@ def read_name(text: str | None) -> NameForm:
     raw = clean(text)
     if not raw or not _LETTERS.search(raw):
         return _digits_only(raw)
-    main, *also = (part.strip(" )") for part in _ALSO.split(raw))
-    kept, hints = _split(main or raw)
+    also: list[str] = []
+    kept: str = raw
+    hints: tuple[str, ...] = ()
+    if _SPLIT_AT.search(raw):
+        main, *also = (part.strip(" )") for part in _ALSO.split(raw))
+        kept, hints = _split(main or raw)
     tokens = words(kept) or words(raw)
     tokens, form = strip_form(tokens)
     if not form and len(tokens) == 1:

@@ -116,8 +116,10 @@ def label_of(domain: str) -> str:
 def bare_labels(label: str) -> tuple[str, ...]:
     """`label`, then without one affix that companies add to a name they could not register."""
     found = [label]
-    found += [label.removeprefix(start) for start in _AFFIXES if label.startswith(start)]
-    found += [label.removesuffix(end) for end in _ENDINGS if label.endswith(end)]
+    if label.startswith(_AFFIXES):
+        found += [label.removeprefix(start) for start in _AFFIXES if label.startswith(start)]
+    if label.endswith(_ENDINGS):
+        found += [label.removesuffix(end) for end in _ENDINGS if label.endswith(end)]
     return tuple(dict.fromkeys(bare for bare in found if bare == label or len(bare) >= 4))
 
 
@@ -230,10 +232,13 @@ def _labels(domains: tuple[str, ...]) -> tuple[str, ...]:
 
 def _cities(city: str | None, names: tuple[NameForm, ...]) -> tuple[str, ...]:
     own = _closed(city)
-    hints = (_closed(hint) for form in names for hint in form.hints)
+    hints = [_closed(hint) for form in names for hint in form.hints]
+    if not hints:
+        return (own,) if own else ()
     return tuple(dict.fromkeys(text for text in (own, *hints) if text))
 
 
+@lru_cache(maxsize=16384)
 def _closed(text: str | None) -> str:
     return "".join(words(clean(text)))
 
