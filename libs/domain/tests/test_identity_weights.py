@@ -1,12 +1,18 @@
 """The fit of the weights has no randomness, and signs stay what a piece can mean."""
 
 import itertools
+import json
 import math
 import random
+from pathlib import Path
 
 import pytest
+from plumbline_domain.identity.weights import probability, shipped, total
 
+from bench.identity import build, decide_all
+from bench.identity_book import read_book
 from bench.identity_fitting import Pair, bounds, fit, table
+from bench.identity_trouble import save
 from bench.identity_worlds import generate
 
 CODES = ("domain.owners1", "domain.other", "name.same1", "name.clash", "country.same")
@@ -55,6 +61,21 @@ def test_a_seed_makes_the_same_book_and_another_seed_another() -> None:
     assert len(set(ids)) == len(ids)
     named = set(itertools.chain.from_iterable(row["crm_ids"].split("|") for row in one.truth))
     assert named - {""} <= set(ids)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_score_reproduces_from_its_stored_evidence(seed: int, tmp_path: Path) -> None:
+    """As a history keeps it: codes, values and weights as text, and the version of the weights."""
+    save(generate(seed, 150, None), tmp_path)  # type: ignore[arg-type]
+    index, customers = build(read_book(tmp_path))
+    decisions, _ = decide_all(index, customers, shipped())
+    candidates = [found for decision in decisions for found in decision.candidates]
+    assert len(candidates) > 100
+    for found in candidates:
+        kept = json.loads(json.dumps([tuple(piece) for piece in found.evidence]))
+        assert found.score == total(shipped(), (code for code, *_ in kept))
+        assert found.score == shipped().bias + sum(weight for *_, weight in kept)
+        assert found.probability == probability(found.score)
 
 
 def test_candidates_compete_for_a_customer() -> None:

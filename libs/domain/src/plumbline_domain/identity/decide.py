@@ -12,7 +12,7 @@ from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE, key_of
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
-from plumbline_domain.identity.weights import Weights, probability
+from plumbline_domain.identity.weights import Weights, probability, total
 
 Outcome = Literal["auto", "review", "none"]
 Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
@@ -78,7 +78,7 @@ def weigh(customer: Profile, record: Profile, scene: Scene, weights: Weights) ->
     """The score of one pair."""
     found, match = pieces(customer, record, scene)
     weighed = tuple(Weighed(*piece, weights.of(piece.code)) for piece in found)
-    score = weights.bias + sum(piece.weight for piece in weighed)
+    score = total(weights, (piece.code for piece in found))
     return Candidate(record.id, score, probability(score), weighed, match)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -26,6 +26,14 @@ class Weights(BaseModel):
     def of(self, code: str) -> int:
         """Weight of a piece; a code the table does not know weighs nothing."""
         return self.pieces.get(code, 0)
+
+
+def total(weights: Weights, codes: Iterable[str]) -> int:
+    """The score that evidence of these codes amounts to, in thousandths of a nat.
+
+    A stored link's score is this of its stored codes under the weights of its stored version.
+    """
+    return weights.bias + sum(map(weights.of, codes))
 
 
 def probability(score: int) -> float:
