@@ -129,6 +129,8 @@ def bounds(code: str) -> tuple[float, float]:
     """The sign that a kind of evidence may have, whatever a sample says."""
     if not code:
         return FREE
+    if code.startswith("label.") and not code.startswith("label.silent."):
+        return FREE  # beside a name: the company itself, or its namesake under another ending
     if code.endswith((".part", ".apart", "_other", "_shared")):
         return FREE  # a namesake in another town has such a domain as often as the company itself
     if code.startswith(POSITIVE) or code.endswith(".same"):
