@@ -7,11 +7,12 @@ PACKAGES := libs/schemas libs/domain libs/connectors libs/runtime libs/simulator
 ARGS ?=
 N ?= 1
 CASE ?=
+JOBS ?= 2
 MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
 
-.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants soak lock clean
+.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants histories soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -66,11 +67,14 @@ dashboard: setup ## Regenerate the Grafana dashboard from its data
 bench: setup ## Latency and throughput, printed as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name)
-	@$(BIN)/python -m tests.chaos -n $(N) $(CASE:%=--case %) $(ARGS)
+chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name JOBS=2)
+	@$(BIN)/python -m tests.chaos -n $(N) --jobs $(JOBS) $(CASE:%=--case %) $(ARGS)
 
 mrr-mutants: setup ## Break each switch and rule of MRR in turn: some case must notice (ARGS=--rows names them)
 	@$(BIN)/python -m tests.mrr.mutants $(ARGS)
+
+histories: setup ## Histories of simulated accounts in any order against the truth (N=10000 SEED=1)
+	@$(BIN)/python -m tests.histories -n $(N) --seed $(SEED) $(ARGS)
 
 soak: setup ## A random choice of the faults under load (MINUTES=30 SEED=1 RATE=100)
 	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --seed $(SEED) --rate $(RATE) $(ARGS)

@@ -157,9 +157,9 @@ class World:
         url = f"{self.stripe.control_url}/control{path}"
         return self._json(await self.http.request("POST" if body else "GET", url, json=body))
 
-    async def hubspot_control(self, path: str, body: Any) -> Any:
+    async def hubspot_control(self, path: str, body: Any = None) -> Any:
         url = f"{self.hubspot.control_url}/control{path}"
-        return self._json(await self.http.post(url, json=body))
+        return self._json(await self.http.request("POST" if body else "GET", url, json=body))
 
     def _json(self, answer: httpx.Response) -> Any:
         assert answer.status_code < 300, answer.text

@@ -28,6 +28,8 @@ RETRYING = {**OPEN, "next_payment_attempt": "2026-06-20T00:00:00Z"}
         ({**OPEN, "collection_method": "send_invoice", "due_date": 0}, "past_due"),
         ({"status": "uncollectible"}, "past_due"),
         ({"status": "uncollectible", "uncollectible_reason": "subscription_paused"}, "none"),
+        ({"status": "uncollectible", "uncollectible_reason": "user_forgiven"}, "none"),
+        ({"status": "uncollectible", "uncollectible_reason": "max_payment_attempts"}, "past_due"),
         ({"status": "void"}, "none"),
         ({"status": "draft", "finalized_at": None}, "none"),
     ],

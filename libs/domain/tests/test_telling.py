@@ -48,7 +48,7 @@ def invoice(make: Any, chance: random.Random, number: int, owners: int) -> Any:
         attempted=chance.random() < 0.5,
         due_date=make.day(chance.randrange(-9, 9)) if chance.random() < 0.4 else None,
         next_payment_attempt=make.day(2) if chance.random() < 0.4 else None,
-        uncollectible_reason="forgiven" if chance.random() < 0.1 else None,
+        uncollectible_reason="user_forgiven" if chance.random() < 0.1 else None,
     )
 
 

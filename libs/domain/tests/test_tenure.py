@@ -193,6 +193,17 @@ def test_ltv_is_paid_less_refunds_and_other_credit_after_payment(make: Any) -> N
     assert value(make, "ltv", make.customer()) == Money(minor=0, currency="eur")
 
 
+def test_the_next_day_of_rates_moves_ltv_by_itself(make: Any) -> None:
+    days = {date(2026, 6, 1): {"USD": Decimal("1.25")}, date(2027, 1, 1): {"USD": Decimal(2)}}
+    rates = Rates.of(days)
+    paid = make.invoice("in_1", amount_paid=5000, currency="usd")
+    folded = fold(make, make.customer(invoices=(paid,)), rates=rates)
+    assert folded.due_at == datetime(2027, 1, 1, tzinfo=UTC)
+    assert folded.values["ltv"].value == Money(minor=4000, currency="eur")
+    own = make.invoice("in_1", amount_paid=5000, currency="eur")
+    assert fold(make, make.customer(invoices=(own,)), rates=rates).due_at is None
+
+
 @pytest.mark.parametrize(
     ("note", "left"),
     [

@@ -1,15 +1,19 @@
 """A running consumer group over the session's servers, and what it handled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import asyncpg
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from plumbline_runtime.consumption import Consumption
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.health import Health
+from plumbline_runtime.logging import QUIET, configure_logging
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Message, Producer
 from plumbline_runtime.records import Batch, BatchHandler, Record
@@ -56,7 +60,7 @@ class Rig:
     topic: Topic = TOPIC
     group: str = GROUP
 
-    async def eventually(self, check: Callable[[], object], seconds: float = 15.0) -> None:
+    async def eventually(self, check: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until `check` is true; fails with its last answer."""
         for _ in range(round(seconds / 0.02)):
             if check():
@@ -73,7 +77,7 @@ class Rig:
         )
         await consumer.start()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 return [await consumer.getone() for _ in range(count)]
         finally:
             await consumer.stop()
@@ -120,9 +124,14 @@ class Rig:
         )
 
     async def reaches(self, offset: int, partition: int = 0) -> None:
-        """The position follows the dead letter: it is stored after the letter is acknowledged."""
-        async with asyncio.timeout(10):
-            while await self.position(partition) != offset:
+        """Wait until the position is stored and the consumers are done with what they have in hand.
+
+        The position follows the dead letter, and is followed by what a good record ends: brakes.
+        """
+        async with asyncio.timeout(30):
+            while await self.position(partition) != offset or any(
+                consumption.busy_since is not None for consumption in self.running
+            ):
                 await asyncio.sleep(0.02)
 
 
@@ -150,3 +159,23 @@ async def rig(settings: Settings) -> AsyncIterator[Rig]:
         await consumption.stop()
     await producer.stop()
     await pool.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[str], io.StringIO]]:
+    """Logging of a service into a text; other tests find it as it was before."""
+    root = logging.getLogger()
+    handlers, known = list(root.handlers), [root, *map(logging.getLogger, QUIET)]
+    levels = [logger.level for logger in known]
+
+    def configure(level: str) -> io.StringIO:
+        stream = io.StringIO()
+        configure_logging("test", level=level, stream=stream)
+        return stream
+
+    yield configure
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    for logger, level in zip(known, levels, strict=True):
+        logger.setLevel(level)

@@ -1,14 +1,12 @@
 """What a log says of an exception: class and place, no data."""
 
-import io
 import json
 import logging
 
 import pytest
-import structlog
 from asyncpg.exceptions import InvalidTextRepresentationError, UniqueViolationError
 from plumbline_runtime.error_words import describe
-from plumbline_runtime.logging import configure_logging, get_logger
+from plumbline_runtime.logging import get_logger
 from plumbline_schemas.errors import Retryable
 from pydantic import BaseModel, ValidationError
 
@@ -64,18 +62,9 @@ def test_words(error, words):
 
 
 @pytest.fixture
-def lines():
-    stream = io.StringIO()
-    root = logging.getLogger()
-    level = root.level
-    configure_logging("test", stream=stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    for handler in list(root.handlers):
-        if type(handler).__module__ == "plumbline_runtime.logging":
-            root.removeHandler(handler)
-    root.setLevel(min(level, logging.WARNING))
+def lines(logged):
+    stream = logged("INFO")
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def fail() -> None:

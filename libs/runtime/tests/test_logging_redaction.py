@@ -1,12 +1,10 @@
 """No secret and no address of a person reaches the log, wherever it hides."""
 
-import io
 import json
 import logging
 
 import pytest
-import structlog
-from plumbline_runtime.logging import configure_logging, get_logger
+from plumbline_runtime.logging import get_logger
 from plumbline_runtime.redaction import redact_text
 
 SECRETS = [
@@ -22,18 +20,9 @@ SECRETS = [
 
 
 @pytest.fixture
-def lines():
-    stream = io.StringIO()
-    configure_logging("test", level="INFO", stream=stream)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    for handler in handlers:
-        if type(handler).__module__ == "plumbline_runtime.logging":
-            root.removeHandler(handler)
-    root.setLevel(min(level, logging.WARNING))
+def lines(logged):
+    stream = logged("INFO")
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("secret", SECRETS)

@@ -8,7 +8,6 @@ import structlog
 from plumbline_connectors.hubspot.client import open_hubspot
 from plumbline_connectors.hubspot.oauth import OAuthGrant
 from plumbline_runtime.connections import HubSpotConnection
-from plumbline_runtime.logging import configure_logging
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.redaction import redact_text
 from plumbline_runtime.secrets import ConfigError
@@ -210,21 +209,18 @@ async def test_keys_rotate_and_a_row_opens_only_where_it_was_stored(pools):
 
 
 @pytest.mark.server
-async def test_no_token_is_logged(hubspot, process, capsys):
-    configure_logging("test", level="DEBUG")
-    try:
-        await process(0).read()
-        hubspot.state.tokens.refresh.clear()
-        hubspot.state.tokens.expire()
-        failing = process(1)
-        for _ in range(2):
-            with pytest.raises(Unauthorized) as caught:
-                await failing.read()
-            structlog.get_logger().error("refused", error=str(caught.value), exc_info=caught.value)
-        structlog.get_logger().info("kept", kept=failing.client._tokens.given)
-        printed = "".join(capsys.readouterr())
-    finally:
-        structlog.reset_defaults()
+async def test_no_token_is_logged(hubspot, process, logged):
+    printing = logged("DEBUG")
+    await process(0).read()
+    hubspot.state.tokens.refresh.clear()
+    hubspot.state.tokens.expire()
+    failing = process(1)
+    for _ in range(2):
+        with pytest.raises(Unauthorized) as caught:
+            await failing.read()
+        structlog.get_logger().error("refused", error=str(caught.value), exc_info=caught.value)
+    structlog.get_logger().info("kept", kept=failing.client._tokens.given)
+    printed = printing.getvalue()
     assert "refused" in printed
     for hidden in ("oauth-access-", "refresh-given", SECRET, OLD):
         assert hidden not in printed

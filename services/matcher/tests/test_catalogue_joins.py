@@ -85,6 +85,25 @@ async def test_a_discount_told_once_is_known_when_it_is_only_named(
     assert await mrr(bench, kit, log) == (10000, [])
 
 
+async def test_a_paused_subscriptions_discount_is_asked_for_though_its_mrr_needs_none(
+    bench: Any, kit: Any
+) -> None:
+    log = ready(kit)
+    log.subscription("sub_1", "cus_1", status="paused", **BARE)
+    assert await mrr(bench, kit, log) == (0, [])
+    assert asked(bench) == ["subscription/sub_1"]
+    told = embedded(applies_to=[])
+    log.subscription("sub_1", "cus_1", status="paused", seen="read", event_id=None, **told)
+    await bench.run(log)
+    assert kit.value(await bench.state("cus_1"), "discount") == "50 % off forever"
+    log.subscription("sub_2", "cus_1", status="paused", discounts=["di_2"])
+    only_id = [{"discount_id": "di_2", "coupon": "co_2"}]
+    log.subscription("sub_2", "cus_1", status="paused", discounts=["di_2"],
+                     discount_objects=only_id)  # fmt: skip
+    await bench.run(log)
+    assert asked(bench) == ["subscription/sub_1", "subscription/sub_2", "coupon/co_2"]
+
+
 async def test_a_customers_discount_reaches_its_subscriptions(bench: Any, kit: Any) -> None:
     log = ready(kit)
     log.subscription("sub_1", "cus_1")

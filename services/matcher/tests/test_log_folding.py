@@ -20,7 +20,8 @@ from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, OBSERVATIO
 pytestmark = pytest.mark.server
 
 EMPTY = """
-truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts,
+truncate matcher.workspaces, matcher.objects, matcher.accounts,
+         matcher.identity_profiles, matcher.identity_keys,
          matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions,
          matcher.rates, matcher.asked, runtime.offsets
 """

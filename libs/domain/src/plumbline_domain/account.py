@@ -110,7 +110,7 @@ def fold_account(
         values=values,
         ambiguous=unsure_match or len(members) > 1,
         incomplete=tuple(sorted(incomplete | lacking)),
-        due_at=_due(members),
+        due_at=_due(members, beside),
         wanted=tuple(sorted(wanted)),
         baselines=baselines,
         near=near(members, at),
@@ -135,11 +135,15 @@ def _settle(customer: Customer) -> Customer:
     return replace(customer, holdings=Holdings(Told(over), tally=tally))
 
 
-def _due(members: Sequence[Customer]) -> datetime | None:
-    """The first instant at which any member's answers may change by themselves."""
+def _due(members: Sequence[Customer], beside: Conversion) -> datetime | None:
+    """The first instant at which any member's answers may change by themselves.
+
+    What was paid in another currency is converted at the rate of the day, like the MRR.
+    """
     due: datetime | None = None
     for member in members:
         due = sooner(due, member.holdings.until)
+        due = sooner(due, beside.turns(code for code, _ in member.holdings.tally.paid))
     return due
 
 

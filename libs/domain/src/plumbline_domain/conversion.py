@@ -1,7 +1,8 @@
 """Amounts of minor units from one currency to the workspace's, exact."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from fractions import Fraction
 
 from plumbline_domain.money import exponent
@@ -16,6 +17,13 @@ class Conversion:
     """The workspace's, lower case; None while its configuration is unknown."""
     day: date
     rates: Rates = NO_RATES
+
+    def turns(self, codes: Iterable[str]) -> datetime | None:
+        """When amounts of these currencies may be worth something else: the table's next day."""
+        following = self.rates.next_day(self.day)
+        if following is None or all(code in {"", self.currency} for code in codes):
+            return None
+        return datetime.combine(following, time.min, UTC)
 
     def converted(self, amount: Fraction, source: str) -> Fraction | None:
         """An amount of `source`'s minor units in the workspace's; None without a rate."""

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from plumbline_schemas.accounts import PaymentStatus
 from plumbline_schemas.billing import Invoice
@@ -11,6 +12,9 @@ from plumbline_schemas.billing import Invoice
 from plumbline_domain.facts import EPOCH, InvoiceFacts
 from plumbline_domain.sighting import SeenInvoice, SeenSubscription, Sighting
 from plumbline_domain.subscriptions import live
+
+_FORGIVING: Final = frozenset({"user_forgiven", "subscription_paused"})
+"""Reasons of an uncollectible invoice, as Stripe names them, for which nothing is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def _tried(invoice: Invoice | InvoiceFacts) -> bool:
 def _forgiven(invoice: Invoice | InvoiceFacts, by_id: dict[str, SeenSubscription]) -> bool:
     if invoice.status != "uncollectible":
         return False
-    if invoice.uncollectible_reason in {"forgiven", "subscription_paused"}:
+    if invoice.uncollectible_reason in _FORGIVING:
         return True
     owner = by_id.get(invoice.subscription or "")
     pause = None if owner is None else owner.body.pause_collection

@@ -12,7 +12,7 @@ import structlog
 from plumbline_runtime.error_words import describe, first_line, place
 from plumbline_runtime.redaction import redact_event
 
-_QUIET: Final = ("aiokafka", "faststream", "uvicorn", "uvicorn.access", "httpx", "httpcore")
+QUIET: Final = ("aiokafka", "faststream", "uvicorn", "uvicorn.access", "httpx", "httpcore")
 """Libraries whose own lines only matter from WARNING on."""
 
 _REPEAT_SECONDS: Final = 10.0
@@ -77,7 +77,7 @@ def configure_logging(
         root.removeHandler(handler)
     root.addHandler(_Forward())
     root.setLevel(threshold)
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
 
 

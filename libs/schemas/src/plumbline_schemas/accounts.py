@@ -27,7 +27,19 @@ Reminder = Literal["account.trial_ending", "account.renewal_approaching", "accou
 ChangeCause = Literal["event", "read", "walk", "tick", "config", "decision"]
 """How the record of the log that made a change came to be: a vendor's own event, a read or a walk;
 or one of Plumbline's own."""
-LinkMethod = Literal["founder", "crm_id", "stripe_id", "domain", "shared_record"]
+LinkMethod = Literal[
+    "founder",
+    "crm_id",
+    "stripe_id",
+    "domain",
+    "shared_record",
+    "tax_id",
+    "evidence",
+    "person",
+    "created",
+]
+"""`person`: decided in the review queue, and never changed by the machine; `created`: the record
+was created for the account."""
 
 MAX_LINKS = 100
 

@@ -6,7 +6,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 AttentionKind = Literal[
+    "review_match",
     "ambiguous_match",
+    "questioned_link",
+    "duplicate_records",
+    "duplicate_customers",
     "plan_approval",
     "failed_effect",
     "incomplete_value",

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import asyncpg
 from plumbline_runtime.config import DeploymentConfig
+from plumbline_schemas.decisions import FIRST_WRITE
 from plumbline_schemas.ids import OWN
 from plumbline_schemas.internal import Decision
 from plumbline_schemas.observations import DecisionObservation
@@ -41,7 +42,7 @@ async def approve_first_write(kafka: str, config: DeploymentConfig, now: datetim
         DecisionObservation(
             workspace=workspace.id,
             connection=OWN,
-            id="first_write",
+            id=FIRST_WRITE,
             vendor_time_ms=int(now.timestamp() * 1000),
             seen="event",
             origin="console",

@@ -1,5 +1,6 @@
 """The console writes nothing but observations, into the log: decisions and configuration."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,11 +12,20 @@ from plumbline_schemas.ids import OWN
 from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.observations import AnyObservation, ConfigObservation
 
+PATIENCE_SECONDS = "30"
+"""Topics that were just made on a busy machine take seconds to have a leader."""
+
 
 async def publish(kafka: str, observations: Sequence[AnyObservation]) -> None:
     """Publish and wait for the acknowledgement of all replicas."""
     settings = Settings.from_environment(
-        "console", {"KAFKA_BOOTSTRAP_SERVERS": kafka, "DATABASE_URL": "unused"}
+        "console",
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "DATABASE_URL": "unused",
+            "PLUMBLINE_PUBLISH_TIMEOUT_SECONDS": PATIENCE_SECONDS,
+            "PLUMBLINE_TOPIC_PREFIX": os.environ.get("PLUMBLINE_TOPIC_PREFIX", ""),
+        },
     )
     producer = Producer(settings)
     await producer.start()

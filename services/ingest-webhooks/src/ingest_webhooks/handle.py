@@ -7,7 +7,7 @@ In order: `understand` each record, gather what writeback desires for `echo_cand
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from plumbline_connectors.decoding import Undecodable
@@ -35,6 +35,9 @@ Desired = Mapping[tuple[str, str], Mapping[str, Mapping[str, str | None]]]
 _REREAD_ACTIONS: Final = frozenset(
     {"creation", "deletion", "merge", "restore", "propertyChange", "privacyDeletion"}
 )
+
+AFTER_DELIVERY: Final = timedelta(seconds=2)
+"""As after a tie (design 5)."""
 
 
 class HubSpotSource(NamedTuple):
@@ -156,19 +159,25 @@ def _decide_facts(facts: Facts, plan: Plan) -> None:
     plan.observations.extend(facts.translated.observations)
     if facts.translated.skipped is not None:
         plan.skipped[facts.translated.skipped] += 1
+    told = {one.key for one in facts.translated.observations}
     for wanted in facts.translated.reads:
-        wish = _wish_of(wanted, facts.origin.received_at)
+        wish = _wish_of(wanted, facts.origin.received_at, competes=wanted.key in told)
         if wish is None:
             plan.skipped["unreadable_kind"] += 1
         else:
             plan.wishes.append(wish)
 
 
-def _wish_of(wanted: ReadWanted, received_at: datetime) -> ReadWish | None:
+def _wish_of(wanted: ReadWanted, received_at: datetime, *, competes: bool) -> ReadWish | None:
+    """`competes`: the delivery tells of the object too; a read of that second must not lose to it.
+
+    The start of a read is told by whole seconds and floored, so it may be stamped a second early.
+    """
     key = split_key(wanted.key)
     if key.kind not in READABLE or plain_id(key.vendor_id) is None:
         return None
-    return ReadWish(*key, wanted.reason, "webhook", received_at, received_at)
+    not_before = received_at + AFTER_DELIVERY if competes else None
+    return ReadWish(*key, wanted.reason, "webhook", received_at, received_at, not_before)
 
 
 def _decide_notifications(

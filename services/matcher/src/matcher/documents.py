@@ -5,10 +5,11 @@ makes against it. Models would cost more than all the rules together: ten fields
 are parsed, compared and written for each change.
 """
 
-from typing import TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
+from plumbline_schemas.ids import ExternalKey
 
 
 class LinkDocument(TypedDict):
@@ -18,6 +19,25 @@ class LinkDocument(TypedDict):
     method: str
     evidence: str
     opened_version: int
+
+
+class HeldItem(TypedDict):
+    """An open item of attention, as its account holds it."""
+
+    summary: str
+    opened_at: str
+    details: NotRequired[dict[str, Any]]
+
+
+class Doubt(NamedTuple):
+    """What a person is asked about a customer."""
+
+    summary: str
+    details: dict[str, Any]
+
+
+Doubts = dict[ExternalKey, Doubt]
+"""By customer; empty: nothing is to be asked."""
 
 
 class FlagsDocument(TypedDict):

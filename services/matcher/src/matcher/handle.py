@@ -1,8 +1,10 @@
 """One batch of the log: gather, decide, apply, with the position in the same transaction."""
 
 import asyncio
+import gc
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -17,6 +19,7 @@ from plumbline_schemas.billing import CATALOGUE_KINDS
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import (
     AnyObservation,
+    ConfigObservation,
     CustomerObservation,
     SubscriptionObservation,
 )
@@ -24,12 +27,15 @@ from plumbline_schemas.topics import Topic
 
 from matcher.decide import decide
 from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
-from matcher.gather import gather, news_among, seeds_of
+from matcher.gather import catalogue_named, gather, seeds_of
+from matcher.identity_gather import IdentitySeeds
 from matcher.lacking import settle
 from matcher.loading import read_workspace
+from matcher.news import news_among
 from matcher.rate_tables import RateShelf
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
+from matcher.reindex import Indexing
 from matcher.shelf import Shelf
 from matcher.snapshot import Snapshot
 from matcher.store import apply
@@ -75,6 +81,7 @@ class Matcher:
         self._outbox = outbox
         self._rates = RateShelf()
         self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts, rates=self._rates)
+        self._indexing = Indexing(pool)
         self._turn = asyncio.Lock()
         self._shelves: dict[int, Shelf] = defaultdict(partial(Shelf, large=large_customer))
         self._publishing: asyncio.Task[None] | None = None
@@ -85,8 +92,9 @@ class Matcher:
         What a batch changed is published while the next one is folded, never more than one behind.
         """
         async with self._turn:
-            entries = await self._decode(batch)
-            await self._fold(batch, entries)
+            with _no_collection():
+                entries = await self._decode(batch)
+                await self._fold(batch, entries)
         failpoints.hit("matcher.after_commit")
         batch.counts["dead_letters"] = sum(e.observation is None for e in entries)
         await self._publish({e.observation.workspace for e in entries if e.observation})
@@ -108,6 +116,8 @@ class Matcher:
         return entries
 
     async def _fold(self, batch: Batch, entries: Sequence[Entry]) -> None:
+        for name in {entry.observation.workspace for entry in entries if entry.observation}:
+            await self._indexing.ensure(name)
         catalogue = await self._catalogue(entries)
         run: list[Entry] = []
         for entry in entries:
@@ -127,10 +137,10 @@ class Matcher:
         if not named:
             return set()
         dependants = (SubscriptionObservation, CustomerObservation)
-        seeds = seeds_of(o for o in observations if isinstance(o, dependants))
+        wanted = catalogue_named(o for o in observations if isinstance(o, dependants))
         keys = {o.key for o in named}
         known = await catalogue_with_dependants(self._pool, keys)
-        return known | (keys & seeds.catalogue)
+        return known | (keys & wanted)
 
     async def _fold_run(self, batch: Batch, run: Sequence[Entry]) -> None:
         """Records without fan-out, in one transaction."""
@@ -164,26 +174,31 @@ class Matcher:
         was = await read_workspace(conn, workspace)
         rates = await self._rates.rates(conn, was)
         unloaded: set[ExternalKey] = set()
+        lacking = IdentitySeeds()
         while True:
             snapshot = Snapshot(replace(was), rates)
             lend(snapshot)
             news = await news_among(conn, snapshot, observations)
             if not news:
                 return snapshot
-            seeds = seeds_of(one.observation for one in news)
+            seeds = seeds_of((one.observation for one in news), was)
             seeds.objects |= unloaded
+            seeds.identity.add_all(lacking)
             await gather(conn, snapshot, seeds)
             for observation, glance in news:
                 decide(snapshot, observation, glance)
-            if not snapshot.unloaded:
+            if not snapshot.lacks:
                 break
             unloaded |= snapshot.unloaded
+            lacking.take_missing(snapshot)
         await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
         return snapshot
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:
         """A record that touches many accounts: as many transactions as it takes."""
+        if isinstance(observation, ConfigObservation):
+            await self._indexing.foresee(observation)
         advance = partial(self._advance, batch, end=offset + 1)
         place = {"partition": batch.partition, "offset": offset}
         self._shelves[batch.partition].clear()
@@ -210,3 +225,18 @@ class Matcher:
             except (*UNREACHABLE, PublishFailed) as error:
                 # The changes are committed; the outbox keeps them and tries again by itself.
                 log.warning("publication_waits", workspace=workspace, error=error)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let no garbage collection walk over a batch's rows: nearly all go with their last reference.
+
+    Measured with `python -m bench.replay`: of 100 records that change an account, 8 went into it.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import asyncpg
-from plumbline_schemas.billing import BillingCustomer, Subscription
-from plumbline_schemas.ids import ExternalKey
+from plumbline_domain.book import PriceBook
+from plumbline_schemas.billing import BillingCustomer, Subscription, SubscriptionItem
+from plumbline_schemas.ids import ExternalKey, external_key
 
 from matcher.cause import RecordCause
 from matcher.reads import want_read
 from matcher.snapshot import Question, Snapshot
 
+OWN_MISSING: Final = ("items:", "tax:")
+"""Missing of the subscription itself; its discounts are kept apart from it (`told`)."""
 _OF_PRICE: Final = frozenset({"tiers", "amount", "currency_option"})
 
 
@@ -44,6 +47,34 @@ def readable(
             found.add(parent if parent is not None and subject in held else key)
         elif name == "tax":
             found.update(_of_tax(key, place, body, subject))
+    return found
+
+
+def unworded(
+    key: ExternalKey,
+    body: Subscription,
+    customer: BillingCustomer | None,
+    parent: ExternalKey | None,
+    book: PriceBook,
+) -> set[ExternalKey]:
+    """Objects that tell what the discounts of a subscription are, where its MRR does not need them.
+
+    One that counts zero is complete without them; the account's `discount` is not.
+    """
+    holders: list[tuple[ExternalKey, Subscription | SubscriptionItem | BillingCustomer]]
+    holders = [(key, body), *((key, item) for item in body.items)]
+    if not body.discounts and customer is not None and parent is not None:
+        holders.append((parent, customer))
+    workspace, connection, _ = key.split("/", 2)
+    found: set[ExternalKey] = set()
+    for holder_key, holder in holders:
+        embedded = {one.discount_id: one for one in holder.discount_objects}
+        for discount_id in holder.discounts:
+            discount = book.discount(discount_id, embedded)
+            if discount is None:
+                found.add(holder_key)
+            elif discount.coupon is not None and book.terms(discount) is None:
+                found.add(external_key(workspace, connection, "coupon", discount.coupon))
     return found
 
 
@@ -105,4 +136,5 @@ async def settle(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
             continue
         known[one.key] = snapshot.asked[one.key] = one.basis
         if one.cause is not None:
-            want_read(snapshot, one.key, "missing", one.cause)
+            later = one.key in snapshot.own_lacking
+            want_read(snapshot, one.key, "missing", one.cause, later=later)

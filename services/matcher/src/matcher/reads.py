@@ -12,15 +12,21 @@ from matcher.outbox import enqueue
 from matcher.snapshot import Snapshot
 
 AFTER_TIE: Final = timedelta(seconds=2)
-"""A read of the same whole second as the tie would only be a third party to it (design 5)."""
+"""A read of the same whole second as the tie would only be a third party to it (design 5).
+
+And one that is answered in the second of an event may be stamped the second before, as its start is
+told by whole seconds and floored: what the event left out of its own object would be lost.
+"""
 
 
-def want_read(snapshot: Snapshot, key: ExternalKey, reason: str, cause: RecordCause) -> None:
-    """Ask for a look at an object, begun at least two seconds after what raised the question."""
+def want_read(
+    snapshot: Snapshot, key: ExternalKey, reason: str, cause: RecordCause, *, later: bool
+) -> None:
+    """Ask for a look at an object; `later`: begun two seconds after what raised the question."""
     request = RefreshRequest(
         key=key,
         reason=reason,
         requested_at=cause.received_at,
-        not_before=cause.received_at + AFTER_TIE if reason == "tie" else None,
+        not_before=cause.received_at + AFTER_TIE if later else None,
     )
     enqueue(snapshot, REFRESH_REQUESTS, key, request, cause)

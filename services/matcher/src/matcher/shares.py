@@ -24,7 +24,7 @@ from plumbline_schemas.ids import OWN, ExternalKey, external_key
 
 from matcher.facts import customer_body, seen_invoice, seen_subscription
 from matcher.kept import Kept, Priced
-from matcher.lacking import readable
+from matcher.lacking import OWN_MISSING, readable, unworded
 from matcher.needs import DISCOUNT, catalogue_needs, coupon_needs, needs_invoices
 from matcher.price_book import price_book
 from matcher.rate_tables import rates_need
@@ -217,9 +217,15 @@ def share(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Share
     priced = Priced(_grounds(snapshot, ground, kept), at, found)
     snapshot.book(kept.parent_key).update(kept._replace(priced=priced))
     snapshot.changed_kept[kept.key] = kept.parent_key
+    if any(what.startswith(OWN_MISSING) for what in found.missing):
+        snapshot.own_lacking.add(kept.key)
     if found.missing:
         snapshot.lacking |= readable(
             kept.key, seen.body, ground.customer, kept.parent_key, found.missing
+        )
+    elif "" in found.discounts:
+        snapshot.lacking |= unworded(
+            kept.key, seen.body, ground.customer, kept.parent_key, ground.book
         )
     return found
 

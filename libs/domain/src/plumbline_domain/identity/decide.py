@@ -88,7 +88,7 @@ def _identified(
     ways: list[tuple[Method, int]] = []
     if customer.crm_id:
         ways.append(("crm_id", key_of("id", customer.crm_id)))
-    ways.append(("stripe_id", key_of("stripe", customer.id)))
+    ways.append(("stripe_id", key_of("stripe", customer.vendor_id)))
     ways += [("tax_id", key_of("tax", number)) for number in customer.tax_ids]
     for method, key in ways:
         found = [i for i in around.records.get(key, NOBODY).ids if i not in cannot]
@@ -168,6 +168,10 @@ def _by_evidence(
         if torn:
             reason = "the domain is one record's, the name another's"
             return Decision(customer.id, "review", None, None, torn, (reason,), portrait)
+        owners = tuple(c for c in scored if has(c, ("domain.owners",)))[:SHOWN]
+        if len(owners) > 1 and not customer.names and not portrait.hub:
+            reason = f"{portrait.domain} is the domain of several records, and no name tells which"
+            return Decision(customer.id, "review", None, None, owners, (reason,), portrait)
         return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
     best = plausible[0]
     winner = around.record_profiles[best.record_id]

@@ -51,7 +51,7 @@ def key_of(kind: KeyKind, value: str) -> int:
 def record_keys(profile: Profile) -> dict[int, KeyKind]:
     """What a record is found by; ids of records merged into it still find it."""
     found: dict[int, KeyKind] = {
-        _hashed("id", held): "id" for held in (profile.id, *profile.merged_ids)
+        _hashed("id", held): "id" for held in (profile.vendor_id, *profile.merged_ids)
     }
     for kind, value in _values(profile):
         found[(_hashed if kind in _RARE else key_of)(kind, value)] = kind
@@ -62,7 +62,7 @@ def record_keys(profile: Profile) -> dict[int, KeyKind]:
 
 def customer_keys(profile: Profile) -> dict[int, KeyKind]:
     """What a customer looks for, and what a late record finds it by."""
-    found: dict[int, KeyKind] = {key_of("stripe", profile.id): "stripe"}
+    found: dict[int, KeyKind] = {key_of("stripe", profile.vendor_id): "stripe"}
     if profile.crm_id:
         found[key_of("id", profile.crm_id)] = "id"
     for kind, value in _values(profile):

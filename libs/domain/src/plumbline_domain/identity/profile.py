@@ -90,6 +90,11 @@ class Profile:
     suspicious: bool = field(default=False)
     """The workspace's own domain, a disposable or relayed address: never linked by evidence."""
 
+    @property
+    def vendor_id(self) -> str:
+        """The vendor's own id; `id` may name its connection and kind before it."""
+        return self.id.rpartition("/")[2]
+
 
 @lru_cache(maxsize=65536)
 def read_address(text: str) -> tuple[str, str, str] | None:

@@ -46,3 +46,10 @@ def shipped() -> Weights:
     """The weights of this version of Plumbline."""
     text = (files("plumbline_domain.identity") / "data" / "weights.json").read_text("utf-8")
     return Weights.model_validate(json.loads(text))
+
+
+@lru_cache(maxsize=64)
+def with_thresholds(auto_at: float | None, review_at: float | None) -> Weights:
+    """The shipped weights with a workspace's own thresholds; None keeps the shipped one."""
+    said = {"auto_at": auto_at, "review_at": review_at}
+    return shipped().model_copy(update={k: v for k, v in said.items() if v is not None})

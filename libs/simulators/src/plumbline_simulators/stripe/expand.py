@@ -43,6 +43,8 @@ class Expander:
         name, rest = segments[0], segments[1:]
         if not isinstance(node, dict):
             raise _cannot(path)
+        if node.get("deleted"):
+            return node  # a stub has nothing more, whatever is asked for
         omitted = name in OMITTED.get(str(node.get("object")), ())
         if name not in node and not omitted:
             raise _cannot(path)

@@ -130,8 +130,8 @@ def _changed_item(ledger: Ledger, item: Record, entry: Params) -> Record:
     if "price" in entry or "plan" in entry or "price_data" in entry:
         price = _price_of(ledger, entry)
         after["price"] = price["id"]
-        if price["recurring"]["usage_type"] == "metered":
-            after["quantity"] = None
+        metered = price["recurring"]["usage_type"] == "metered"
+        after["quantity"] = None if metered else 1 if item["quantity"] is None else item["quantity"]
     quantity = read.integer(entry, "quantity", at_least=0)
     if quantity is not None:
         after["quantity"] = quantity
