@@ -7,6 +7,7 @@ PACKAGES := libs/schemas libs/domain libs/connectors libs/runtime libs/simulator
 ARGS ?=
 N ?= 1
 CASE ?=
+JOBS ?= 2
 MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
@@ -66,8 +67,8 @@ dashboard: setup ## Regenerate the Grafana dashboard from its data
 bench: setup ## Latency and throughput, printed as a table and JSON
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name)
-	@$(BIN)/python -m tests.chaos -n $(N) $(CASE:%=--case %) $(ARGS)
+chaos: setup ## Every fault case N times in a row, invariants printed (N=20 CASE=name JOBS=2)
+	@$(BIN)/python -m tests.chaos -n $(N) --jobs $(JOBS) $(CASE:%=--case %) $(ARGS)
 
 mrr-mutants: setup ## Break each switch and rule of MRR in turn: some case must notice (ARGS=--rows names them)
 	@$(BIN)/python -m tests.mrr.mutants $(ARGS)

@@ -17,7 +17,7 @@ from bench.report import CONSOLE, show_checks
 from bench.rows import QUICK, Found, Size, run_rows
 
 OUT = Path(__file__).parent / "out" / "bench.json"
-ROWS = ("edge", "replay", "e2e", "memory", "priority")
+ROWS = ("edge", "replay", "mrr", "e2e", "memory", "priority")
 
 
 def main() -> int:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import asyncpg
 import psutil
-from matcher.identity_index import INDEXES, TABLES, PostgresIndex
+from matcher.identity_index import PostgresIndex
+from matcher.identity_sql import INDEXES, TABLES
 from plumbline_domain.identity.decide import decide
 from plumbline_domain.identity.profile import Party, customer_profile, record_profile
 from plumbline_domain.identity.weights import shipped

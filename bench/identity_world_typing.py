@@ -43,6 +43,7 @@ def written(rng: random.Random, company: Company, kind: str) -> str:
         return spoken or " ".join(words[: max(1, len(words) - 1)])
     others = {
         "blank": "",
+        "initials": "".join(word[0] for word in words).upper() if len(words) > 2 else bare,
         "upper": bare.upper(),
         "host": rng.choice((company.domain, f"www.{company.domain}")),
         "junk": rng.choice(JUNK),

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench import edge, end_to_end, memory, priority, replay
+from bench import edge, end_to_end, memory, mrr, priority, replay
 from bench.report import Check, show, show_by_process
 from bench.system import System, with_system
 
@@ -38,12 +38,13 @@ class Size:
     failures: int = 50
     replay_accounts: int = 20_000
     replay_events: int = 100_000
+    mrr_times: int = 2_000
 
 
 QUICK: Final = Size(
     customers=500, rates=(100, 300), rate_seconds=5.0, edge_seconds=2.0, edge_turns=2,
     idle_seconds=3.0, events=4_000, backlog=5_000, failures=10,
-    replay_accounts=1_000, replay_events=4_000,
+    replay_accounts=1_000, replay_events=4_000, mrr_times=300,
 )  # fmt: skip
 
 
@@ -66,6 +67,8 @@ async def run_rows(only: Collection[str], size: Size, folder: Path) -> Found:
         await _edge(found, size, folder)
     if "replay" in only:
         await _replay(found, size, folder)
+    if "mrr" in only:
+        await _mrr(found, size, folder)
     whole = [name for name in ("e2e", "priority", "memory") if name in only]
     if whole:
 
@@ -141,6 +144,29 @@ async def _replay(found: Found, size: Size, folder: Path) -> None:
         "replay", f"CPU per change of a customer with {replay.LARGE:,} subscriptions",
         f"{result.large_ms} ms", f"< {replay.LARGE_MS_MAX} ms",
         passed=result.large_ms < replay.LARGE_MS_MAX,
+    )  # fmt: skip
+
+
+async def _mrr(found: Found, size: Size, folder: Path) -> None:
+    result = await mrr.run_mrr(folder / "mrr", times=size.mrr_times)
+    found.figures["mrr"] = asdict(result)
+    show(
+        "MRR from the bytes of an event, CPU us each",
+        ("subscription", "decode and translate", "reckon", "together"),
+        [
+            (name, spent.decode_and_translate, spent.reckon, spent.together)
+            for name, spent in result.shapes.items()
+        ],
+    )
+    together = result.shapes[mrr.BAR_SHAPE].together
+    found.check(
+        "mrr", f"translate and reckon: {mrr.BAR_SHAPE}", f"{together} us",
+        f"<= {mrr.RECKON_US_MAX} us", passed=together <= mrr.RECKON_US_MAX,
+    )  # fmt: skip
+    found.check(
+        "mrr", f"mrr explain of {result.folders} folders", f"{result.explain_seconds} s",
+        f"< {mrr.EXPLAIN_SECONDS_MAX} s",
+        passed=result.explain_seconds < mrr.EXPLAIN_SECONDS_MAX,
     )  # fmt: skip
 
 

@@ -1,16 +1,22 @@
-"""A load balancer: turn by turn, and to the next when an instance is away, says 503 or is cut off.
+"""A load balancer that sends nothing twice: turn by turn to instances whose /health/ready says so.
 
-Passing on what may have been taken is safe: a delivery that comes twice changes nothing (I1, I6).
-A stopping server closes connections of which it has read no request yet: no answer comes.
+It asks each instance's health all the time, and takes one that says 503 for away until its health
+says otherwise. What it has passed on is never passed on again, so a connection that is refused or
+cut off is one a vendor would have met.
 """
 
+import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import httpx
 from plumbline_simulators.gate import Message, Receive, Scope, Send
 
 UNAVAILABLE = 503
+EVERY_SECONDS = 0.05
+DRAINING = "shutting down"
+"""What an instance says that leaves."""
 
 
 class Balancer:
@@ -18,24 +24,44 @@ class Balancer:
 
     def __init__(self, client: httpx.AsyncClient, instances: Sequence[str]) -> None:
         self.statuses = Counter[int]()
-        self.said = Counter[int]()
-        """What instances answered."""
-        self.turned_away = 0
-        """Requests that an instance would not or could not take."""
-        self.reasons = Counter[str]()
-        """Why they were turned away or cut off."""
+        self.draining = 0
+        """Requests that met an instance before its leaving was seen."""
+        self.broken = Counter[str]()
+        """Connections refused, reset or cut off, and answers that no balancer should see."""
+        self.passed_over = 0
+        """Requests that went past an instance that was away."""
         self._client = client
         self._instances = list(instances)
+        self._away: set[str] = set()
         self._turn = 0
 
-    def failed(self) -> int:
-        """Answers of 500 and above."""
-        return sum(n for status, n in self.statuses.items() if status >= 500)
+    @contextlib.asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """A block in which every instance's health is asked."""
+        looks = [asyncio.create_task(self._look(one)) for one in self._instances]
+        try:
+            yield
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
 
-    def strange(self) -> dict[int, int]:
-        """Answers of instances that are neither 2xx nor 503, with their number."""
-        known = (UNAVAILABLE, *range(200, 300))
-        return {status: n for status, n in self.said.items() if status not in known}
+    async def _look(self, instance: str) -> None:
+        while True:
+            await self.ask(instance)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def ask(self, instance: str) -> None:
+        """Believe what its health says now."""
+        try:
+            ready = (await self._client.get(f"{instance}/health/ready")).status_code == 200
+        except httpx.TransportError:
+            ready = False
+        (self._away.discard if ready else self._away.add)(instance)
+
+    async def sees(self, instance: str) -> bool:
+        """Whether requests go to it."""
+        return instance not in self._away
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -52,28 +78,31 @@ class Balancer:
         await send({"type": "http.response.body", "body": content})
 
     async def _answer(self, scope: Scope, body: bytes) -> tuple[int, bytes]:
-        self._turn = (self._turn + 1) % len(self._instances)
-        # Each instance once: what other requests do meanwhile moves only where they begin.
-        for instance in (*self._instances[self._turn :], *self._instances[: self._turn]):
-            query = scope["query_string"].decode("latin-1")
-            url = instance + scope["path"] + (f"?{query}" if query else "")
-            skipped = (b"connection", b"content-length")
-            headers = [pair for pair in scope["headers"] if pair[0] not in skipped]
-            try:
-                answer = await self._client.request(
-                    scope["method"], url, headers=headers, content=body
-                )
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                self.turned_away += 1
-                self.reasons[type(error).__name__] += 1
-                continue
-            except httpx.TransportError as error:
-                self.reasons[f"cut off: {type(error).__name__}"] += 1
-                continue
-            self.said[answer.status_code] += 1
-            if answer.status_code == UNAVAILABLE:
-                self.turned_away += 1
-                self.reasons[answer.text[:100]] += 1
-                continue
-            return answer.status_code, answer.content
-        return UNAVAILABLE, b"no instance"
+        instance = self._next()
+        if instance is None:
+            self.broken["no instance"] += 1
+            return UNAVAILABLE, b"no instance"
+        query = scope["query_string"].decode("latin-1")
+        url = instance + scope["path"] + (f"?{query}" if query else "")
+        skipped = (b"connection", b"content-length")
+        headers = [pair for pair in scope["headers"] if pair[0] not in skipped]
+        try:
+            answer = await self._client.request(scope["method"], url, headers=headers, content=body)
+        except httpx.TransportError as error:
+            self.broken[type(error).__name__] += 1
+            return UNAVAILABLE, b"cut off"
+        if answer.status_code == UNAVAILABLE and DRAINING in answer.text:
+            self._away.add(instance)
+            self.draining += 1
+        elif not answer.is_success:
+            self.broken[f"{answer.status_code} {answer.text[:60]}"] += 1
+        return answer.status_code, answer.content
+
+    def _next(self) -> str | None:
+        """The next instance that is there."""
+        for _ in self._instances:
+            self._turn = (self._turn + 1) % len(self._instances)
+            if self._instances[self._turn] not in self._away:
+                return self._instances[self._turn]
+            self.passed_over += 1
+        return None

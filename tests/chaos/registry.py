@@ -34,7 +34,7 @@ def case(
     name: str,
     *,
     row: str,
-    settle_seconds: float = 20.0,
+    settle_seconds: float = 30.0,
     soak: bool = True,
     everyday: bool = True,
 ) -> Callable[[Play], Play]:

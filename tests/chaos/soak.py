@@ -23,7 +23,8 @@ from tests.chaos.book import Book
 from tests.chaos.evidence import Course
 from tests.chaos.invariants import Finding, judge, violations
 from tests.chaos.registry import Case, load_cases
-from tests.chaos.stage import FaultMissingError, NotSettledError, Stage, open_stage
+from tests.chaos.run import settle
+from tests.chaos.stage import FaultMissingError, Stage, open_stage
 from tests.chaos.vendors import seeded
 
 SAMPLE_SECONDS = 5.0
@@ -128,11 +129,7 @@ async def soak(folder: Path, *, minutes: float, seed: int, rate: float) -> Soake
                 played[chosen.name] += 1
                 missing += await _break(stage, chosen)
             per_second = traffic.done / (time.monotonic() - loaded)
-        try:
-            stage.course.settled_seconds = await stage.settle(120)
-            await stage.ready(30)
-        except NotSettledError:
-            stage.course.settled_seconds = None
+        stage.course.settled_seconds = await settle(stage, 120)
         sampling.cancel()
         evidence = await stage.evidence()
         if stage.course.settled_seconds is not None:

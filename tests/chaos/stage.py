@@ -25,6 +25,7 @@ from plumbline_local.deployment import Deployment, ServiceSpec
 from plumbline_local.infrastructure import External
 from plumbline_local.paths import Cache, Home, write_private
 from plumbline_local.ports import keep_ports
+from plumbline_local.program import LAUNCHER
 from plumbline_local.run import database_url
 from plumbline_runtime import failpoints
 from plumbline_runtime.config import load_config
@@ -69,6 +70,7 @@ first_write = "auto"
 """
 QUICK = {
     "PLUMBLINE_TICK_SECONDS": "1",
+    "PLUMBLINE_DRAINING_SECONDS": "0.3",
     "PLUMBLINE_SESSION_SECONDS": "6",
     "PLUMBLINE_HEARTBEAT_SECONDS": "1",
     "PLUMBLINE_WATCHDOG_UNASSIGNED_SECONDS": "10",
@@ -85,7 +87,7 @@ QUICK = {
 }
 """Time-outs of every service, short so that a case takes seconds."""
 READY_SECONDS = 120.0
-FIRED_SECONDS = 20.0
+FIRED_SECONDS = 40.0
 TICKS_UNDER_WAY = 5
 _UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError)
 
@@ -163,6 +165,13 @@ class Stage:
                 self.arms.joinpath(point).unlink(missing_ok=True)
                 raise FaultMissingError(f"{point} did not fire within {seconds:g} s")
             await asyncio.sleep(0.02)
+        await self._wake_manager()
+
+    async def _wake_manager(self) -> None:
+        """supervisord looks at what ended once a second, and whenever it is asked something."""
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(self.deployment._running_manager().processes)
 
     @asynccontextmanager
     async def no_acks(self, grace_seconds: float = 0.3) -> AsyncIterator[None]:
@@ -199,10 +208,18 @@ class Stage:
 
     async def terminate(self, name: str) -> None:
         """SIGTERM and wait; measured for I8. `start` brings it back."""
+        await self._past_launcher(name)
         began = time.monotonic()
         await self.deployment.stop(name)
         took = time.monotonic() - began
         self.course.stops.append((name, took, await asyncio.to_thread(self._exit_status, name)))
+
+    async def _past_launcher(self, name: str) -> None:
+        """Until a process that was just begun is the program itself: a promise of its own."""
+        with contextlib.suppress(FaultMissingError, psutil.NoSuchProcess):
+            process = psutil.Process(self.pid(name))
+            while any(part.endswith(LAUNCHER.name) for part in process.cmdline()):
+                await asyncio.sleep(0.01)
 
     def _exit_status(self, name: str) -> int:
         """As supervisord saw it; a process ended by a signal has no status: -1."""
@@ -299,12 +316,15 @@ class Stage:
             return False
         try:
             async with connected(self.database) as db, kafka_client(self.kafka) as kafka:
-                if not (await Facts(db, kafka).backlog()).settled:
-                    return False
-                unsent = await db.fetchval("select count(*) from writeback.outcomes")
-                return int(unsent) == 0 and not self.vendors.waiting()
+                return await self._quiet(db, Facts(db, kafka))
         except _UNREACHABLE:
             return False
+
+    async def _quiet(self, db: asyncpg.Connection, facts: Facts) -> bool:
+        if self.vendors.waiting() or not (await facts.backlog()).settled:
+            return False
+        unsent = await db.fetchval("select count(*) from writeback.outcomes")
+        return int(unsent) == 0 and not self.vendors.waiting()
 
     async def certain(self, seconds: float) -> None:
         """Wait until no write without an answer can come any more."""
@@ -320,13 +340,29 @@ class Stage:
         """Seconds until all is quiet, and said so twice; raises NotSettledError."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
-            if await self.quiet():
-                took = time.monotonic() - began
-                await asyncio.sleep(0.15)
-                if await self.quiet():
-                    return took
+            with contextlib.suppress(*_UNREACHABLE):
+                async with connected(self.database) as db, kafka_client(self.kafka) as kafka:
+                    took = await self._becomes_quiet(db, Facts(db, kafka), began + seconds)
+                    if took is not None:
+                        return took - began
             await asyncio.sleep(0.1)
         raise NotSettledError(f"not quiet after {seconds:g} s")
+
+    async def _becomes_quiet(
+        self, db: asyncpg.Connection, facts: Facts, until: float
+    ) -> float | None:
+        """When it was, of two looks in a row; None when it was not in time."""
+        since: float | None = None
+        while time.monotonic() < until:
+            looked = time.monotonic()
+            if not await self._quiet(db, facts):
+                since = None
+            elif since is not None:
+                return since
+            else:
+                since = looked
+            await asyncio.sleep(0.1 if since is None else 0.15)
+        return None
 
     async def evidence(self) -> Evidence:
         """What the window that now ends holds."""
@@ -391,7 +427,7 @@ async def open_stage(
             "PLUMBLINE_PUBLIC_URL": edge_url,
         }  # fmt: skip
         services = [
-            ServiceSpec(name, (sys.executable, "-m", module), shared)
+            ServiceSpec(name, (sys.executable, "-m", module), shared, holds_signals=True)
             for name, module in SERVICES.items()
         ]
         deployment = Deployment(

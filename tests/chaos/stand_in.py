@@ -58,7 +58,7 @@ class StandIn:
         self.process = self._start()
         self._keeping = asyncio.create_task(self._keep())
 
-    async def ready(self, seconds: float = 40.0) -> None:
+    async def ready(self, seconds: float = 90.0) -> None:
         """Wait for /health/ready."""
         await holds(seconds, f"{self.label} is ready", self._is_ready)
 

@@ -1,13 +1,13 @@
-"""The balancer of the rolling restart: each instance is asked once, whoever else asks meanwhile."""
+"""The balancer of the rolling restart: nothing is sent twice, who is away is passed over."""
 
 import asyncio
 from typing import Any
 
 import httpx
 
-from tests.chaos.balancer import Balancer
+from tests.chaos.balancer import DRAINING, Balancer
 
-AWAY, THERE = "http://a.example", "http://b.example"
+LEAVING, THERE = "http://a.example", "http://b.example"
 SCOPE: dict[str, Any] = {
     "type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": [],
 }  # fmt: skip
@@ -23,26 +23,40 @@ async def _deliver(balancer: Balancer) -> None:
     await balancer(SCOPE, receive, send)
 
 
-async def _balanced(error: type[httpx.TransportError]) -> Balancer:
+def _balancer(leaving: httpx.Response | httpx.TransportError) -> Balancer:
     async def instance(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0)
-        if str(request.url).startswith(AWAY):
-            raise error("gone")
-        return httpx.Response(200)
+        if not str(request.url).startswith(LEAVING):
+            return httpx.Response(200)
+        if isinstance(leaving, httpx.TransportError):
+            raise leaving
+        return leaving
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(instance)) as client:
-        balancer = Balancer(client, [AWAY, THERE])
-        await asyncio.gather(*(_deliver(balancer) for _ in range(50)))
-    return balancer
+    client = httpx.AsyncClient(transport=httpx.MockTransport(instance))
+    return Balancer(client, [LEAVING, THERE])
 
 
-async def test_requests_beside_each_other_all_reach_the_instance_that_is_there() -> None:
-    balancer = await _balanced(httpx.ConnectError)
+async def test_an_instance_that_is_not_ready_gets_nothing() -> None:
+    balancer = _balancer(httpx.ConnectError("gone"))
+    await balancer.ask(LEAVING)
+    await asyncio.gather(*(_deliver(balancer) for _ in range(50)))
     assert balancer.statuses == {200: 50}
-    assert balancer.turned_away == 25
+    assert not balancer.broken
+    assert balancer.passed_over
 
 
-async def test_a_request_that_was_cut_off_goes_to_the_next() -> None:
-    balancer = await _balanced(httpx.ReadError)
-    assert balancer.statuses == {200: 50}
-    assert not balancer.strange()
+async def test_one_that_says_it_leaves_is_away_from_then_on() -> None:
+    balancer = _balancer(httpx.Response(503, json={"error": DRAINING}))
+    for _ in range(10):
+        await _deliver(balancer)
+    assert balancer.statuses == {200: 9, 503: 1}
+    assert balancer.draining == 1
+    assert not balancer.broken
+
+
+async def test_a_connection_that_is_cut_off_is_told_and_not_tried_elsewhere() -> None:
+    balancer = _balancer(httpx.ReadError("reset"))
+    for _ in range(4):
+        await _deliver(balancer)
+    assert balancer.statuses == {200: 2, 503: 2}
+    assert balancer.broken == {"ReadError": 2}

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.chaos.__main__ import replay_everything
 from tests.chaos.registry import load_cases
-from tests.chaos.run import play
+from tests.chaos.run import play, replay_everything
 from tests.chaos.stage import Stage, open_stage
 
 pytestmark = [pytest.mark.server, pytest.mark.chaos, pytest.mark.timeout(300)]

@@ -87,8 +87,8 @@ RULES: Final = (
     Mutant(
         "graduated tiers are volume tiers",
         "list_amounts",
-        'if price.tiers_mode == "graduated"',
-        'if price.tiers_mode == "nothing"',
+        'if mode == "graduated"',
+        'if mode == "nothing"',
     ),
     Mutant(
         "the flat part is ignored",
@@ -133,12 +133,12 @@ RULES: Final = (
         "1 - Fraction(percent_off) / _HUNDRED",
         "Fraction(1)",
     ),
-    Mutant("an amount may take more than there is", "discounts", "min(off, total)", "off"),
+    Mutant("an amount may take more than there is", "discounts", "min(taken, there)", "taken"),
     Mutant(
         "an amount is taken once per item",
         "discounts",
-        "1 - min(off, total) / total",
-        "1 - min(off * len(sharing), total) / total",
+        "there - min(taken, there)",
+        "there - min(taken * len(sharing), there)",
     ),
     Mutant(
         "an amount is taken from longer periods too",
@@ -149,7 +149,7 @@ RULES: Final = (
     Mutant(
         "free items take their share",
         "discounts",
-        "reached = [line for line in within if line.left]",
+        "reached = [line for line in within if line.over]",
         "reached = within",
     ),
     Mutant(
@@ -161,7 +161,7 @@ RULES: Final = (
     Mutant(
         "what is not known is needed where nothing is left",
         "discounts",
-        "if any(line.left for line in open_lines):",
+        "if any(line.over for line in open_lines):",
         "if True:",
     ),
     Mutant(
@@ -191,8 +191,8 @@ RULES: Final = (
     Mutant(
         "tax is a share of the gross",
         "taxes",
-        "amount / (1 + Fraction(percent) / _HUNDRED)",
-        "amount * (1 - Fraction(percent) / _HUNDRED)",
+        "1 / (1 + Fraction(percent) / _HUNDRED)",
+        "1 - Fraction(percent) / _HUNDRED",
     ),
     Mutant(
         "the subscription's tax rates replace the item's",
@@ -209,14 +209,14 @@ RULES: Final = (
     Mutant(
         "automatic tax without a paid invoice is none",
         "taxes",
-        "return None if share is None else amount * share",
-        "return amount if share is None else amount * share",
+        "return _net_share(beside.invoices)",
+        "return _net_share(beside.invoices) or WHOLE",
     ),
     Mutant(
         "no rate is a factor of 1",
         "mrr",
         '_lack(one, f"rate:{on.currency.upper()}", on)',
-        "one.mrr = monthly",
+        "one.mrr = (line.over, line.under)",
     ),
     Mutant("currencies have two decimals", "money", "if code in ZERO_DECIMAL:", "if False:"),
     Mutant(

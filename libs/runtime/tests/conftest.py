@@ -60,7 +60,7 @@ class Rig:
     topic: Topic = TOPIC
     group: str = GROUP
 
-    async def eventually(self, check: Callable[[], object], seconds: float = 15.0) -> None:
+    async def eventually(self, check: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until `check` is true; fails with its last answer."""
         for _ in range(round(seconds / 0.02)):
             if check():
@@ -77,7 +77,7 @@ class Rig:
         )
         await consumer.start()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 return [await consumer.getone() for _ in range(count)]
         finally:
             await consumer.stop()
@@ -124,9 +124,14 @@ class Rig:
         )
 
     async def reaches(self, offset: int, partition: int = 0) -> None:
-        """The position follows the dead letter: it is stored after the letter is acknowledged."""
-        async with asyncio.timeout(10):
-            while await self.position(partition) != offset:
+        """Wait until the position is stored and the consumers are done with what they have in hand.
+
+        The position follows the dead letter, and is followed by what a good record ends: brakes.
+        """
+        async with asyncio.timeout(30):
+            while await self.position(partition) != offset or any(
+                consumption.busy_since is not None for consumption in self.running
+            ):
                 await asyncio.sleep(0.02)
 
 

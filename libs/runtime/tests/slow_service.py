@@ -1,5 +1,10 @@
 """A service for the tests of the process: handles slowly, serves HTTP, fails when told to."""
 
+if __name__ == "__main__":
+    from plumbline_runtime import early
+
+    early.begin()
+
 import asyncio
 import os
 from pathlib import Path
@@ -29,6 +34,7 @@ async def build(rt: Runtime) -> None:
 
     async def farewell() -> None:
         rt.log.info("farewell")
+        await asyncio.sleep(float(os.environ.get("FAREWELL_SECONDS", "0")))
 
     async def hello(_):
         await asyncio.sleep(0.5)

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from plumbline_runtime.attention import AttentionDesk, open_attention
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.health import Health
@@ -19,11 +21,11 @@ pytestmark = pytest.mark.server
 
 
 @asynccontextmanager
-async def clerk(rig) -> AsyncIterator[None]:
+async def clerk(rig, **settings: object) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     made = LetterClerk(
         [rig.topic],
-        settings=rig.settings,
+        settings=rig.settings.model_copy(update=settings),
         pool=rig.pool,
         desk=AttentionDesk(rig.pool, rig.producer, stopping),
         stopping=stopping,
@@ -59,7 +61,7 @@ async def state(rig) -> tuple[int, list[tuple[str, str, str, int]]]:
 
 
 async def reaches(rig, wanted: object) -> None:
-    for _ in range(500):
+    for _ in range(1500):
         if await state(rig) == wanted:
             return
         await asyncio.sleep(0.02)
@@ -132,3 +134,26 @@ async def test_a_brake_lets_go_when_no_letter_of_its_connection_is_open(rig):
 def test_an_id_that_is_none_is_refused(text):
     with pytest.raises(ValueError, match=r"expected TOPIC\.dlq/PARTITION/OFFSET"):
         parse_letter_id(text)
+
+
+async def test_letters_past_their_retention_are_forgotten_while_it_runs(rig):
+    subject = f"{rig.topic.name}/stripe/invalid"
+    async with clerk(rig, letters_look_seconds=0.1):
+        for offset in range(3):
+            await letter(rig, offset, "invalid")
+        await reaches(rig, (3, [("acme", subject, "open", 3)]))
+        await expire(rig, before=2)
+        await reaches(rig, (1, [("acme", subject, "open", 1)]))
+        await expire(rig, before=3)
+        await reaches(rig, (0, [("acme", subject, "closed", 1)]))
+
+
+async def expire(rig, before: int) -> None:
+    """What retention does, at once."""
+    place = TopicPartition(rig.settings.topic_prefix + rig.topic.dlq, 2)
+    admin = AIOKafkaAdminClient(bootstrap_servers=rig.settings.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_records({place: RecordsToDelete(before_offset=before)})
+    finally:
+        await admin.close()

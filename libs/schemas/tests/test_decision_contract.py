@@ -146,6 +146,14 @@ def test_only_duplicates_have_another_key() -> None:
         decision("link", customer=CUSTOMER, record=RECORD, other=RECORD)
 
 
+def test_only_what_answers_a_guess_keeps_its_probability() -> None:
+    assert decision("link", customer=CUSTOMER, record=RECORD, probability=0.8).probability == 0.8
+    with pytest.raises(ValidationError, match="agency answers no guess"):
+        decision("agency", customer=CUSTOMER, probability=0.8)
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        decision("create", customer=CUSTOMER, probability=80)
+
+
 def test_a_withdrawal_has_the_subject_of_what_it_takes_back() -> None:
     made = decision("link", customer=CUSTOMER, record=RECORD)
     assert subject_of(made.model_copy(update={"withdrawn": True})) == subject_of(made)

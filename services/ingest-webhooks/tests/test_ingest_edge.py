@@ -273,6 +273,16 @@ async def test_above_the_bound_nobody_waits(make_edge, client_for, publisher, ki
         assert [(await one).status_code for one in waiting] == [200, 200]
 
 
+async def test_while_draining_health_says_so_and_every_answer_is_the_last(make_edge, client_for):
+    async with client_for(make_edge(stopping=lambda: True)) as http:
+        ready = await http.get("/health/ready")
+        live = await http.get("/health/live")
+    assert ready.status_code == 503
+    assert ready.json()["missing"][0]["detail"] == "draining"
+    assert live.status_code == 200
+    assert {ready.headers["connection"], live.headers["connection"]} == {"close"}
+
+
 async def test_while_draining_nothing_is_taken(make_edge, client_for, publisher, kit):
     body = kit.dumps(kit.stripe_event())
     async with client_for(make_edge(stopping=lambda: True)) as http:

@@ -12,7 +12,9 @@ from plumbline_runtime.positions import create_positions
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_runtime.records import Batch, Record
+from plumbline_schemas.decisions import subject_of
 from plumbline_schemas.ids import ExternalKey, external_key
+from plumbline_schemas.internal import Decision
 from plumbline_schemas.observations import OBSERVATION_ADAPTER, AnyObservation, encode_observation
 from plumbline_schemas.topics import OBSERVATIONS, Topic
 
@@ -70,9 +72,10 @@ class Log:
         self.add("tick", "clock", body, connection="@", origin="tick", event_id=None)
 
     def customer(self, vendor_id: str, email: str | None = None, **facts: Any) -> AnyObservation:
-        body = {"email": email or f"{vendor_id}@{vendor_id}.example", "name": vendor_id}
-        crm_id = facts.pop("crm_id", None)
-        return self.add("customer", vendor_id, {**body, "crm_id": crm_id}, **facts)
+        """Without a name: nobody's name tells what company it is."""
+        body = {"email": email or f"{vendor_id}@{vendor_id}.example"}
+        told = {name: facts.pop(name, None) for name in ("crm_id", "name", "company", "phone")}
+        return self.add("customer", vendor_id, {**body, **told}, **facts)
 
     def subscription(
         self, vendor_id: str, customer: str, amount: int = 10000, **changes: Any
@@ -106,12 +109,28 @@ class Log:
         }
         return self.add("invoice", vendor_id, {**body, **changes}, customer=customer, **facts)
 
+    def person(self, action: str, *named: str, **changes: Any) -> AnyObservation:
+        """A person decides: `named` are the customer, then the record or other customer."""
+        keys = dict(zip(("customer", "record"), map(_key, named), strict=False))
+        body = Decision.model_validate(
+            {"action": action, **keys, "decided_by": "ann", "decided_at": START, **changes}
+        )
+        facts = {"connection": "@", "origin": "console", "event_id": None}
+        return self.add("decision", subject_of(body), body.model_dump(mode="json"), **facts)
+
     def company(self, vendor_id: str, *domains: str, **changes: Any) -> AnyObservation:
         facts = {
             name: changes.pop(name) for name in ("deleted", "vendor_time_ms") if name in changes
         }
         body = {"name": f"Company {vendor_id}", "domains": domains, **changes}
         return self.add("company", vendor_id, body, **facts)
+
+
+def _key(text: str) -> ExternalKey:
+    """`cus_1` or `77` as an external key of `acme`."""
+    if text.startswith("cus"):
+        return external_key("acme", "stripe", "customer", text)
+    return external_key("acme", "hubspot", "company", text)
 
 
 def records_of(observations: Sequence[AnyObservation]) -> list[Record]:

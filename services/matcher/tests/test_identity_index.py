@@ -4,7 +4,8 @@ import random
 
 import asyncpg
 import pytest
-from matcher.identity_index import INDEXES, TABLES, PostgresIndex
+from matcher.identity_index import PostgresIndex
+from matcher.identity_sql import INDEXES
 from plumbline_domain.identity.decide import decide
 from plumbline_domain.identity.index import MemoryIndex, gather
 from plumbline_domain.identity.profile import (
@@ -19,6 +20,13 @@ pytestmark = pytest.mark.server
 
 WORDS = ("Brantov", "Quilmark", "Wexholm", "Ostfold", "Dorlund", "Kelnesse", "Zinrick")
 TRADES = ("Robotics", "Foods", "GmbH", "Ltd", "Logistics", "")
+
+
+async def drop_indexes(conn: asyncpg.Connection) -> None:
+    await conn.execute(
+        "alter table matcher.identity_profiles drop constraint identity_profiles_pkey"
+    )
+    await conn.execute("alter table matcher.identity_keys drop constraint identity_keys_pkey")
 
 
 def book(seed: int) -> tuple[list[Profile], list[Profile]]:
@@ -53,7 +61,6 @@ async def test_memory_and_database_agree(database_url: str, seed: int) -> None:
     whole = gather(memory, customers)
     conn = await asyncpg.connect(database_url)
     try:
-        await conn.execute(TABLES + INDEXES)
         stored = PostgresIndex(conn, "acme")
         await PostgresIndex(conn, "other").put("record", records[:5])
         shuffled = random.Random(seed).sample(records, len(records))
@@ -72,7 +79,6 @@ async def test_removed_profiles_find_nobody(database_url: str) -> None:
     customers, records = book(4)
     conn = await asyncpg.connect(database_url)
     try:
-        await conn.execute(TABLES + INDEXES)
         stored = PostgresIndex(conn, "acme")
         await stored.put("record", records)
         await stored.remove("record", [record.id for record in records])
@@ -88,7 +94,7 @@ async def test_filling_and_putting_make_the_same_index(database_url: str) -> Non
     customers, records = book(5)
     conn = await asyncpg.connect(database_url)
     try:
-        await conn.execute(TABLES)
+        await drop_indexes(conn)
         filled, put = PostgresIndex(conn, "filled"), PostgresIndex(conn, "put")
         await filled.fill("record", records)
         await filled.fill("customer", customers)

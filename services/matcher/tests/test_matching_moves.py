@@ -42,10 +42,11 @@ def _any_log(kit: Any, seed: int, steps: int = 24) -> Any:
 
 
 async def _empty(bench: Any) -> None:
-    tables = "accounts, links, account_changes, objects, workspaces, match_keys, outbox, decisions"
-    await bench.pool.execute(
-        "truncate " + ", ".join(f"matcher.{name.strip()}" for name in tables.split(","))
-    )
+    tables = (
+        "accounts", "links", "account_changes", "objects", "workspaces", "identity_profiles",
+        "identity_keys", "outbox", "decisions",
+    )  # fmt: skip
+    await bench.pool.execute("truncate " + ", ".join(f"matcher.{name}" for name in tables))
     await bench.rewind()
 
 

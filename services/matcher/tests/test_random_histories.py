@@ -16,7 +16,8 @@ from matcher.digest import digest
 pytestmark = pytest.mark.server
 
 EMPTY: Final = """
-truncate matcher.workspaces, matcher.objects, matcher.match_keys, matcher.accounts,
+truncate matcher.workspaces, matcher.objects, matcher.accounts,
+         matcher.identity_profiles, matcher.identity_keys,
          matcher.links, matcher.account_changes, matcher.outbox, matcher.decisions,
          matcher.rates, matcher.asked, runtime.offsets
 """

@@ -5,6 +5,9 @@ import asyncio
 from tests.chaos.registry import case
 from tests.chaos.stage import Stage
 
+AFTERWARDS_SECONDS = 0.8
+"""Traffic that meets the gap."""
+
 
 async def crash(stage: Stage, point: str, most_hits: int) -> None:
     """Traffic, the exit at one of the next hits, and traffic that goes on meanwhile."""
@@ -12,7 +15,7 @@ async def crash(stage: Stage, point: str, most_hits: int) -> None:
         await asyncio.sleep(0.3)
         stage.arm(point, stage.chance.randint(1, most_hits))
         await stage.fired(point)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(AFTERWARDS_SECONDS)
 
 
 @case("edge-after-ack", row="1")

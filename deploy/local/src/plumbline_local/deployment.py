@@ -51,11 +51,13 @@ class ServiceSpec:
     environment adds.
 
     It answers `/health/live` and `/health/ready` on the PLUMBLINE_HEALTH_LISTEN it is given.
+    `holds_signals` as in `Program`.
     """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    holds_signals: bool = False
 
 
 async def prepare_nothing(_bootstrap_servers: str, _database_url: str) -> None:
@@ -238,6 +240,7 @@ class Deployment:
                 argv=spec.argv,
                 env={HEALTH_LISTEN: listens[spec.name], **spec.env},
                 inherit=True,
+                holds_signals=spec.holds_signals,
             )
             for spec in self._services
         ]

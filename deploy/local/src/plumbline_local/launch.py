@@ -7,6 +7,7 @@ program.py): so neither arguments nor secrets stand in a configuration file. Bef
 - gives the program its environment: that of the caller, or a clean one for servers that need no
   secret;
 - takes root away where a program refuses it (`identity`, see identity.py);
+- holds signals back for a program that lets them in once it can obey them;
 - asks the kernel for a signal when the parent dies (Linux), so that nothing outlives a killed
   manager.
 """
@@ -15,6 +16,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -69,11 +71,11 @@ def take_identity(identity: str) -> None:
         become_user(int(identity.removeprefix("uid:")))
 
 
-def follow_parent(signal: int) -> None:
-    """Have `signal` sent to this process when its parent dies. After every change of identity,
+def follow_parent(number: int) -> None:
+    """Have `number` sent to this process when its parent dies. After every change of identity,
     which would undo it."""
-    if sys.platform == "linux" and signal:
-        prctl(PR_SET_PDEATHSIG, signal)
+    if sys.platform == "linux" and number:
+        prctl(PR_SET_PDEATHSIG, number)
 
 
 def raise_file_limit() -> None:
@@ -85,6 +87,8 @@ def raise_file_limit() -> None:
 
 def main() -> None:
     program = json.loads(os.environ.pop(PROGRAMS))[sys.argv[1]]
+    if program["holds_signals"]:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     inherited = {
         name: value
         for name, value in os.environ.items()

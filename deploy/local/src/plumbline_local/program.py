@@ -19,7 +19,8 @@ class Program:
 
     `inherit` hands on the whole environment of the starter; without it the program gets a clean
     one. `identity` is how it sheds root (identity.py). `stop_signal` ends it cleanly, also when
-    its parent dies.
+    its parent dies. `holds_signals`: SIGTERM and SIGINT are held back from before the exec on; the
+    program lets them in itself once it can obey them.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Program:
     inherit: bool = False
     identity: str = "same"
     stop_signal: signal.Signals = signal.SIGTERM
+    holds_signals: bool = False
 
 
 def launch_command(name: str) -> list[str]:
@@ -48,6 +50,7 @@ def launch_environment(
             "cwd": str(program.cwd) if program.cwd else "",
             "inherit": program.inherit,
             "identity": program.identity,
+            "holds_signals": program.holds_signals,
             "parent_signal": int(program.stop_signal) if follow_parent else 0,
         }
         for program in programs

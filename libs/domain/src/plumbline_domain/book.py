@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from plumbline_schemas.catalogue import Coupon, Discount, Price, Product, TaxRate, Tier
 
@@ -19,8 +19,7 @@ def _none_known() -> Mapping[str, _T]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A price in one currency."""
 
     unit_amount: Decimal | None

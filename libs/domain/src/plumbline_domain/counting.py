@@ -1,9 +1,8 @@
 """Whether a subscription counts at an instant (billing.md, MRR and the presets)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from plumbline_schemas.billing import Invoice, Subscription
 
@@ -14,8 +13,7 @@ ZERO: Final = frozenset({"trialing", "incomplete", "incomplete_expired", "paused
 OWING: Final = frozenset({"past_due", "unpaid"})
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """Whether it counts, and the rule that says so."""
 
     yes: bool

@@ -5,13 +5,14 @@ in effect. Within a level every percent before any amount; the next level starts
 before left. Percents multiply. An amount is taken once per billing period, not once per item.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache, partial
-from typing import Final
+from math import lcm
+from typing import Final, NamedTuple
 
 from plumbline_schemas.catalogue import Coupon, Discount
 
@@ -24,6 +25,10 @@ _HUNDRED: Final = 100
 DURATIONS: Final = frozenset({"forever", "repeating", "once"})
 
 
+Ratio = tuple[int, int]
+"""Numerator and denominator, not reduced; the denominator is above 0."""
+
+
 @dataclass(slots=True)
 class Line:
     """An item while it is being reckoned: what is left of its list amount."""
@@ -31,18 +36,25 @@ class Line:
     item_id: str
     product: str | None
     per_month: Fraction
-    left: Fraction
+    over: int
+    under: int
+    """What is left, exactly, is `over / under`: fractions cost most where they are reduced, and
+    only the result needs that."""
     notes: list[DiscountLine] | None = None
     """The working; None while nobody asks for it."""
 
-    def note(self, note: Callable[[], DiscountLine]) -> None:
-        """Say in the working what a discount did."""
-        if self.notes is not None:
-            self.notes.append(note())
+    @property
+    def left(self) -> Fraction:
+        """What is left, reduced."""
+        return Fraction(self.over, self.under)
+
+    def times(self, share: Ratio) -> None:
+        """Leave so much of what is left."""
+        self.over *= share[0]
+        self.under *= share[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """The discounts of one holder: ids in the vendor's order, and those that it embeds."""
 
     level: Level
@@ -50,8 +62,7 @@ class Held:
     objects: tuple[Discount, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
+class _Standing(NamedTuple):
     """A discount at an instant; `coupon` only when it counts, else `rule` says why not."""
 
     discount_id: str
@@ -67,16 +78,14 @@ def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     True when one of them is in effect, or could be: then the next level's are blocked. Where
     nothing is left, nothing is needed.
     """
-    open_lines = [line for line in lines if line.left]
+    open_lines = [line for line in lines if line.over]
     if not open_lines:
         return False
-    standings = [
-        _standing(one, held, on)
-        for one in dict.fromkeys((*held.ids, *(each.discount_id for each in held.objects)))
-    ]
+    embedded = {one.discount_id: one for one in held.objects}
+    standings = [_standing(one, embedded, on) for one in dict.fromkeys((*held.ids, *embedded))]
     counting = [one for one in standings if one.coupon is not None or one.missing is not None]
     for one in standings:
-        if one not in counting:
+        if one.coupon is None and one.missing is None:
             _note(open_lines, held.level, one, one.rule)
     known = [one for one in counting if one.coupon is not None]
     for one in known:
@@ -85,26 +94,14 @@ def apply_level(held: Held, lines: Sequence[Line], on: Reckoning) -> bool:
     for one in known:
         if one.coupon is not None and one.coupon.percent_off is None:
             _take_amount(one, one.coupon, held.level, open_lines, on)
-    if any(line.left for line in open_lines):
+    if any(line.over for line in open_lines):
         on.missing.update(one.missing for one in counting if one.missing is not None)
     return bool(counting)
 
 
-def in_effect(held: Held, on: Reckoning) -> list[tuple[Discount, Coupon]]:
-    """A holder's discounts in effect with their coupons, as far as both are known."""
-    embedded = {one.discount_id: one for one in held.objects}
-    found = []
-    for discount_id in dict.fromkeys((*held.ids, *embedded)):
-        discount = on.beside.book.discount(discount_id, embedded)
-        standing = _standing(discount_id, held, on)
-        if discount is not None and standing.rule == "discount.counted" and standing.terms:
-            found.append((discount, standing.terms))
-    return found
-
-
-def _standing(discount_id: str, held: Held, on: Reckoning) -> _Standing:
+def _standing(discount_id: str, embedded: Mapping[str, Discount], on: Reckoning) -> _Standing:
     book, at = on.beside.book, on.beside.at
-    discount = book.discount(discount_id, {one.discount_id: one for one in held.objects})
+    discount = book.discount(discount_id, embedded)
     if discount is None:
         return _Standing(discount_id, "discount.unknown", missing=f"discount:{discount_id}")
     on.later(discount.start, discount.end)
@@ -171,23 +168,22 @@ def _reached(coupon: Coupon, lines: Iterable[Line]) -> list[Line]:
 
 
 @lru_cache(maxsize=512)
-def _keep(percent_off: Decimal) -> Fraction:
+def _keep(percent_off: Decimal) -> Ratio:
     """What a percentage leaves; exact fractions are slow to make."""
-    return 1 - Fraction(percent_off) / _HUNDRED
+    return (1 - Fraction(percent_off) / _HUNDRED).as_integer_ratio()
 
 
 @lru_cache(maxsize=512)
-def _exact(amount: Decimal) -> Fraction:
-    return Fraction(amount)
+def _exact(amount: Decimal) -> Ratio:
+    return amount.as_integer_ratio()
 
 
 def _take_percent(one: _Standing, coupon: Coupon, level: Level, lines: Sequence[Line]) -> None:
     reached = _reached(coupon, lines)
     keep = _keep(coupon.percent_off or Decimal(0))
     for line in reached:
-        before, line.left = line.left, line.left * keep
-        line.note(partial(_line, one, level, "discount.percent", before, line.left))
-    _note([line for line in lines if line not in reached], level, one, "discount.other_product")
+        _take(line, keep, partial(_line, one, level, "discount.percent"))
+    _note_others(lines, reached, level, one, "discount.other_product")
 
 
 def _take_amount(
@@ -199,8 +195,8 @@ def _take_amount(
     invoice holds them.
     """
     within = _reached(coupon, lines)
-    reached = [line for line in within if line.left]
-    _note([line for line in lines if line not in within], level, one, "discount.other_product")
+    reached = [line for line in within if line.over]
+    _note_others(lines, within, level, one, "discount.other_product")
     if not reached:
         return
     off = _amount_in(coupon, on.currency)
@@ -208,21 +204,49 @@ def _take_amount(
         on.lacks(f"coupon:{coupon.coupon_id}")
         return
     sharing, keep = shared(off, reached)
-    _note([line for line in reached if line not in sharing], level, one, "discount.longer_period")
+    _note_others(reached, sharing, level, one, "discount.longer_period")
     for line in sharing:
-        before, line.left = line.left, line.left * keep
-        line.note(partial(_line, one, level, "discount.amount", before, line.left))
+        _take(line, keep, partial(_line, one, level, "discount.amount"))
 
 
-def shared(off: Fraction, reached: Sequence[Line]) -> tuple[list[Line], Fraction]:
+def _take(line: Line, keep: Ratio, note: Callable[[Fraction, Fraction], DiscountLine]) -> None:
+    if line.notes is None:
+        line.times(keep)
+        return
+    before = line.left
+    line.times(keep)
+    line.notes.append(note(before, line.left))
+
+
+def shared(off: Ratio, reached: Sequence[Line]) -> tuple[Sequence[Line], Ratio]:
     """Lines of the shortest period, and what an amount off leaves of each of them."""
-    often = max(line.per_month for line in reached)
-    sharing = [line for line in reached if line.per_month == often]
-    total = sum((line.left for line in sharing[1:]), sharing[0].left)
-    return sharing, 1 - min(off, total) / total
+    sharing = _most_often(reached)
+    over, under = total((line.over, line.under) for line in sharing)
+    taken, there = off[0] * under, over * off[1]
+    return sharing, (there - min(taken, there), there)
 
 
-def _amount_in(coupon: Coupon, currency: str) -> Fraction | None:
+def _most_often(lines: Sequence[Line]) -> Sequence[Line]:
+    first = lines[0].per_month
+    if all(line.per_month is first for line in lines):
+        return lines
+    often = max(line.per_month for line in lines)
+    return [line for line in lines if line.per_month == often]
+
+
+def total(amounts: Iterable[Ratio]) -> Ratio:
+    """The exact sum."""
+    over, under = 0, 1
+    for above, below in amounts:
+        if below == under:
+            over += above
+        else:
+            common = lcm(under, below)
+            over, under = over * (common // under) + above * (common // below), common
+    return over, under
+
+
+def _amount_in(coupon: Coupon, currency: str) -> Ratio | None:
     if (coupon.currency or "").lower() == currency:
         return _exact(coupon.amount_off or Decimal(0))
     option = (coupon.currency_options or {}).get(currency)
@@ -240,7 +264,16 @@ def blocked(held: Held, lines: Sequence[Line], book: PriceBook) -> None:
 
 def _note(lines: Iterable[Line], level: Level, one: _Standing, rule: str) -> None:
     for line in lines:
-        line.note(partial(_line, one, level, rule))
+        if line.notes is not None:
+            line.notes.append(_line(one, level, rule))
+
+
+def _note_others(
+    lines: Sequence[Line], chosen: Sequence[Line], level: Level, one: _Standing, rule: str
+) -> None:
+    """Note what does not hold of those that were not chosen."""
+    if len(chosen) < len(lines):
+        _note([line for line in lines if line not in chosen], level, one, rule)
 
 
 def _line(
@@ -265,20 +298,8 @@ def _line(
 
 def take_credits(invoice_id: str, off: Fraction, lines: Sequence[Line]) -> None:
     """Take what an invoice was credited off its lines, as a discount of the whole invoice."""
-    sharing, keep = shared(off, lines)
+    sharing, keep = shared(off.as_integer_ratio(), lines)
+    amount = Decimal(off.numerator)
+    note = partial(DiscountLine, invoice_id, "invoice", None, None, amount, "discount.credits")
     for line in sharing:
-        before, line.left = line.left, line.left * keep
-        amount = Decimal(off.numerator)
-        line.note(
-            partial(
-                DiscountLine,
-                invoice_id,
-                "invoice",
-                None,
-                None,
-                amount,
-                "discount.credits",
-                before,
-                line.left,
-            )
-        )
+        _take(line, keep, note)

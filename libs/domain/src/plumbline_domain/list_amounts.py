@@ -1,11 +1,10 @@
 """What a price asks for a quantity, before discounts: one billing period, exact minor units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from plumbline_schemas.catalogue import Price, Tier
 
@@ -17,8 +16,7 @@ _Row = tuple[int | None, Decimal | None, Decimal | None]
 """A tier as a tuple, which is quick to look up: bound, each, flat."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """The amount; or what it would need; or what is wrong with the price."""
 
     amount: Fraction
@@ -37,7 +35,7 @@ def listed(price: Price, option: Option, quantity: int) -> Listed:
     if option.unit_amount < 0:
         return _wrong("negative_amount", price)
     if not price.transform_quantity:
-        return Listed(_times(option.unit_amount, quantity), "price.per_unit")
+        return _per_unit(option.unit_amount, quantity)
     blocks = _blocks(price.transform_quantity, quantity)
     if blocks is None:
         return _wrong("transform_quantity", price)
@@ -50,6 +48,11 @@ def _times(amount: Decimal, quantity: int) -> Fraction:
     return Fraction(amount) * quantity
 
 
+@lru_cache(maxsize=4096)
+def _per_unit(amount: Decimal, quantity: int) -> Listed:
+    return Listed(_times(amount, quantity), "price.per_unit")
+
+
 def _blocks(transform: dict[str, str | int], quantity: int) -> int | None:
     divide_by, way = transform.get("divide_by"), transform.get("round")
     if not isinstance(divide_by, int) or divide_by < 1 or way not in ("up", "down"):
@@ -60,19 +63,23 @@ def _blocks(transform: dict[str, str | int], quantity: int) -> int | None:
 def _tiered(price: Price, tiers: Sequence[Tier] | None, quantity: int) -> Listed:
     if tiers is None:
         return _missing(f"tiers:{price.price_id}")
-    table = tuple((one.up_to, one.unit_amount, one.flat_amount) for one in tiers)
-    error = _unusable(table, quantity)
-    if error is not None:
-        return _wrong(error, price)
-    if price.tiers_mode not in {"graduated", "volume"}:
-        return _wrong("unknown_tiers_mode", price)
-    lines = (
-        _graduated(table, quantity) if price.tiers_mode == "graduated" else _volume(table, quantity)
-    )
-    return Listed(_total(lines), f"price.{price.tiers_mode}", lines)
+    table = tuple([(one.up_to, one.unit_amount, one.flat_amount) for one in tiers])
+    found = _in_tiers(price.tiers_mode, table, quantity)
+    return _wrong(found, price) if isinstance(found, str) else found
 
 
 @lru_cache(maxsize=2048)
+def _in_tiers(mode: str | None, table: tuple[_Row, ...], quantity: int) -> Listed | str:
+    """What the tiers ask, or what is wrong with them."""
+    error = _unusable(table, quantity)
+    if error is not None:
+        return error
+    if mode not in {"graduated", "volume"}:
+        return "unknown_tiers_mode"
+    lines = _graduated(table, quantity) if mode == "graduated" else _volume(table, quantity)
+    return Listed(_total(lines), f"price.{mode}", lines)
+
+
 def _graduated(table: tuple[_Row, ...], quantity: int) -> tuple[TierLine, ...]:
     lines, begin = [], 0
     for row in table:
@@ -84,7 +91,6 @@ def _graduated(table: tuple[_Row, ...], quantity: int) -> tuple[TierLine, ...]:
     return tuple(lines)
 
 
-@lru_cache(maxsize=2048)
 def _volume(table: tuple[_Row, ...], quantity: int) -> tuple[TierLine, ...]:
     row = next(one for one in table if one[0] is None or quantity <= one[0])
     return (_line(row, quantity),)
@@ -100,7 +106,6 @@ def _line(row: _Row, units: int) -> TierLine:
     return TierLine(up_to, units, each, flat, _times(each, units) + _times(flat, 1))
 
 
-@lru_cache(maxsize=2048)
 def _unusable(table: tuple[_Row, ...], quantity: int) -> str | None:
     """Tiers must rise without a gap, and the quantity must be within one of them."""
     begin = 0

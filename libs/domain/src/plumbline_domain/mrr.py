@@ -6,21 +6,29 @@ last value and is flagged incomplete (design 5). What cannot be right is a named
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from fractions import Fraction
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from plumbline_schemas.billing import Subscription, SubscriptionItem
 
 from plumbline_domain.counting import counts
-from plumbline_domain.discounts import Held, Line, apply_level, blocked, take_credits
+from plumbline_domain.discounts import (
+    Held,
+    Line,
+    Ratio,
+    apply_level,
+    blocked,
+    take_credits,
+    total,
+)
 from plumbline_domain.intervals import interval_factor
 from plumbline_domain.list_amounts import listed
 from plumbline_domain.money import ISO_4217, LARGEST, exponent
 from plumbline_domain.rates import Rate
 from plumbline_domain.reckoning import Beside, Reckoning
-from plumbline_domain.taxes import without_tax
+from plumbline_domain.taxes import WHOLE, untaxed
 from plumbline_domain.under_way import ItemUnderWay, subscription_working
 from plumbline_domain.usage import Invoiced, credited, invoiced_before, invoiced_usage
 from plumbline_domain.working import (
@@ -32,8 +40,7 @@ from plumbline_domain.working import (
 NOTHING: Final = Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
+class Contribution(NamedTuple):
     """What a subscription adds to its customer's MRR, in minor units of the asked currency.
 
     `amount` is exact and only to be used when `missing` is empty and `error` None. `missing` names
@@ -68,24 +75,21 @@ def subscription_mrr(
         items += [_open(item, on) for item in subscription.items]
         _discount(items, subscription, on)
         for one in items:
-            if one.line is not None and one.line.left:
+            if one.line is not None and one.line.over:
                 _close(one, one.line, subscription, on)
-    missing = tuple(sorted(on.missing))
+    missing = tuple(sorted(on.missing)) if on.missing else ()
     return Contribution(
         NOTHING if missing or on.error is not None else _sum(items),
         missing,
         on.error,
-        min(on.instants, default=None),
+        min(on.instants) if on.instants else None,
         subscription_working(subscription, counted, items, on) if beside.show_working else None,
     )
 
 
 def _sum(items: Sequence[ItemUnderWay]) -> Fraction:
-    amount = NOTHING
-    for one in items:
-        if one.mrr is not None:
-            amount = one.mrr if amount is NOTHING else amount + one.mrr
-    return amount
+    over, under = total(one.mrr for one in items if one.mrr is not None)
+    return Fraction(over, under) if over else NOTHING
 
 
 def _currency(subscription: Subscription, on: Reckoning) -> str:
@@ -182,11 +186,12 @@ def _begin(one: ItemUnderWay, amount: Fraction, on: Reckoning) -> None:
     if factor is None:
         on.wrong("unknown_interval", one.item.price.price_id)
         return
-    if amount > LARGEST:
+    over, under = amount.as_integer_ratio()
+    if over > LARGEST * under:
         on.wrong("amount_too_large", one.item.price.price_id)
         return
     notes: list[DiscountLine] | None = [] if on.beside.show_working else None
-    one.line = Line(one.item.item_id, one.item.price.product, factor, amount, notes)
+    one.line = Line(one.item.item_id, one.item.price.product, factor, over, under, notes)
 
 
 def _lack(one: ItemUnderWay, what: str, on: Reckoning) -> None:
@@ -220,8 +225,10 @@ def _discount(items: Sequence[ItemUnderWay], subscription: Subscription, on: Rec
 
 def _take_credits(lines: Sequence[Line], on: Reckoning) -> None:
     """What credits took off the latest finalised invoice, where the policy takes it off."""
+    if not on.beside.invoices:
+        return
     found = credited(on.beside.invoices)
-    open_lines = [line for line in lines if line.left]
+    open_lines = [line for line in lines if line.over]
     if found is None or not open_lines:
         return
     on.needed.add("credits")
@@ -232,20 +239,27 @@ def _take_credits(lines: Sequence[Line], on: Reckoning) -> None:
 def _close(one: ItemUnderWay, line: Line, subscription: Subscription, on: Reckoning) -> None:
     """Tax out, by the month, in the reported currency."""
     behavior = one.item.price.tax_behavior if one.option is None else one.option.tax_behavior
-    net = without_tax(one.item, line.left, behavior, subscription, on.beside)
+    net = untaxed(one.item, behavior, subscription, on.beside)
     if net is None:
         _lack(one, f"tax:{one.item.item_id}", on)
         return
-    one.tax = None if net == line.left else line.left - net
-    monthly = net * line.per_month
+    if net is not WHOLE and net != WHOLE:
+        one.tax = line.left * (1 - net)
+        line.times(net.as_integer_ratio())
+    line.times(line.per_month.as_integer_ratio())
     if on.currency != on.beside.currency:
         one.rate = _rate(subscription, on)
         if one.rate is None:
             _lack(one, f"rate:{on.currency.upper()}", on)
             return
-        places = exponent(on.beside.currency) - exponent(on.currency)
-        monthly *= one.rate.factor * Fraction(10) ** places
-    one.mrr = monthly
+        line.times(one.rate.factor.as_integer_ratio())
+        line.times(_scale(exponent(on.beside.currency) - exponent(on.currency)))
+    one.mrr = (line.over, line.under)
+
+
+@lru_cache(maxsize=16)
+def _scale(places: int) -> Ratio:
+    return (Fraction(10) ** places).as_integer_ratio()
 
 
 def _rate(subscription: Subscription, on: Reckoning) -> Rate | None:

@@ -3,29 +3,28 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 from plumbline_schemas.billing import Invoice, Subscription, SubscriptionItem
 
 from plumbline_domain.reckoning import Beside
 
-_HUNDRED = 100
+_HUNDRED: Final = 100
+_NONE: Final = Decimal(0)
+WHOLE: Final = Fraction(1)
 
 
-def without_tax(
-    item: SubscriptionItem,
-    amount: Fraction,
-    tax_behavior: str | None,
-    subscription: Subscription,
-    beside: Beside,
+def untaxed(
+    item: SubscriptionItem, tax_behavior: str | None, subscription: Subscription, beside: Beside
 ) -> Fraction | None:
-    """`amount` less the inclusive tax in it; None when the rate is not known.
+    """The share of an amount that is no inclusive tax; None when the rate is not known.
 
     An item's own rates, if it has any, replace the subscription's; of these the inclusive ones are
     added up and net = gross / (1 + sum). A price that includes tax under automatic tax takes its
     rate from the subscription's latest paid invoice.
     """
     rates = item.tax_rates or subscription.default_tax_rates
-    percent = Decimal(0)
+    percent = _NONE
     for rate in rates:
         listed = beside.book.tax_rates.get(rate.tax_rate_id)
         known = rate if rate.percentage is not None or listed is None else listed
@@ -34,13 +33,12 @@ def without_tax(
         if known.inclusive:
             percent += known.percentage
     if percent:
-        return amount / (1 + Fraction(percent) / _HUNDRED)
+        return 1 / (1 + Fraction(percent) / _HUNDRED)
     if not rates and (item.tax_rates_inclusive or subscription.tax_rates_inclusive):
         return None  # said by an observation that did not hold the rates yet
     if tax_behavior == "inclusive" and subscription.automatic_tax:
-        share = _net_share(beside.invoices)
-        return None if share is None else amount * share
-    return amount
+        return _net_share(beside.invoices)
+    return WHOLE
 
 
 def _net_share(invoices: Sequence[tuple[str, Invoice]]) -> Fraction | None:

@@ -8,7 +8,7 @@ from plumbline_schemas.billing import Subscription, SubscriptionItem
 
 from plumbline_domain.book import Option
 from plumbline_domain.counting import Counted
-from plumbline_domain.discounts import Line
+from plumbline_domain.discounts import Line, Ratio
 from plumbline_domain.list_amounts import Listed
 from plumbline_domain.rates import Rate
 from plumbline_domain.reckoning import Reckoning
@@ -26,7 +26,7 @@ class ItemUnderWay:
     line: Line | None = None
     tax: Fraction | None = None
     rate: Rate | None = None
-    mrr: Fraction | None = None
+    mrr: Ratio | None = None
     missing: str | None = None
 
 
@@ -81,7 +81,13 @@ def _show(one: ItemUnderWay, currency: str) -> ItemWorking:
         factor=None if line is None else line.per_month,
         rate=None if rate is None else rate.factor,
         rate_day=None if rate is None else rate.day,
-        mrr=one.mrr if line is None or line.left else Fraction(0),
+        mrr=_mrr(one),
         rules=tuple(rules),
         missing=() if one.missing is None else (one.missing,),
     )
+
+
+def _mrr(one: ItemUnderWay) -> Fraction | None:
+    if one.line is not None and not one.line.over:
+        return Fraction(0)
+    return None if one.mrr is None else Fraction(*one.mrr)

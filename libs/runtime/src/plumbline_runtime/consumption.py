@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 _OFFSETS_SECONDS: Final = 15.0
+_LAST_COMMIT_SECONDS: Final = 1.0
 
 
 class Consumption:
@@ -98,8 +99,8 @@ class Consumption:
     async def stop(self) -> None:
         """Stop polling, finish the batch in hand, commit for the lag display, leave."""
         self._draining = True
-        await hold(self._lock, self._settings.drain_seconds)
-        await self.commit()
+        if await hold(self._lock, self._settings.drain_seconds):
+            await self.commit(_LAST_COMMIT_SECONDS)
         await self._leave()
 
     async def _leave(self) -> None:
@@ -109,13 +110,13 @@ class Consumption:
         except (KafkaError, OSError, TimeoutError) as error:
             self._log.warning("consumer_stop_forced", error=type(error).__name__)
 
-    async def commit(self) -> None:
+    async def commit(self, seconds: float | None = None) -> None:
         """Tell Kafka the stored positions: nothing reads them but tools that show lag."""
         consumer, positions = self.consumer, self.assignment.positions()
         if consumer is None or not positions:
             return
         try:
-            async with asyncio.timeout(self._settings.stop_seconds):
+            async with asyncio.timeout(seconds or self._settings.stop_seconds):
                 await consumer.commit(positions)
         except (KafkaError, OSError, TimeoutError) as error:
             metrics.COMMIT_FAILURES.labels(self.group).inc()

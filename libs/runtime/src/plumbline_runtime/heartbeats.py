@@ -17,6 +17,7 @@ from plumbline_runtime.settings import Settings
 
 _EVERY_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = 3.0
+_LAST_SECONDS: Final = 1.0
 
 
 _BEAT: Final = """
@@ -48,14 +49,14 @@ class Heartbeats:
 
     async def last(self) -> None:
         """Say that the process goes away, if the database still listens."""
-        await self._try()
+        await self._try(_LAST_SECONDS)
         if self._conn is not None:
             self._conn.terminate()
             self._conn = None
 
-    async def _try(self) -> None:
+    async def _try(self, seconds: float = _TIMEOUT_SECONDS) -> None:
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._beat()
         except UNREACHABLE as error:
             self._health.set("database", False, type(error).__name__)

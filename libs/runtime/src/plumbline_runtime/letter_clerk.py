@@ -7,6 +7,7 @@ consumer that the registry names: the service that writes most of its letters.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -159,11 +160,27 @@ class LetterClerk:
 
     async def _follow(self, consumer: Any) -> None:
         topics = {self._settings.topic_prefix + topic.name: topic for topic in self._topics}
+        look_at = self._next_look()
         while not self._stopping.is_set():
+            if time.monotonic() >= look_at:
+                await self._look_for_expired(consumer)
+                look_at = self._next_look()
             found = await consumer.getmany(timeout_ms=_LOOK_MS, max_records=_PAGE)
             for place, raws in found.items():
                 [records] = by_partition(tuple(raws)).values()
                 await self._fold(topics[place.topic], place.partition, records)
+
+    def _next_look(self) -> float:
+        return time.monotonic() + self._settings.letters_look_seconds
+
+    async def _look_for_expired(self, consumer: Any) -> None:
+        """What retention has deleted since the last look leaves the table as well."""
+        first = await consumer.beginning_offsets(consumer.assignment())
+        for topic in self._topics:
+            name = self._settings.topic_prefix + topic.name
+            own = {tp.partition: offset for tp, offset in first.items() if tp.topic == name}
+            if await self._forget_expired(topic.name, own):
+                self._desk.wake()
 
     async def _fold(self, topic: Topic, partition: int, records: Sequence[Record]) -> None:
         position = self._positions[topic.name, partition]
@@ -188,14 +205,15 @@ class LetterClerk:
         self._positions[topic.name, partition] = batch.end
         self._desk.wake()
 
-    async def _forget_expired(self, topic: str, first: dict[int, int]) -> None:
-        """Letters past the topic's retention can't be replayed any more."""
+    async def _forget_expired(self, topic: str, first: dict[int, int]) -> int:
+        """Letters past the topic's retention can't be replayed any more; how many there were."""
         async with self._pool.acquire() as conn, conn.transaction():
             await _lock(conn)
             rows = await conn.fetch(_EXPIRED, topic, list(first), list(first.values()))
             if rows:
                 structlog.get_logger().error("dead_letters_expired", topic=topic, letters=len(rows))
             await _tell(conn, {_Cause(*row) for row in rows})
+            return len(rows)
 
 
 async def _lock(conn: Any) -> None:

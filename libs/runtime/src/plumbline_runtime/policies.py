@@ -44,6 +44,13 @@ def _check_at_risk(triggers: tuple[AtRiskTrigger, ...]) -> tuple[AtRiskTrigger, 
     return tuple(trigger for trigger in AT_RISK if trigger in triggers)
 
 
+class IdentityPolicy(Section):
+    """Probabilities from which a match is made or asked about; left out: as the weights have it."""
+
+    auto_at: Annotated[float, Field(ge=0, le=1)] | None = None
+    review_at: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
 class Policies(Section):
     """How the workspace wants it done; what no service does yet is refused, not ignored."""
 
@@ -57,6 +64,7 @@ class Policies(Section):
         Literal["leave", "review"],
         BeforeValidator(refuse(_LATER_UNMATCHED, expected="'leave' or 'review'")),
     ] = "review"
+    identity: IdentityPolicy = IdentityPolicy()
     personal_domains: Literal["skip", "match"] = "skip"
     conflict: Literal["overwrite", "keep", "queue"] = "overwrite"
     first_write: Literal["plan", "auto"] = "plan"

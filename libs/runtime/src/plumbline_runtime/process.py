@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError
 
 from plumbline_runtime.composition import Runtime
 from plumbline_runtime.config import DeploymentConfig
 from plumbline_runtime.doorway import Front
 from plumbline_runtime.health import Health
 from plumbline_runtime.heartbeats import Heartbeats
+from plumbline_runtime.leaving import UNANSWERED, TimeLeft, close_pool, say_farewell
 from plumbline_runtime.metrics import begin_process
-from plumbline_runtime.postgres import UNREACHABLE, create_pool
-from plumbline_runtime.producer import Producer, PublishFailed
+from plumbline_runtime.postgres import create_pool
+from plumbline_runtime.producer import Producer
 from plumbline_runtime.servers import HttpServer
 from plumbline_runtime.settings import Settings
 from plumbline_runtime.supervisor import Supervisor
@@ -29,7 +29,6 @@ Build = Callable[[Runtime], Awaitable[None]]
 _KAFKA_CHECK_SECONDS: Final = 2.0
 _POOL_CLOSE_SECONDS: Final = 3.0
 _CALLBACK_SECONDS: Final = 3.0
-_UNREACHABLE: Final = (*UNREACHABLE, KafkaError, PublishFailed)
 
 
 class Process:
@@ -137,7 +136,7 @@ class Process:
             try:
                 await connect()
                 break
-            except _UNREACHABLE as error:
+            except UNANSWERED as error:
                 detail = f"{type(error).__name__}: {error}"
                 self._health.set(condition, False, type(error).__name__)
                 self._log.warning("waiting_for_server", what=condition, error=detail)
@@ -153,51 +152,51 @@ class Process:
 
     async def _stop(self) -> None:
         """Ready false, stop taking, finish what is in hand, then close producer and pool."""
+        left = TimeLeft(self._settings.shutdown_seconds)
         self._health.set("stopping", False, "stopping")
         await self._supervisor.cancel("heartbeats")
         await self._heartbeats.last()
+        runtime = self._runtime
+        await asyncio.gather(
+            self._close_fronts(), *([] if runtime is None else [self._stop_parts(runtime)])
+        )
+        for callback in [] if runtime is None else runtime.callbacks:
+            try:
+                await say_farewell(callback, left.at_most(_CALLBACK_SECONDS))
+            except Exception as error:  # noqa: BLE001 - the others must be called all the same
+                self._supervisor.fail(error)
+        await self._supervisor.cancel("kafka")
+        await self._producer.stop(left.at_most(self._settings.stop_seconds))
+        if self._pool is not None:
+            await close_pool(self._pool, left.at_most(_POOL_CLOSE_SECONDS))
+
+    async def _close_fronts(self) -> None:
+        """Public addresses say 503 until a load balancer has seen it, then they close."""
+        if self._fronts and self._runtime is not None:
+            await asyncio.sleep(self._settings.draining_seconds)
         for front in self._fronts.values():
             front.server.stop()
-        if (runtime := self._runtime) is not None:
-            await self._stop_parts(runtime)
-        fronts = [f"http:{front.server.address}" for front in self._fronts.values()]
-        await self._supervisor.finish(fronts, self._settings.drain_seconds)
-        await self._supervisor.cancel("kafka")
-        await self._producer.stop()
-        if self._pool is not None:
-            await _close_pool(self._pool)
+        names = [f"http:{front.server.address}" for front in self._fronts.values()]
+        await self._supervisor.finish(names, self._settings.drain_seconds)
 
     async def _stop_parts(self, runtime: Runtime) -> None:
-        for server in runtime.servers:
+        fronts = {front.server.address for front in self._fronts.values()}
+        own = [server for server in runtime.servers if server.address not in fronts]
+        for server in own:
             server.stop()
         for consumption in runtime.consumers:
             await self._supervisor.cancel(f"watchdog:{consumption.group}")
         await self._supervisor.cancel("watchdog:loop")
         names = [f"background:{name}" for name in runtime.backgrounds]
-        names += [f"http:{server.address}" for server in runtime.servers]
+        names += [f"http:{server.address}" for server in own]
         await asyncio.gather(
             self._supervisor.finish(names, self._settings.drain_seconds),
             *(consumption.stop() for consumption in runtime.consumers),
         )
-        for callback in runtime.callbacks:
-            try:
-                async with asyncio.timeout(_CALLBACK_SECONDS):
-                    await callback()
-            except Exception as error:  # noqa: BLE001 - the others must be called all the same
-                self._supervisor.fail(error)
 
 
 async def _as_coroutine(run: Callable[[], Awaitable[None]]) -> None:
     await run()
-
-
-async def _close_pool(pool: "asyncpg.Pool") -> None:
-    try:
-        async with asyncio.timeout(_POOL_CLOSE_SECONDS):
-            await pool.close()
-    except UNREACHABLE as error:
-        structlog.get_logger().warning("pool_close_forced", error=type(error).__name__)
-        pool.terminate()
 
 
 def _settle_memory() -> None:

@@ -95,15 +95,18 @@ class Producer:
         self._inner = inner
         self._connected.set()
 
-    async def stop(self) -> None:
-        """Send what waits and close, within `stop_seconds`; what was not acked stays unacked."""
+    async def stop(self, seconds: float | None = None) -> None:
+        """Send what waits and close, within `seconds`; what was not acked stays unacked.
+
+        None takes the setting `stop_seconds`.
+        """
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.wait([self._replacing])
         inner, self._inner = self._inner, None
         self._connected.clear()
         if inner is not None:
-            await close_client(inner, self._settings.stop_seconds)
+            await close_client(inner, seconds or self._settings.stop_seconds)
 
     async def ping(self, timeout_seconds: float) -> bool:
         """Whether a broker answers now."""

@@ -13,6 +13,8 @@ from plumbline_runtime.config_checks import split_listen
 
 _BACKLOG: Final = 2048
 _STARTED_SECONDS: Final = 10.0
+_UNREAD_SECONDS: Final = 0.1
+"""For requests of connections that had been accepted and not read when the address closed."""
 
 
 class _Quiet(uvicorn.Server):
@@ -22,6 +24,17 @@ class _Quiet(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave the handlers as they are."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the address, answer what had come in by then, close the connections.
+
+        A connection that is closed with a request unread in it is reset: its sender can't know
+        whether the request was taken.
+        """
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_UNREAD_SECONDS)
+        await super().shutdown(sockets)
 
 
 class HttpServer:

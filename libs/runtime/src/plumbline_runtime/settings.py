@@ -33,6 +33,9 @@ class Settings(BaseModel):
     """From SIGTERM to exit, at most."""
     drain_seconds: float = Field(default=10.0, gt=0)
     """What the batch in hand may take after SIGTERM or a rebalance."""
+    draining_seconds: float = Field(default=1.0, ge=0)
+    """How long public addresses say 503 after SIGTERM before they close: what a load balancer needs
+    to see it and go elsewhere."""
     batch_max_records: int = Field(default=500, ge=1)
     poll_ms: int = Field(default=10, ge=1, le=20)
     """FastStream's pause after an empty poll (design 11: 10-20 ms)."""
@@ -61,6 +64,8 @@ class Settings(BaseModel):
     """Between probes of a connection that refuses us or is another account."""
     survey_seconds: float = Field(default=5.0, gt=0)
     """How often the deployment's lag, backlogs and freshness are measured for Prometheus."""
+    letters_look_seconds: float = Field(default=600.0, gt=0)
+    """How often letters past their topic's retention are looked for, to be forgotten."""
     dead_letter_brake_records: int = Field(default=200, ge=1)
     """That many dead letters in a row stop the consumer (design 11)."""
 

@@ -20,6 +20,7 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self.failure: BaseException | None = None
         self._shutdown_seconds = shutdown_seconds
+        self._signals = 0
         self._ended = asyncio.Event()
         self._timer: threading.Timer | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -92,7 +93,9 @@ class Supervisor:
             self.fail(error)
 
     def _on_signal(self, number: signal.Signals) -> None:
-        if self.stopping.is_set():
+        self._signals += 1
+        # A process that leaves because something failed has not been asked to hurry yet.
+        if self._signals > 1:
             structlog.get_logger().warning("second_signal", signal=number.name)
             os._exit(_FORCED)
         structlog.get_logger().info("signal_received", signal=number.name)

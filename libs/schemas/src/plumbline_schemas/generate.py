@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from plumbline_schemas import ledger_outputs, outputs
+from plumbline_schemas import ledger_outputs, outputs, review_outputs
 from plumbline_schemas.topics import TOPICS
 
 FOLDER = Path(__file__).resolve().parents[2] / "jsonschema"
@@ -29,6 +29,14 @@ OUTPUTS: dict[str, type[outputs.Output]] = {
     "migrate": outputs.Migrated,
     "apply": outputs.Applied,
     "demo": outputs.DemoTold,
+    "review-list": review_outputs.ReviewList,
+    "review-show": review_outputs.ReviewShown,
+    "review-decide": review_outputs.Decided,
+    "identity-duplicates": review_outputs.Duplicates,
+    "identity-report": review_outputs.IdentityReports,
+    "identity-recalibrate": review_outputs.Recalibrated,
+    "links-show": review_outputs.LinksShown,
+    "links-history": review_outputs.LinkHistory,
     "redeliver": outputs.Redelivered,
     "rebuild": outputs.Rebuilt,
 }

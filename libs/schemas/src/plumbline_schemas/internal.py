@@ -26,6 +26,7 @@ class WalkMarker(Body):
     """Published rows by kind."""
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
 DecisionAction = Literal[
     "approve_plan",
     "link",
@@ -45,6 +46,7 @@ PAIR_ACTIONS: Final[frozenset[DecisionAction]] = frozenset({"not_this", "cannot_
 _BOTH: Final[frozenset[DecisionAction]] = frozenset(
     {"link", "subsidiary", "unlink", "not_this", "cannot_link"}
 )
+_GUESSED: Final[frozenset[DecisionAction]] = frozenset({"link", "not_this", "create"})
 _RECORD_KINDS: Final = ("company", "contact")
 
 
@@ -73,6 +75,13 @@ class Decision(Body):
     """Of `not_duplicate` alone: the second of the pair."""
     withdrawn: bool = False
     """Takes back what stood before on the same subject."""
+    probability: Probability | None = None
+    """What the machine had said of the pair when it asked, or of its best guess for `create`.
+
+    Decisions correct the probabilities later on: how often was it right that said 0.8?
+    """
+    model_version: str | None = None
+    """Version of the weights that had said so."""
     decided_by: str = "cli"
     decided_at: datetime
 
@@ -86,6 +95,12 @@ class Decision(Body):
             self._check_match()
         elif self.customer or self.record or self.withdrawn:
             raise ValueError("approve_plan names no customer and no record, and is final")
+        return self
+
+    @model_validator(mode="after")
+    def _only_answers_were_guessed(self) -> "Decision":
+        if self.probability is not None and self.action not in _GUESSED:
+            raise ValueError(f"{self.action} answers no guess, so it has no probability")
         return self
 
     def _check_match(self) -> None:
@@ -149,6 +164,16 @@ AT_RISK: Final[tuple[AtRiskTrigger, ...]] = ("payment_trouble", "planned_cancell
 """Both are on unless the workspace says otherwise (billing, lifecycle)."""
 
 
+class IdentityThresholds(Body):
+    """Probabilities from which a match is made or asked about; None: as the weights have it.
+
+    `plumbline identity recalibrate` tells what `auto_at` a precision takes.
+    """
+
+    auto_at: Probability | None = None
+    review_at: Probability | None = None
+
+
 class WorkspaceConfig(Body):
     """Everything of the configuration file that changes results (design 12)."""
 
@@ -160,12 +185,27 @@ class WorkspaceConfig(Body):
     at_risk: tuple[AtRiskTrigger, ...] = AT_RISK
     """What makes a customer at_risk."""
     unmatched: str = "review"
+    identity: IdentityThresholds = IdentityThresholds()
     personal_domains: str = "skip"
     conflict: str = "overwrite"
     first_write: str = "plan"
     dry_run: bool = False
     fields: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Per record kind (company, contact): our field -> vendor property."""
+    former: tuple[ConfigConnection, ...] = ()
+    """Connections that were configured once: what they told still stands, in their mode.
+
+    Kept with the fold, never in the log.
+    """
+
+    def set_apart(self, connection: str) -> bool:
+        """Whether a billing connection is of test mode while the workspace has a live one.
+
+        Test mode never mixes with live (billing.md): such a customer has an account of its own,
+        without a CRM record, and is no part of the book.
+        """
+        modes = {one.name: one.mode for one in (*self.former, *self.connections)}
+        return modes.get(connection) == "test" and "live" in modes.values()
 
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

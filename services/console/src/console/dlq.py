@@ -1,7 +1,6 @@
 """`plumbline dlq list|show|replay|discard`."""
 
 import asyncio
-import getpass
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from plumbline_schemas.outputs import (
 
 from console.letter_answers import discard, replay
 from console.letter_box import LetterBook, LetterBox, LetterNotFound, Wanted, group, letter_box
+from console.people import who
 from console.reach import NotRunning, find_run, kafka_server
 from console.show import OUT, fail, moment, print_json, table
 
@@ -80,7 +80,7 @@ def run_replay(ids: Sequence[str], wanted: Wanted | None, *, as_json: bool) -> i
         letters, already = _choose(book, chosen, wanted)
         async with _producer() as producer:
             done = await replay(
-                producer, box, book.together(letters), by=_who(), at=datetime.now(UTC)
+                producer, box, book.together(letters), by=who(), at=datetime.now(UTC)
             )
         return _handled("replayed", done, already)
 
@@ -96,7 +96,7 @@ def run_discard(ids: Sequence[str], text: str, *, as_json: bool) -> int:
     async def answer(box: LetterBox) -> DeadLettersHandled:
         letters, already = _choose(await box.read(), chosen, None)
         async with _producer() as producer:
-            done = await discard(producer, letters, by=_who(), at=datetime.now(UTC), text=text)
+            done = await discard(producer, letters, by=who(), at=datetime.now(UTC), text=text)
         return _handled("discarded", done, already)
 
     return _ask(answer, _print_handled, as_json=as_json)
@@ -176,13 +176,6 @@ def _ids(texts: Sequence[str]) -> list[LetterId] | None:
     except ValueError as error:
         fail(str(error))
         return None
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"
 
 
 def _text(value: bytes | None) -> str | None:

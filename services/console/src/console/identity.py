@@ -13,9 +13,8 @@ identity_app = typer.Typer(
 )
 
 
-@identity_app.callback()
-def _group() -> None:
-    """Keep `explain` a subcommand while it is the only one."""
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Workspace = Annotated[str | None, typer.Option(help="Only this workspace.")]
 
 
 @identity_app.command("explain")
@@ -32,7 +31,7 @@ def explain(
         ),
     ],
     *,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Json = False,
 ) -> None:
     """Say what would be decided about a customer with these records and no others, and why.
 
@@ -50,6 +49,63 @@ def explain(
         typer.echo(f"{bad.name}: {bad.where}: {bad.why}", err=True)
         raise typer.Exit(1) from bad
     typer.echo(_document(found) if json else "\n".join(decision_text(found)))
+
+
+@identity_app.command("duplicates")
+def duplicates_command(
+    *,
+    workspace: Workspace = None,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Print; open and close no attention items.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Who is there twice, in the CRM and in billing; opens items, merges nothing."""
+    from console.deciding.run import ask
+    from console.identity_duplicates import print_duplicates, scan
+
+    raise typer.Exit(
+        ask(
+            lambda desk: scan(desk, workspace=workspace, report_only=report_only),
+            print_duplicates,
+            as_json=json,
+        )
+    )
+
+
+@identity_app.command("report")
+def report_command(*, workspace: Workspace = None, json: Json = False) -> None:
+    """Match rate, links by method, age of reviews, and how far probabilities were right."""
+    from console.deciding.run import ask
+    from console.identity_report import print_reports, reports
+
+    raise typer.Exit(
+        ask(lambda desk: reports(desk, workspace=workspace), print_reports, as_json=json)
+    )
+
+
+@identity_app.command("recalibrate")
+def recalibrate_command(
+    *,
+    precision: Annotated[
+        float, typer.Option(help="Share of automatic links that shall be right.")
+    ] = 0.997,
+    workspace: Workspace = None,
+    json: Json = False,
+) -> None:
+    """The threshold for a precision, from 200 decided reviews on. Exit 1: there are fewer."""
+    from console.deciding.run import ask
+    from console.identity_report import print_recalibrated, recalibrate
+
+    if not 0 < precision < 1:
+        raise typer.BadParameter(f"--precision lies between 0 and 1, not at {precision}")
+    raise typer.Exit(
+        ask(
+            lambda desk: recalibrate(desk, workspace=workspace, precision=precision),
+            print_recalibrated,
+            as_json=json,
+        )
+    )
 
 
 def _document(found: "Decision") -> str:

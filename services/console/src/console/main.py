@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from console.identity import identity_app
+from console.links.command import links_app
 from console.mrr import mrr_app
+from console.review.command import review_app
 
 app = typer.Typer(
     name="plumbline",
@@ -26,6 +28,8 @@ attention_app = typer.Typer(help="Whatever needs a person.", no_args_is_help=Tru
 app.add_typer(attention_app, name="attention")
 app.add_typer(mrr_app, name="mrr")
 app.add_typer(identity_app, name="identity")
+app.add_typer(review_app, name="review")
+app.add_typer(links_app, name="links")
 
 Config = Annotated[
     Path | None,

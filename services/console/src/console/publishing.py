@@ -1,7 +1,9 @@
 """The console writes nothing but observations, into the log: decisions and configuration."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 from plumbline_runtime.config import DeploymentConfig, log_config
@@ -11,11 +13,20 @@ from plumbline_schemas.ids import OWN
 from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.observations import AnyObservation, ConfigObservation
 
+PATIENCE_SECONDS = "30"
+"""Topics that were just made on a busy machine take seconds to have a leader."""
+
 
 async def publish(kafka: str, observations: Sequence[AnyObservation]) -> None:
     """Publish and wait for the acknowledgement of all replicas."""
     settings = Settings.from_environment(
-        "console", {"KAFKA_BOOTSTRAP_SERVERS": kafka, "DATABASE_URL": "unused"}
+        "console",
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "DATABASE_URL": "unused",
+            "PLUMBLINE_PUBLISH_TIMEOUT_SECONDS": PATIENCE_SECONDS,
+            "PLUMBLINE_TOPIC_PREFIX": os.environ.get("PLUMBLINE_TOPIC_PREFIX", ""),
+        },
     )
     producer = Producer(settings)
     await producer.start()
@@ -39,7 +50,7 @@ async def apply_config(
     for workspace in config.workspaces:
         body = log_config(workspace)
         last = known.get(workspace.id)
-        if last is not None and WorkspaceConfig.model_validate(last["body"]) == body:
+        if last is not None and _as_published(last["body"]) == body:
             continue  # a setting of a newer version that has its default is no change
         revision = max(int(now.timestamp() * 1000), (last["revision"] + 1) if last else 0)
         changed.append(
@@ -57,3 +68,8 @@ async def apply_config(
     if changed:
         await publish(kafka, changed)
     return [observation.workspace for observation in changed]
+
+
+def _as_published(stored: Any) -> WorkspaceConfig:
+    """What the log held: the fold has added the connections of before."""
+    return WorkspaceConfig.model_validate(stored).model_copy(update={"former": ()})

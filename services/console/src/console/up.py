@@ -83,7 +83,7 @@ def make_deployment(
         "PLUMBLINE_PUBLIC_URL": config.edge.public_url or edge_url,
     }
     services = [
-        ServiceSpec(name, (sys.executable, "-m", module), shared)
+        ServiceSpec(name, (sys.executable, "-m", module), shared, holds_signals=True)
         for name, module in SERVICES.items()
         if name in only
     ]

@@ -58,11 +58,14 @@ class Answer(NamedTuple):
     """Value of the `result` label."""
 
 
+_CLOSE: Final = (b"connection", b"close")
+
+
 def answer(
     status: int, result: str, detail: str, *headers: tuple[bytes, bytes], close: bool = False
 ) -> Answer:
     """A JSON answer whose `error` a person can act on; counted under `result`."""
-    closing = ((b"connection", b"close"),) if close else ()
+    closing = (_CLOSE,) if close else ()
     return Answer(status, orjson.dumps({"error": detail}), (*headers, *closing), result)
 
 
@@ -83,6 +86,17 @@ DRAINING: Final = answer(503, "draining", "shutting down", _RETRY, close=True)
 OVERLOADED: Final = answer(503, "overloaded", "too many requests wait for storage", _RETRY)
 NOT_STORED: Final = answer(
     503, "not_stored", "the event could not be stored, send it again", _RETRY
+)
+NOT_READY: Final = Answer(
+    503,
+    orjson.dumps(
+        {
+            "ready": False,
+            "missing": [
+                {"service": "ingest-webhooks", "missing": "stopping", "detail": "draining"}
+            ],
+        }
+    ),
 )
 LIVE: Final = Answer(200, b'{"live":true}')
 
@@ -130,6 +144,8 @@ class Edge:
                 reply = await self._webhook(path, scope, receive)
             except Disconnected:
                 return
+        if self._stopping():
+            reply = _last(reply)
         await _respond(send, reply, head=scope["method"] == "HEAD")
 
     async def _health(self, path: str, method: str) -> Answer:
@@ -139,6 +155,8 @@ class Edge:
             return GET_ONLY
         if path == "/health/live":
             return LIVE
+        if self._stopping():
+            return NOT_READY
         ready, body = await self._readiness.report()
         return Answer(200 if ready else 503, orjson.dumps(body))
 
@@ -176,6 +194,8 @@ class Edge:
             return self._too_large
         except TimeoutError:
             return SLOW
+        if self._stopping():  # the body is read: an answer before it may meet a reset
+            return DRAINING
         refused = self._refused(endpoint, body, headers, scope)
         return refused or await self._store(endpoint, body)
 
@@ -183,8 +203,6 @@ class Edge:
         """What can be said before the body is read."""
         if method != "POST":
             return POST_ONLY
-        if self._stopping():
-            return DRAINING
         if self._waiting >= self._settings.max_waiting:
             return OVERLOADED
         return None if is_json(headers.get("content-type", "")) else BAD_TYPE
@@ -243,6 +261,13 @@ def is_json(content_type: str) -> bool:
     if content_type == "application/json":
         return True
     return content_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def _last(reply: Answer) -> Answer:
+    """The same answer on a connection that takes no further request."""
+    if _CLOSE in reply.headers:
+        return reply
+    return reply._replace(headers=(*reply.headers, _CLOSE))
 
 
 def _length(text: str | None) -> int | None:

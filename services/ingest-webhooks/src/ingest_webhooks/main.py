@@ -3,6 +3,11 @@
 `PLUMBLINE_ROLES` narrows what a process does: `edge`, `observe` (with refresh), `reader`.
 """
 
+if __name__ == "__main__":
+    from plumbline_runtime import early
+
+    early.begin()
+
 import sys
 
 import asyncpg

@@ -1,19 +1,24 @@
 """Attention items of accounts: opened when a doubt shows, closed when it is gone (design 2)."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple, cast
 
 from plumbline_schemas.attention import Attention, AttentionKind
 from plumbline_schemas.topics import ATTENTION
 
 from matcher.cause import RecordCause
-from matcher.documents import StateDocument
+from matcher.documents import HeldItem, StateDocument, value_of
 from matcher.outbox import enqueue
 from matcher.rows import AccountRow
 from matcher.snapshot import Snapshot, kind_of
 
 PATIENCE: Final = timedelta(minutes=5)
 """So long something may be missing before a person hears of it: most of it is read meanwhile."""
+
+
+class _Wanted(NamedTuple):
+    summary: str
+    details: dict[str, Any]
 
 
 def note_incomplete(row: AccountRow, state: StateDocument, now: datetime) -> bool:
@@ -36,54 +41,101 @@ def attention_items(
     snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause, now: datetime
 ) -> None:
     """Open, change or close what the new state of an account asks a person to look at."""
-    wanted = _wanted(row, state)
+    wanted = _wanted(row, state) | _reviews(snapshot, row, state)
+    wanted |= _questions(snapshot, row, state)
     ends = patience_ends(row)
     if ends is not None and now < ends:
         wanted.pop("incomplete_value", None)
-    for kind in ("ambiguous_match", "incomplete_value"):
-        summary, held = wanted.get(kind), row.attention.get(kind)
-        if summary is None and held is not None:
-            del row.attention[kind]
-            opened_at = datetime.fromisoformat(held["opened_at"])
-            item = _item(snapshot, row, kind, held["summary"], opened_at=opened_at)
-            _enqueue(snapshot, item.model_copy(update={"status": "closed"}), cause)
-        elif summary is not None and (held is None or held["summary"] != summary):
+    for name in sorted({*wanted, *row.attention}):
+        asked, held = wanted.get(name), row.attention.get(name)
+        if asked is None and held is not None:
+            del row.attention[name]
+            _enqueue(snapshot, row, name, held, cause, closed=True)
+        elif asked is not None:
             since = cause.received_at.isoformat() if held is None else held["opened_at"]
-            row.attention[kind] = {"summary": summary, "opened_at": since}
-            opened_at = datetime.fromisoformat(since)
-            item = _item(snapshot, row, kind, summary, opened_at=opened_at)
-            _enqueue(snapshot, item, cause)
+            item: HeldItem = {"summary": asked.summary, "opened_at": since}
+            if asked.details:
+                item["details"] = asked.details
+            if item != held:
+                row.attention[name] = item
+                _enqueue(snapshot, row, name, item, cause)
 
 
-def _wanted(row: AccountRow, state: StateDocument) -> dict[AttentionKind, str]:
-    wanted: dict[AttentionKind, str] = {}
+def _wanted(row: AccountRow, state: StateDocument) -> dict[str, _Wanted]:
+    wanted: dict[str, _Wanted] = {}
     if state["merged_into"] is not None:
         return wanted
-    if row.candidates:
-        names = ", ".join(row.candidates)
-        wanted["ambiguous_match"] = f"several CRM records fit, none was linked: {names}"
-    elif state["flags"]["ambiguous"]:
-        customers = [link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"]
-        wanted["ambiguous_match"] = f"several Stripe customers share it: {', '.join(customers)}"
+    customers = [link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"]
+    records = [link["key"] for link in state["links"] if kind_of(link["key"]) != "customer"]
+    if state["flags"]["ambiguous"] and not row.candidates and not row.kept_merged:
+        details = {
+            "account": row.account_id,
+            "record": records[0] if records else None,
+            "customers": customers,
+            "mrr": value_of(state, "mrr"),
+        }
+        summary = f"several Stripe customers share it: {', '.join(customers)}"
+        wanted["ambiguous_match"] = _Wanted(summary, details)
     if state["flags"]["incomplete"]:
-        wanted["incomplete_value"] = f"missing: {', '.join(state['flags']['incomplete'])}"
+        missing = f"missing: {', '.join(state['flags']['incomplete'])}"
+        wanted["incomplete_value"] = _Wanted(missing, {})
     return wanted
 
 
-def _item(
-    snapshot: Snapshot, row: AccountRow, kind: AttentionKind, summary: str, *, opened_at: datetime
-) -> Attention:
-    return Attention(
+def _reviews(snapshot: Snapshot, row: AccountRow, state: StateDocument) -> dict[str, _Wanted]:
+    """Customers that wait for a person, as they were decided last, with the MRR at stake now."""
+    if state["merged_into"] is not None or snapshot.records_of(row.account_id):
+        return {}
+    doubts = snapshot.findings.doubts.get(row.account_id)
+    if doubts is None:
+        found = {
+            name: _Wanted(item["summary"], item.get("details", {}))
+            for name, item in row.attention.items()
+            if name.startswith("review_match|")
+        }
+    else:
+        found = {f"review_match|{key}": _Wanted(*doubt) for key, doubt in doubts.items()}
+    mrr = value_of(state, "mrr")
+    return {name: _Wanted(one.summary, {**one.details, "mrr": mrr}) for name, one in found.items()}
+
+
+def _questions(snapshot: Snapshot, row: AccountRow, state: StateDocument) -> dict[str, _Wanted]:
+    """Links of the account's customers that their news speak against."""
+    if state["merged_into"] is not None or not snapshot.records_of(row.account_id):
+        return {}
+    mrr = value_of(state, "mrr")
+    found: dict[str, _Wanted] = {}
+    for customer in snapshot.customers_of(row.account_id):
+        name = f"questioned_link|{customer}"
+        held = row.attention.get(name)
+        if customer in snapshot.findings.questions:
+            doubt = snapshot.findings.questions[customer]
+            told = None if doubt is None else (doubt.summary, doubt.details)
+        else:
+            told = None if held is None else (held["summary"], held.get("details", {}))
+        if told is not None:
+            found[name] = _Wanted(told[0], {**told[1], "mrr": mrr})
+    return found
+
+
+def _enqueue(
+    snapshot: Snapshot,
+    row: AccountRow,
+    name: str,
+    item: HeldItem,
+    cause: RecordCause,
+    *,
+    closed: bool = False,
+) -> None:
+    kind, _, subject = name.partition("|")
+    told = Attention(
         workspace=snapshot.workspace.workspace,
-        kind=kind,
-        subject=row.account_id,
-        status="open",
-        summary=summary,
-        opened_at=opened_at,
-        changed_at=opened_at,
+        kind=cast("AttentionKind", kind),
+        subject=subject or row.account_id,
+        status="closed" if closed else "open",
+        summary=item["summary"],
+        opened_at=datetime.fromisoformat(item["opened_at"]),
+        changed_at=cause.received_at,
+        details=item.get("details", {}),
     )
-
-
-def _enqueue(snapshot: Snapshot, item: Attention, cause: RecordCause) -> None:
-    changed = item.model_copy(update={"changed_at": cause.received_at})
-    enqueue(snapshot, ATTENTION, changed.key, changed, cause)
+    enqueue(snapshot, ATTENTION, told.key, told, cause)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from plumbline_domain.order import Glance, fold, is_deleted, rules_for
-from plumbline_schemas.billing import Invoice
+from plumbline_schemas.billing import Charge, Invoice
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -15,6 +15,7 @@ from plumbline_schemas.observations import (
 )
 from plumbline_schemas.topics import DECISIONS
 
+from matcher.apart import succeed
 from matcher.cause import RecordCause, cause_of
 from matcher.facts import keep
 from matcher.kept import KEPT_KINDS
@@ -25,7 +26,9 @@ from matcher.matching import (
     index_customer,
     index_record,
     let_go_of_deleted,
+    question,
     rematch,
+    waiting_mates,
     waiting_on,
 )
 from matcher.outbox import enqueue
@@ -33,6 +36,7 @@ from matcher.rate_tables import take_table
 from matcher.reads import want_read
 from matcher.refold import refold
 from matcher.rows import DecisionRow, ObjectRow, WorkspaceRow
+from matcher.rulings import rule
 from matcher.shares import needs_of
 from matcher.snapshot import Snapshot
 from matcher.stored import body_of, glance_of
@@ -45,6 +49,7 @@ OwnObservation = TickObservation | WalkObservation | ConfigObservation | RatesOb
 def decide(snapshot: Snapshot, observation: AnyObservation, glance: Glance | None = None) -> None:
     """Fold one record that has no fan-out. Repeated or older ones change nothing."""
     cause = cause_of(observation)
+    snapshot.next_record()
     if isinstance(observation, DecisionObservation):
         take_decision(snapshot, observation, cause)
     elif isinstance(observation, OwnObservation):
@@ -61,6 +66,7 @@ def take_object(
 ) -> bool:
     """Put an observation into its object; True when what the object means has changed."""
     key = observation.key
+    snapshot.replaced.clear()
     row = snapshot.objects.get(key)
     rules = rules_for(observation.kind)
     held = None if row is None else row.held
@@ -113,16 +119,17 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
     row = snapshot.objects[observation.key]
     touched: set[AccountId] = set()
     if row.kind == "customer":
-        index_customer(snapshot, row)
-        touched = _follow_customer(snapshot, row.key)
+        touched = _follow_customer(snapshot, row.key, moved=index_customer(snapshot, row))
     elif row.kind in KEPT_KINDS and row.parent_key is not None:
-        touched = _follow_customer(snapshot, row.parent_key)
+        moved = snapshot.link(row.parent_key) is None
+        touched = _follow_customer(snapshot, row.parent_key, moved=moved)
         _ask_for_subscription(snapshot, row, cause)
+        _ask_for_invoice(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:
         touched = follow_merged_records(snapshot, row)
-        keys = index_record(snapshot, row)
+        changed = index_record(snapshot, row)
         touched |= let_go_of_deleted(snapshot, row)
-        for account in waiting_on(snapshot, keys):
+        for account in waiting_on(snapshot, changed):
             touched |= rematch(snapshot, account)
     refold_all(snapshot, touched, cause)
 
@@ -138,10 +145,27 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
         wonder(snapshot, subscription, cause)
 
 
-def _follow_customer(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId]:
-    """Found the account if it is new, and look for its CRM record while it has none."""
+def _ask_for_invoice(snapshot: Snapshot, row: ObjectRow, cause: RecordCause) -> None:
+    """A charge with a refund that does not say whether it paid an invoice: a read does."""
+    charge = body_of(row, Charge) if row.kind == "charge" else None
+    if charge is not None and charge.amount_refunded > 0 and charge.invoiced is None:
+        wonder(snapshot, row.key, cause)
+
+
+def _follow_customer(snapshot: Snapshot, customer: ExternalKey, *, moved: bool) -> set[AccountId]:
+    """Found the account if it is new; one that `moved` looks for its CRM record while it has none.
+
+    Its domain's portrait moved with it, so the others there that wait are decided again.
+    """
     account = found(snapshot, customer)
-    return {account} | rematch(snapshot, account)
+    touched = {account}
+    if moved:
+        question(snapshot, customer)
+        touched |= rematch(snapshot, account)
+        for mate in waiting_mates(snapshot, customer):
+            if mate != account:
+                touched |= rematch(snapshot, mate)
+    return touched
 
 
 def refold_all(snapshot: Snapshot, accounts: Iterable[AccountId], cause: RecordCause) -> None:
@@ -163,6 +187,7 @@ def take_decision(snapshot: Snapshot, observation: DecisionObservation, cause: R
     snapshot.decisions[observation.key] = row
     snapshot.changed_decisions.add(observation.key)
     enqueue(snapshot, DECISIONS, observation.key, observation.body, cause)
+    refold_all(snapshot, rule(snapshot, observation.key, observation.body), cause)
 
 
 def take_own(workspace: WorkspaceRow, observation: OwnObservation) -> bool:
@@ -191,7 +216,8 @@ def _take_config(workspace: WorkspaceRow, observation: ConfigObservation) -> boo
     revision, known = observation.vendor_time_ms, workspace.config_revision
     if observation.body is None or (known is not None and revision <= known):
         return False
-    workspace.config_revision, workspace.config = revision, observation.body
+    workspace.config_revision = revision
+    workspace.config = succeed(workspace.config, observation.body)
     return True
 
 

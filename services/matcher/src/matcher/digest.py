@@ -13,13 +13,14 @@ _TABLES: Final = (
         "accounts",
         """select workspace, account_id, founder_key, founded_sequence, version, state::text,
                   extract(epoch from due_at)::text as due_at, fold_version, waiting, had_mrr,
-                  candidates, merged_into, attention::text,
+                  candidates, merged_into, kept_merged, attention::text,
                   extract(epoch from incomplete_since)::text as incomplete_since
            from matcher.accounts order by workspace, account_id""",
     ),
     (
         "links",
-        """select workspace, key, account_id, opened_version, closed_version, method, evidence
+        """select workspace, key, account_id, opened_version, closed_version, method, evidence,
+                  proof::text, decided_by
            from matcher.links order by workspace, key, opened_version""",
     ),
     (
@@ -37,6 +38,11 @@ _TABLES: Final = (
            from matcher.objects order by workspace, key""",
     ),
     (
+        "rulings",
+        """select workspace, customer, decision_key, action, other, decided_by
+           from matcher.rulings order by workspace, customer, decision_key""",
+    ),
+    (
         "rates",
         """select workspace, name, revision, body::text
            from matcher.rates order by workspace, name""",
@@ -44,7 +50,7 @@ _TABLES: Final = (
     (
         "workspaces",
         """select workspace, sequence, extract(epoch from now)::text as now, config_revision,
-                  walks::text, rates::text
+                  walks::text, rates::text, agencies::text
            from matcher.workspaces order by workspace""",
     ),
 )

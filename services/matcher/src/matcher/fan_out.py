@@ -22,6 +22,7 @@ from plumbline_schemas.observations import (
     WalkObservation,
 )
 
+from matcher.apart import let_go_of_records
 from matcher.cause import cause_of
 from matcher.decide import OwnObservation, refold_all, take_object, take_own
 from matcher.gather import Seeds, gather
@@ -119,7 +120,7 @@ class FanOut:
                 await store_table(conn, observation)
         rates = await self._rates.rates(conn, workspace)
         accounts = await self._select(conn, workspace, observation, after) if relevant else []
-        seeds = Seeds(accounts=set(accounts))
+        seeds = Seeds(accounts=set(accounts), rematch=_rematches(observation))
         if not isinstance(observation, OwnObservation):
             seeds.objects |= {observation.key, *(part.key for part in parts_of(observation))}
         while True:
@@ -127,9 +128,10 @@ class FanOut:
             found = await self._decide(
                 conn, snapshot, seeds, observation, first=after is None, relevant=relevant
             )
-            if not snapshot.unloaded:
+            if not snapshot.lacks:
                 break
             seeds.objects |= snapshot.unloaded
+            seeds.identity.take_missing(snapshot)
         finished = not found or len(accounts) < self._accounts
         snapshot.workspace.cursor = None if finished else {**place, "after": accounts[-1]}
         await settle(conn, snapshot)
@@ -166,12 +168,13 @@ class FanOut:
         self, snapshot: Snapshot, observation: AnyObservation, accounts: list[AccountId]
     ) -> None:
         cause = cause_of(observation)
-        rematches = isinstance(observation, WalkObservation | ConfigObservation)
         for account in accounts:
             if snapshot.accounts[account].merged_into is not None:
                 continue
+            snapshot.next_record()
             touched = {account}
-            if rematches:
+            if _rematches(observation):
+                touched |= let_go_of_records(snapshot, account)
                 touched |= rematch(snapshot, account)
             refold_all(snapshot, touched, cause)
 
@@ -196,6 +199,11 @@ class FanOut:
         if isinstance(observation, RatesObservation):
             return _DEPENDANTS, [self._accounts, rates_need(workspace.workspace)]
         return _DEPENDANTS, [self._accounts, observation.key]
+
+
+def _rematches(observation: AnyObservation) -> bool:
+    """Whether accounts without a CRM record are decided again."""
+    return isinstance(observation, WalkObservation | ConfigObservation)
 
 
 def _resume(workspace: WorkspaceRow, place: dict[str, int]) -> str | None:

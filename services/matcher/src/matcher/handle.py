@@ -19,6 +19,7 @@ from plumbline_schemas.billing import CATALOGUE_KINDS
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import (
     AnyObservation,
+    ConfigObservation,
     CustomerObservation,
     SubscriptionObservation,
 )
@@ -26,13 +27,15 @@ from plumbline_schemas.topics import Topic
 
 from matcher.decide import decide
 from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
-from matcher.gather import gather, seeds_of
+from matcher.gather import catalogue_named, gather, seeds_of
+from matcher.identity_gather import IdentitySeeds
 from matcher.lacking import settle
 from matcher.loading import read_workspace
 from matcher.news import news_among
 from matcher.rate_tables import RateShelf
 from matcher.records import Entry, Undecodable
 from matcher.records import decode as decode_record
+from matcher.reindex import Indexing
 from matcher.shelf import Shelf
 from matcher.snapshot import Snapshot
 from matcher.store import apply
@@ -78,6 +81,7 @@ class Matcher:
         self._outbox = outbox
         self._rates = RateShelf()
         self._fan_out = FanOut(silent=outbox is None, accounts=fan_out_accounts, rates=self._rates)
+        self._indexing = Indexing(pool)
         self._turn = asyncio.Lock()
         self._shelves: dict[int, Shelf] = defaultdict(partial(Shelf, large=large_customer))
         self._publishing: asyncio.Task[None] | None = None
@@ -112,6 +116,8 @@ class Matcher:
         return entries
 
     async def _fold(self, batch: Batch, entries: Sequence[Entry]) -> None:
+        for name in {entry.observation.workspace for entry in entries if entry.observation}:
+            await self._indexing.ensure(name)
         catalogue = await self._catalogue(entries)
         run: list[Entry] = []
         for entry in entries:
@@ -131,10 +137,10 @@ class Matcher:
         if not named:
             return set()
         dependants = (SubscriptionObservation, CustomerObservation)
-        seeds = seeds_of(o for o in observations if isinstance(o, dependants))
+        wanted = catalogue_named(o for o in observations if isinstance(o, dependants))
         keys = {o.key for o in named}
         known = await catalogue_with_dependants(self._pool, keys)
-        return known | (keys & seeds.catalogue)
+        return known | (keys & wanted)
 
     async def _fold_run(self, batch: Batch, run: Sequence[Entry]) -> None:
         """Records without fan-out, in one transaction."""
@@ -168,26 +174,31 @@ class Matcher:
         was = await read_workspace(conn, workspace)
         rates = await self._rates.rates(conn, was)
         unloaded: set[ExternalKey] = set()
+        lacking = IdentitySeeds()
         while True:
             snapshot = Snapshot(replace(was), rates)
             lend(snapshot)
             news = await news_among(conn, snapshot, observations)
             if not news:
                 return snapshot
-            seeds = seeds_of(one.observation for one in news)
+            seeds = seeds_of((one.observation for one in news), was)
             seeds.objects |= unloaded
+            seeds.identity.add_all(lacking)
             await gather(conn, snapshot, seeds)
             for observation, glance in news:
                 decide(snapshot, observation, glance)
-            if not snapshot.unloaded:
+            if not snapshot.lacks:
                 break
             unloaded |= snapshot.unloaded
+            lacking.take_missing(snapshot)
         await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
         return snapshot
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:
         """A record that touches many accounts: as many transactions as it takes."""
+        if isinstance(observation, ConfigObservation):
+            await self._indexing.foresee(observation)
         advance = partial(self._advance, batch, end=offset + 1)
         place = {"partition": batch.partition, "offset": offset}
         self._shelves[batch.partition].clear()

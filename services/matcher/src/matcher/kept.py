@@ -7,6 +7,7 @@ instant; they are no part of what the log decided, only saved work.
 from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -111,14 +112,20 @@ def _maybe(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+@lru_cache(maxsize=8192)
+def _exact(text: str) -> Fraction:
+    """Fractions are slow to read, and a book has few different amounts."""
+    return Fraction(text)
+
+
 def _priced(grounds: str, at: str, amount: str, missing: list[str], *rest: Any) -> Priced:
     until, own, currency, discounts = rest
-    exact = Fraction(amount)
+    exact = _exact(amount)
     share = Share(
         exact,
         tuple(missing),
         _maybe(until),
-        exact if own is None else Fraction(own),
+        exact if own is None else _exact(own),
         currency,
         tuple(discounts),
     )

@@ -1,10 +1,9 @@
 """Reads of the matcher's tables, many keys a round trip."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import asyncpg
 import orjson
-from plumbline_domain.identity.exact import MatchKey
 from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import WorkspaceConfig
 
@@ -19,7 +18,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
     """The workspace's row; a new one for a workspace never seen."""
     row = await conn.fetchrow(
         """select sequence, outbox_sequence, now, config_revision, config::text, walks::text,
-                  rates::text, fold_cursor::text
+                  rates::text, fold_cursor::text, index_basis, agencies::text
            from matcher.workspaces where workspace = $1""",
         workspace,
     )
@@ -35,85 +34,10 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
         config=None if config is None else WorkspaceConfig.model_validate_json(config),
         walks=orjson.loads(row["walks"]),
         rates=orjson.loads(row["rates"]),
+        index_basis=row["index_basis"],
+        agencies=orjson.loads(row["agencies"]),
         cursor=None if row["fold_cursor"] is None else orjson.loads(row["fold_cursor"]),
     )
-
-
-async def owned_keys(
-    conn: asyncpg.Connection, workspace: str, owners: Collection[ExternalKey]
-) -> dict[ExternalKey, frozenset[MatchKey]]:
-    """All match keys of each owner."""
-    if not owners:
-        return {}
-    rows = await conn.fetch(
-        """select m.key, array_agg(m.kind) as kinds, array_agg(m.value) as values
-           from unnest($2::text[]) as wanted (key)
-           cross join lateral (
-               select key, kind, value from matcher.match_keys
-               where workspace = $1 and key = wanted.key offset 0) m
-           group by m.key""",
-        workspace,
-        list(owners),
-    )
-    return {
-        ExternalKey(row["key"]): frozenset(
-            MatchKey(kind, value) for kind, value in zip(row["kinds"], row["values"], strict=True)
-        )
-        for row in rows
-    }
-
-
-def _columns(match_keys: Iterable[MatchKey]) -> tuple[list[str], list[str]]:
-    ordered = sorted(match_keys)
-    return [key.kind for key in ordered], [key.value for key in ordered]
-
-
-async def waiting_customers(
-    conn: asyncpg.Connection, workspace: str, match_keys: Collection[MatchKey]
-) -> set[ExternalKey]:
-    """Customers holding any of the keys whose account has no CRM record yet."""
-    if not match_keys:
-        return set()
-    kinds, values = _columns(match_keys)
-    rows = await conn.fetch(
-        """select distinct m.key
-           from unnest($2::text[], $3::text[]) as wanted (kind, value)
-           cross join lateral (
-               select key from matcher.match_keys
-               where workspace = $1 and side = 'billing' and kind = wanted.kind
-                 and value = wanted.value offset 0) m
-           cross join lateral (
-               select account_id from matcher.links
-               where workspace = $1 and key = m.key and closed_version is null offset 0) l
-           cross join lateral (
-               select 1 from matcher.accounts
-               where workspace = $1 and account_id = l.account_id and waiting offset 0) a""",
-        workspace,
-        kinds,
-        values,
-    )
-    return {ExternalKey(row["key"]) for row in rows}
-
-
-async def record_holders(
-    conn: asyncpg.Connection, workspace: str, match_keys: Collection[MatchKey]
-) -> list[tuple[MatchKey, ExternalKey]]:
-    """Living CRM records holding any of the keys, by key."""
-    if not match_keys:
-        return []
-    kinds, values = _columns(match_keys)
-    rows = await conn.fetch(
-        """select m.kind, m.value, m.key
-           from unnest($2::text[], $3::text[]) as wanted (kind, value)
-           cross join lateral (
-               select kind, value, key from matcher.match_keys
-               where workspace = $1 and side = 'crm' and kind = wanted.kind
-                 and value = wanted.value offset 0) m""",
-        workspace,
-        kinds,
-        values,
-    )
-    return [(MatchKey(row["kind"], row["value"]), ExternalKey(row["key"])) for row in rows]
 
 
 async def read_links(
@@ -129,7 +53,8 @@ async def read_links(
     rows = await conn.fetch(
         f"""select l.* from unnest($2::text[]) as wanted (name)
             cross join lateral (
-                select key, account_id, opened_version, method, evidence from matcher.links
+                select key, account_id, opened_version, method, evidence, proof::text, decided_by
+                from matcher.links
                 where workspace = $1 and closed_version is null
                   and {"key" if keys else "account_id"} = wanted.name offset 0) l""",  # noqa: S608
         workspace,
@@ -144,12 +69,13 @@ async def load_accounts(
     """Put accounts into the snapshot."""
     if not accounts:
         return
+    snapshot.accounts_known.update(accounts)
     rows = await conn.fetch(
         """select a.* from unnest($2::text[]) as wanted (account_id)
            cross join lateral (
                select account_id, founder_key, founded_sequence, state::text, due_at,
                       fold_version, had_mrr, candidates, attention::text, merged_into,
-                      incomplete_since, last_mrr
+                      incomplete_since, last_mrr, kept_merged
                from matcher.accounts
                where workspace = $1 and account_id = wanted.account_id offset 0) a""",
         snapshot.workspace.workspace,
@@ -169,6 +95,7 @@ async def load_accounts(
             attention=orjson.loads(row["attention"]),
             incomplete_since=row["incomplete_since"],
             last_mrr=row["last_mrr"],
+            kept_merged=row["kept_merged"],
             merged_into=row["merged_into"],
             baselines={} if state is None else state.get("baselines", {}),
         )

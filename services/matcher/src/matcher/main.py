@@ -1,5 +1,10 @@
 """Composition root of the matcher."""
 
+if __name__ == "__main__":
+    from plumbline_runtime import early
+
+    early.begin()
+
 import gc
 import os
 from functools import partial

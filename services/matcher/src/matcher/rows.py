@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+from plumbline_domain.identity.weights import Weights, with_thresholds
 from plumbline_domain.order import Held
 from plumbline_domain.scope import narrows
 from plumbline_domain.sighting import Sighting
@@ -13,7 +14,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 from plumbline_schemas.internal import ConnectionScope, WorkspaceConfig
 from pydantic import BaseModel
 
-from matcher.documents import LinkDocument, StateDocument
+from matcher.documents import HeldItem, LinkDocument, StateDocument
 
 KEPT_VERSION: Final = 3
 """Of what is kept beside objects; rows kept otherwise are made anew from the object's body."""
@@ -34,6 +35,10 @@ class WorkspaceRow:
     """Connection -> revision of its latest completed initial walk."""
     rates: dict[str, int] = field(default_factory=dict)
     """Table of exchange rates -> its newest revision."""
+    agencies: dict[str, str] = field(default_factory=dict)
+    """Decision -> domain that it says is an agency's."""
+    index_basis: str | None = None
+    """The rules that the profiles of identity were made by."""
     cursor: dict[str, Any] | None = None
     """How far a record with fan-out is folded: its partition, offset and last account."""
 
@@ -43,6 +48,14 @@ class WorkspaceRow:
         if self.config is None:
             return False
         return all(connection.name in self.walks for connection in self.config.connections)
+
+    @property
+    def weights(self) -> Weights:
+        """The table of weights with the workspace's thresholds."""
+        said = None if self.config is None else self.config.identity
+        return with_thresholds(
+            None if said is None else said.auto_at, None if said is None else said.review_at
+        )
 
     @property
     def personal_domains(self) -> bool:
@@ -66,8 +79,14 @@ class WorkspaceRow:
 
     def test_mode(self, connection: str) -> bool:
         """Whether a billing connection is in the vendor's test mode."""
-        connections = self.config.connections if self.config is not None else ()
-        return any(c.name == connection and c.mode == "test" for c in connections)
+        if self.config is None:
+            return False
+        known = (*self.config.connections, *self.config.former)
+        return next((one.mode for one in known if one.name == connection), None) == "test"
+
+    def set_apart(self, connection: str) -> bool:
+        """Whether a billing connection is of test mode beside a live one."""
+        return self.config is not None and self.config.set_apart(connection)
 
 
 @dataclass(slots=True)
@@ -86,6 +105,27 @@ class ObjectRow:
     """What was held when the standing content's sighting was last worked out, and that."""
 
 
+class Grounds(NamedTuple):
+    """Why a link is there."""
+
+    method: LinkMethod
+    evidence: str
+    proof: str | None = None
+    """Score, probability, pieces and versions as JSON, from which the score can be reproduced."""
+    decided_by: str | None = None
+    """None: Plumbline."""
+
+
+class Ruling(NamedTuple):
+    """What a person's decision says about one customer, and about whom beside it."""
+
+    customer: ExternalKey
+    decision_key: ExternalKey
+    action: str
+    other: ExternalKey | None
+    decided_by: str
+
+
 @dataclass(slots=True)
 class LinkRow:
     """An open link; `opened_version` None until the record that opens it is numbered."""
@@ -94,8 +134,15 @@ class LinkRow:
     account_id: AccountId
     method: LinkMethod
     evidence: str
+    proof: str | None = None
+    decided_by: str | None = None
     opened_version: int | None = None
     closed_version: int | None = None
+
+    @property
+    def grounds(self) -> Grounds:
+        """Why it is there."""
+        return Grounds(self.method, self.evidence, self.proof, self.decided_by)
 
     def published(self, version: int) -> LinkDocument:
         """As the account's state shows it; `version` numbers a link opened by this record."""
@@ -122,7 +169,10 @@ class AccountRow:
     last_mrr: int | None = None
     """What MRR was when it was known last; an unknown one keeps counting as that."""
     candidates: tuple[ExternalKey, ...] = ()
-    attention: dict[str, dict[str, str]] = field(default_factory=dict)
+    attention: dict[str, HeldItem] = field(default_factory=dict)
+    """Open items: by kind, those of a customer by `{kind}|{customer's key}`."""
+    kept_merged: bool = False
+    """A person said that its customers share it rightly."""
     incomplete_since: datetime | None = None
     """By the ticks; None while nothing is missing."""
     merged_into: AccountId | None = None

@@ -3,31 +3,31 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from plumbline_domain.book import PriceBook
-from plumbline_domain.identity.exact import MatchKey
 from plumbline_domain.policies import Policy
 from plumbline_domain.rates import NO_RATES, Rates
-from plumbline_schemas.accounts import LinkMethod
 from plumbline_schemas.ids import AccountId, ExternalKey
 
 from matcher.book import Book
 from matcher.cause import RecordCause
+from matcher.documents import Doubt, Doubts
+from matcher.identity_view import IdentityView
 from matcher.kept import Kept
 from matcher.rows import (
     AccountRow,
     ChangeRow,
     DecisionRow,
+    Grounds,
     LinkRow,
     ObjectRow,
     OutboxRow,
     WorkspaceRow,
 )
-
-Side = Literal["billing", "crm"]
+from matcher.ruled import Rulings
 
 
 @lru_cache(maxsize=20_000)
@@ -58,6 +58,16 @@ class Terms:
     """None: without configuration, or a policy that this version does not know."""
 
 
+@dataclass(slots=True)
+class Findings:
+    """What one record makes identity ask a person."""
+
+    doubts: dict[AccountId, Doubts] = field(default_factory=dict)
+    """Of accounts that were decided and not linked."""
+    questions: dict[ExternalKey, Doubt | None] = field(default_factory=dict)
+    """Of customers whose news were held against their links; None: they agree."""
+
+
 class Snapshot:
     """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
 
@@ -71,24 +81,32 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self._holders: dict[Side, dict[MatchKey, set[ExternalKey]]] = {
-            "billing": defaultdict(set),
-            "crm": defaultdict(set),
-        }
-        self._keys_of: dict[ExternalKey, frozenset[MatchKey]] = {}
+        self.identity = IdentityView(
+            whole_book=workspace.whole_book,
+            weights=workspace.weights,
+            agencies=workspace.agencies.values(),
+        )
+        self.rulings = Rulings()
+        self.accounts_known: set[AccountId] = set()
+        """Accounts that are here, if they exist."""
+        self.links_known: set[ExternalKey] = set()
+        """Keys whose open links are here, if they have any."""
+        self.unlinked: set[ExternalKey] = set()
+        """Keys whose links turned out to be needed: nothing decided without them counts."""
+        self.findings = Findings()
         self.complete: set[ExternalKey] = set()
         """Customers whose books are complete: from memory, or once they are loaded."""
         self.changed_objects: set[ExternalKey] = set()
         self.changed_kept: dict[ExternalKey, ExternalKey | None] = {}
         """Objects of which something else is kept now, and their customers."""
+        # What was kept of the objects that the record under way has changed.
+        self.replaced: dict[ExternalKey, Kept] = {}
         self.catalogue_moved: set[ExternalKey] = set()
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()
         """Objects that turned out to be needed whole: nothing decided without them counts."""
-        self._looked_up: set[ExternalKey] = set()
-        """Objects that are here, or not stored at all."""
-        self.terms: Terms | None = None
-        """Worked out once."""
+        self._looked_up: set[ExternalKey] = set()  # objects that are here, or not stored at all
+        self.terms: Terms | None = None  # worked out once
         self.fresh_needs: set[ExternalKey] = set()
         """Objects whose needs were worked out from what they hold now."""
         self.price_books: dict[str, PriceBook] = {}
@@ -101,12 +119,15 @@ class Snapshot:
         self.asked: dict[ExternalKey, str] = {}
         """What objects held when a read of them was asked for or answered."""
         self.changed_accounts: set[AccountId] = set()
-        self.changed_keys: set[ExternalKey] = set()
         self.changed_decisions: set[ExternalKey] = set()
         self.changed_links: dict[tuple[ExternalKey, int], LinkRow] = {}
         self._closing: list[LinkRow] = []
         self.changes: list[ChangeRow] = []
         self.outbox: list[OutboxRow] = []
+
+    def next_record(self) -> None:
+        """What was found of accounts by the record before stands in them."""
+        self.findings = Findings()
 
     # loading
 
@@ -133,17 +154,6 @@ class Snapshot:
         self._links[link.key] = link
         self._links_of[link.account_id].add(link.key)
 
-    def load_key(self, side: Side, match_key: MatchKey, owner: ExternalKey) -> None:
-        """Put a match key in; `owner` may have others that are not loaded."""
-        self._holders[side][match_key].add(owner)
-
-    def load_keys_of(self, owner: ExternalKey, keys: frozenset[MatchKey]) -> None:
-        """Put all match keys of one owner in."""
-        side = side_of(owner)
-        for match_key in keys:
-            self._holders[side][match_key].add(owner)
-        self._keys_of[owner] = keys
-
     # asking
 
     def book(self, customer: ExternalKey | None) -> Book:
@@ -167,36 +177,24 @@ class Snapshot:
 
     def records_of(self, account: AccountId) -> list[ExternalKey]:
         """CRM records of an account, by key."""
-        return [link.key for link in self.links_of(account) if side_of(link.key) == "crm"]
+        return [link.key for link in self.links_of(account) if kind_of(link.key) != "customer"]
 
-    def keys_of(self, owner: ExternalKey) -> frozenset[MatchKey]:
-        """Match keys of a customer or record."""
-        return self._keys_of.get(owner, frozenset())
+    def has_record(self, customer: ExternalKey) -> bool:
+        """Whether the account of a customer has a CRM record."""
+        link = self._links.get(customer)
+        return link is not None and bool(self.records_of(link.account_id))
 
-    def holders(self, side: Side, match_keys: Iterable[MatchKey]) -> set[ExternalKey]:
-        """Who on one side holds any of the keys."""
-        return {owner for key in match_keys for owner in self._holders[side].get(key, ())}
+    @property
+    def lacks(self) -> bool:
+        """Whether something was decided without what it depends on: nothing decided counts."""
+        missing = self.unloaded or self.unlinked or self.identity.unasked
+        return bool(missing or self.identity.unsought)
 
     # changing
 
-    def set_keys(self, owner: ExternalKey, keys: frozenset[MatchKey]) -> None:
-        """Replace the match keys of one owner."""
-        side = side_of(owner)
-        before = self.keys_of(owner)
-        if before == keys:
-            return
-        for gone in before - keys:
-            self._holders[side][gone].discard(owner)
-        for match_key in keys - before:
-            self._holders[side][match_key].add(owner)
-        self._keys_of[owner] = keys
-        self.changed_keys.add(owner)
-
-    def open_link(
-        self, key: ExternalKey, account: AccountId, method: LinkMethod, evidence: str
-    ) -> None:
+    def open_link(self, key: ExternalKey, account: AccountId, grounds: Grounds) -> None:
         """Open a link; it gets its version when the account's change is numbered."""
-        self.load_link(LinkRow(key, account, method, evidence))
+        self.load_link(LinkRow(key, account, *grounds))
 
     def close_link(self, key: ExternalKey) -> LinkRow:
         """Close an open link; one opened by the same record leaves no trace."""
@@ -218,8 +216,3 @@ class Snapshot:
             link.closed_version = version
             if link.opened_version is not None:
                 self.changed_links[(link.key, link.opened_version)] = link
-
-
-def side_of(key: str) -> Side:
-    """Which side of a match an external key stands on."""
-    return "billing" if kind_of(key) == "customer" else "crm"

@@ -5,11 +5,13 @@ from typing import Any, NamedTuple
 
 import orjson
 from plumbline_domain.account import FOLD_VERSION
-from plumbline_domain.identity.exact import NORM_VERSION
+from plumbline_domain.identity.index import Side
 from plumbline_schemas.ids import ExternalKey
 
+from matcher.identity_index import put_arguments, remove_arguments
 from matcher.kept import pack
-from matcher.snapshot import Snapshot, side_of
+from matcher.ruled import ruling_statements
+from matcher.snapshot import Snapshot
 from matcher.stored import pack_held
 
 
@@ -35,13 +37,15 @@ def statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement]:
     """What is to be stored, written one table after the other."""
     yield from _objects(snapshot)
     yield from _kept(snapshot)
-    yield from _match_keys(snapshot)
+    yield from _identity(snapshot)
     yield from _accounts(snapshot)
     yield from _links(snapshot)
     yield from _changes(snapshot)
     if not silent:
         yield from _outbox(snapshot)
     yield from _decisions(snapshot)
+    for statement in ruling_statements(snapshot.workspace.workspace, snapshot.rulings):
+        yield Statement(*statement)
     yield from _asked(snapshot)
 
 
@@ -106,38 +110,16 @@ def _kept(snapshot: Snapshot) -> Iterator[Statement]:
     )
 
 
-def _match_keys(snapshot: Snapshot) -> Iterator[Statement]:
-    owners = sorted(snapshot.changed_keys)
-    if not owners:
-        return
+def _identity(snapshot: Snapshot) -> Iterator[Statement]:
+    """Profiles that changed, with their keys."""
     workspace = snapshot.workspace.workspace
-    yield Statement(
-        """delete from matcher.match_keys m using unnest($2::text[]) as gone (key)
-           where m.workspace = $1 and m.key = gone.key""",
-        (
-            workspace,
-            owners,
-        ),
-    )
-    rows = sorted(
-        (side_of(owner), match_key.kind, match_key.value, owner)
-        for owner in owners
-        for match_key in snapshot.keys_of(owner)
-    )
-    yield Statement(
-        """insert into matcher.match_keys (workspace, side, kind, value, key, norm_version)
-           select $1, side, kind, value, key, $6
-           from unnest($2::text[], $3::text[], $4::text[], $5::text[])
-                as fresh (side, kind, value, key)""",
-        (
-            workspace,
-            [row[0] for row in rows],
-            [row[1] for row in rows],
-            [row[2] for row in rows],
-            [row[3] for row in rows],
-            NORM_VERSION,
-        ),
-    )
+    sides: tuple[Side, ...] = ("customer", "record")
+    for side in sides:
+        put, gone = snapshot.identity.changes(side)
+        if gone:
+            yield Statement(*remove_arguments(workspace, side, gone))
+        if put:
+            yield Statement(*put_arguments(workspace, side, put))
 
 
 def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
@@ -149,24 +131,25 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
         """insert into matcher.accounts as a
                (workspace, account_id, founder_key, founded_sequence, version, state, due_at,
                 fold_version, waiting, had_mrr, candidates, attention, merged_into,
-                incomplete_since, last_mrr)
+                incomplete_since, last_mrr, kept_merged)
            select $1, account_id, founder_key, founded_sequence, version, state::json, due_at,
                   fold_version, waiting, had_mrr,
                   candidates::text[], attention::json,
-                  merged_into, incomplete_since, last_mrr
+                  merged_into, incomplete_since, last_mrr, kept_merged
            from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
                        $7::timestamptz[], $8::integer[], $9::boolean[], $10::boolean[],
                        $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-                       $15::bigint[])
+                       $15::bigint[], $16::boolean[])
                 as fresh (account_id, founder_key, founded_sequence, version, state, due_at,
                           fold_version, waiting, had_mrr, candidates, attention, merged_into,
-                          incomplete_since, last_mrr)
+                          incomplete_since, last_mrr, kept_merged)
            on conflict (workspace, account_id) do update set
                version = excluded.version, state = excluded.state, due_at = excluded.due_at,
                fold_version = excluded.fold_version, waiting = excluded.waiting,
                had_mrr = excluded.had_mrr, candidates = excluded.candidates,
                attention = excluded.attention, merged_into = excluded.merged_into,
                incomplete_since = excluded.incomplete_since, last_mrr = excluded.last_mrr,
+               kept_merged = excluded.kept_merged,
                updated_at = clock_timestamp()""",
         (
             snapshot.workspace.workspace,
@@ -184,6 +167,7 @@ def _accounts(snapshot: Snapshot) -> Iterator[Statement]:
             [row.merged_into for row in rows],
             [row.incomplete_since for row in rows],
             [row.last_mrr for row in rows],
+            [row.kept_merged for row in rows],
         ),
     )
 
@@ -194,9 +178,14 @@ def _links(snapshot: Snapshot) -> Iterator[Statement]:
         return
     yield Statement(
         """insert into matcher.links
-               (workspace, key, account_id, opened_version, closed_version, method, evidence)
-           select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[],
-                                    $6::text[], $7::text[])
+               (workspace, key, account_id, opened_version, closed_version, method, evidence,
+                proof, decided_by)
+           select $1, key, account_id, opened_version, closed_version, method, evidence,
+                  proof::json, decided_by
+           from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[],
+                       $8::text[], $9::text[])
+                as fresh (key, account_id, opened_version, closed_version, method, evidence,
+                          proof, decided_by)
            on conflict (workspace, key, opened_version) do update set
                closed_version = excluded.closed_version""",
         (
@@ -207,6 +196,8 @@ def _links(snapshot: Snapshot) -> Iterator[Statement]:
             [row.closed_version for row in rows],
             [row.method for row in rows],
             [row.evidence for row in rows],
+            [row.proof for row in rows],
+            [row.decided_by for row in rows],
         ),
     )
 

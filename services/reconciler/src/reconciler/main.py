@@ -1,5 +1,10 @@
 """Composition root of the reconciler: a walker per connection, a ticker per workspace."""
 
+if __name__ == "__main__":
+    from plumbline_runtime import early
+
+    early.begin()
+
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,5 +1,10 @@
 """Composition root: two consumers, an outbox, and a sender for every CRM connection."""
 
+if __name__ == "__main__":
+    from plumbline_runtime import early
+
+    early.begin()
+
 import sys
 from functools import partial
 

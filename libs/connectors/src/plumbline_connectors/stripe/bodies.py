@@ -15,11 +15,17 @@ from plumbline_schemas.billing import (
     Subscription,
     SubscriptionItem,
 )
+from plumbline_schemas.built import built
 
 from plumbline_connectors.stripe.discounts import discounts_of
 from plumbline_connectors.stripe.prices import plan_as_price, price_of_item
 from plumbline_connectors.stripe.reading import Fields, lower
-from plumbline_connectors.stripe.taxes import tax_rates_of
+from plumbline_connectors.stripe.taxes import inclusive, tax_rates_of
+
+_new_billing_customer: Final = built(BillingCustomer)
+_new_pause_collection: Final = built(PauseCollection)
+_new_subscription: Final = built(Subscription)
+_new_subscription_item: Final = built(SubscriptionItem)
 
 _FAILED_PAYMENT: Final = frozenset({"first_payment_failure", "final_payment_failure"})
 
@@ -41,7 +47,7 @@ def customer_body(obj: Fields, keys: MetadataKeys) -> BillingCustomer:
     metadata = obj.beneath("metadata")
     settings = obj.beneath("invoice_settings")
     discounts = discounts_of(obj)
-    return BillingCustomer(
+    return _new_billing_customer(
         email=obj.text("email"),
         name=obj.text("name") or obj.text("business_name") or obj.text("individual_name"),
         phone=obj.text("phone"),
@@ -62,7 +68,7 @@ def subscription_body(obj: Fields) -> Subscription:
     automatic_tax = obj.child("automatic_tax")
     discounts = discounts_of(obj)
     rates = tax_rates_of(obj, "default_tax_rates")
-    return Subscription(
+    return _new_subscription(
         status=obj.required_text("status"),
         currency=lower(obj.text("currency")),
         created=obj.time("created"),
@@ -81,9 +87,9 @@ def subscription_body(obj: Fields) -> Subscription:
         discounts=discounts.ids,
         discount_objects=discounts.embedded,
         default_tax_rates=rates,
-        tax_rates_inclusive=any(rate.inclusive for rate in rates),
-        automatic_tax=None if automatic_tax is None else automatic_tax.flag("enabled"),
+        tax_rates_inclusive=inclusive(rates),
         latest_invoice=obj.ref("latest_invoice"),
+        automatic_tax=None if automatic_tax is None else automatic_tax.flag("enabled"),
         default_payment_method=obj.ref("default_payment_method") or obj.ref("default_source"),
         schedule=obj.ref("schedule"),
     )
@@ -101,7 +107,7 @@ def _items(subscription: Fields, items: Fields | None) -> tuple[SubscriptionItem
     if plan is None:
         return ()
     return (
-        SubscriptionItem(
+        _new_subscription_item(
             item_id=subscription.required_text("id"),
             created=subscription.time("created"),
             quantity=subscription.integer("quantity"),
@@ -116,7 +122,7 @@ def _item(item: Fields, shared: _Period) -> SubscriptionItem:
     trial = item.beneath("current_trial")
     discounts = discounts_of(item)
     rates = tax_rates_of(item, "tax_rates")
-    return SubscriptionItem(
+    return _new_subscription_item(
         item_id=item.required_text("id"),
         created=item.time("created"),
         quantity=item.integer("quantity"),
@@ -128,12 +134,12 @@ def _item(item: Fields, shared: _Period) -> SubscriptionItem:
         discounts=discounts.ids,
         discount_objects=discounts.embedded,
         tax_rates=rates,
-        tax_rates_inclusive=any(rate.inclusive for rate in rates),
+        tax_rates_inclusive=inclusive(rates),
     )
 
 
 def _pause(pause: Fields) -> PauseCollection:
-    return PauseCollection(
+    return _new_pause_collection(
         behavior=pause.required_text("behavior"), resumes_at=pause.time("resumes_at")
     )
 

@@ -8,10 +8,14 @@ for).
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from plumbline_schemas.built import built
 from plumbline_schemas.catalogue import Coupon, Discount
 
 from plumbline_connectors.stripe.prices import either
 from plumbline_connectors.stripe.reading import Fields
+
+_new_coupon: Final = built(Coupon)
+_new_discount: Final = built(Discount)
 
 
 class Discounts(NamedTuple):
@@ -32,7 +36,7 @@ def coupon_body(obj: Fields) -> Coupon:
     """
     options = obj.options("currency_options")
     currency = obj.text("currency")
-    return Coupon(
+    return _new_coupon(
         coupon_id=obj.required_text("id"),
         name=obj.text("name"),
         # Before 2019 `percent_off` was a whole number and `percent_off_precise` the truth.
@@ -81,7 +85,7 @@ def _discount(obj: Fields, holder: Fields) -> Discount:
     source = obj.child("source")
     coupon = obj.child("coupon") or (None if source is None else source.child("coupon"))
     coupon_id = coupon_id_of(obj, "source")
-    return Discount(
+    return _new_discount(
         # The oldest discounts have no id of their own; each holder had one at most.
         discount_id=obj.text("id") or f"di_{holder.required_text('id')}_{coupon_id}",
         coupon=coupon_id,

@@ -4,16 +4,22 @@ Up to acacia an invoice and its lines name subscription, item and price themselv
 do so in `parent` and `pricing`.
 """
 
+from typing import Final
+
 from plumbline_schemas.billing import Invoice, InvoiceLine
+from plumbline_schemas.built import built
 
 from plumbline_connectors.stripe.reading import Fields, lower
+
+_new_invoice: Final = built(Invoice)
+_new_invoice_line: Final = built(InvoiceLine)
 
 
 def invoice_body(obj: Fields) -> Invoice:
     """An invoice."""
     moved = obj.beneath("status_transitions")
     lines = obj.child("lines")
-    return Invoice(
+    return _new_invoice(
         status=obj.text("status"),
         subscription=_subscription_of(obj),
         currency=lower(obj.text("currency")),
@@ -46,7 +52,7 @@ def _line(line: Fields) -> InvoiceLine:
     of_extra = parent.beneath("invoice_item_details")
     priced = line.beneath("pricing").beneath("price_details")
     period = line.beneath("period")
-    return InvoiceLine(
+    return _new_invoice_line(
         subscription_item=line.ref("subscription_item") or of_item.ref("subscription_item"),
         price=line.ref("price") or priced.ref("price") or line.ref("plan"),
         amount=line.amount("amount"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from plumbline_schemas.built import built
 from plumbline_schemas.catalogue import Body
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -48,20 +49,22 @@ def _plain(body: Callable[[Fields], Body]) -> Callable[[Fields, MetadataKeys], B
 
 
 _PAYMENT_METHOD: Final = Kind(
-    "payment_method", PaymentMethodObservation, _plain(payment_method_body), True, True
+    "payment_method", built(PaymentMethodObservation), _plain(payment_method_body), True, True
 )
 KINDS: Final[Mapping[str, Kind]] = {
-    "customer": Kind("customer", CustomerObservation, customer_body),
+    "customer": Kind("customer", built(CustomerObservation), customer_body),
     "subscription": Kind(
-        "subscription", SubscriptionObservation, _plain(subscription_body), customers=True
+        "subscription", built(SubscriptionObservation), _plain(subscription_body), customers=True
     ),
-    "invoice": Kind("invoice", InvoiceObservation, _plain(invoice_body), customers=True),
-    "product": Kind("product", ProductObservation, _plain(product_body)),
-    "price": Kind("price", PriceObservation, _plain(price_body)),
-    "coupon": Kind("coupon", CouponObservation, _plain(coupon_body)),
-    "tax_rate": Kind("tax_rate", TaxRateObservation, _plain(tax_rate_body)),
-    "charge": Kind("charge", ChargeObservation, _plain(charge_body), True, True),
-    "credit_note": Kind("credit_note", CreditNoteObservation, _plain(credit_note_body), True),
+    "invoice": Kind("invoice", built(InvoiceObservation), _plain(invoice_body), customers=True),
+    "product": Kind("product", built(ProductObservation), _plain(product_body)),
+    "price": Kind("price", built(PriceObservation), _plain(price_body)),
+    "coupon": Kind("coupon", built(CouponObservation), _plain(coupon_body)),
+    "tax_rate": Kind("tax_rate", built(TaxRateObservation), _plain(tax_rate_body)),
+    "charge": Kind("charge", built(ChargeObservation), _plain(charge_body), True, True),
+    "credit_note": Kind(
+        "credit_note", built(CreditNoteObservation), _plain(credit_note_body), True
+    ),
     "payment_method": _PAYMENT_METHOD,
     "card": _PAYMENT_METHOD,
     "bank_account": _PAYMENT_METHOD,

@@ -1,16 +1,23 @@
 """What was paid, given back and paid with: charges, credit notes, payment methods."""
 
+from typing import Final
+
 from plumbline_schemas.billing import Charge, CreditNote, PaymentMethod
+from plumbline_schemas.built import built
 
 from plumbline_connectors.stripe.reading import Fields, lower
+
+_new_charge: Final = built(Charge)
+_new_credit_note: Final = built(CreditNote)
+_new_payment_method: Final = built(PaymentMethod)
 
 _CARDS = frozenset({"card", "bank_account"})
 """Objects of these names are payment methods of the oldest kind, with the card's own fields."""
 
 
 def charge_body(obj: Fields) -> Charge:
-    """A charge with all that was refunded of it; `invoice` is gone since basil."""
-    return Charge(
+    """A charge with all that was refunded of it; `invoice` is gone since basil, but for reads."""
+    return _new_charge(
         status=obj.text("status"),
         created=obj.time("created"),
         currency=lower(obj.text("currency")),
@@ -18,6 +25,7 @@ def charge_body(obj: Fields) -> Charge:
         amount_captured=_captured(obj),
         amount_refunded=obj.amount("amount_refunded"),
         invoice=obj.ref("invoice"),
+        invoiced=obj.ref("invoice") is not None if "invoice" in obj.raw else None,
         payment_intent=obj.ref("payment_intent"),
     )
 
@@ -25,7 +33,7 @@ def charge_body(obj: Fields) -> Charge:
 def credit_note_body(obj: Fields) -> CreditNote:
     """A credit note with the refunds that paid it out: `refund` before, `refunds` since."""
     refunds = _refunds(obj)
-    return CreditNote(
+    return _new_credit_note(
         status=obj.text("status"),
         created=obj.time("created"),
         invoice=obj.ref("invoice"),
@@ -42,7 +50,7 @@ def payment_method_body(obj: Fields) -> PaymentMethod:
     """A payment method, or a card or source of the time before there were any."""
     kind = obj.text("object")
     card = obj if kind in _CARDS else obj.beneath("card")
-    return PaymentMethod(
+    return _new_payment_method(
         type=obj.text("type") or (kind if kind in _CARDS else None),
         created=obj.time("created"),
         exp_month=card.integer("exp_month"),

@@ -3,16 +3,23 @@
 from decimal import Decimal
 from typing import Any, Final
 
+from plumbline_schemas.built import built
 from plumbline_schemas.catalogue import CurrencyOption, Price, Product, Recurring, Tier
 
 from plumbline_connectors.stripe.reading import Fields
+
+_new_currency_option: Final = built(CurrencyOption)
+_new_price: Final = built(Price)
+_new_product: Final = built(Product)
+_new_recurring: Final = built(Recurring)
+_new_tier: Final = built(Tier)
 
 _PER_UNIT: Final = "per_unit"
 
 
 def product_body(obj: Fields) -> Product:
     """A product."""
-    return Product(name=obj.text("name"), active=obj.flag("active", default=True))
+    return _new_product(name=obj.text("name"), active=obj.flag("active", default=True))
 
 
 def price_body(obj: Fields) -> Price:
@@ -20,7 +27,7 @@ def price_body(obj: Fields) -> Price:
     if _is_stub(obj):
         return _deleted(obj)
     recurring = obj.child("recurring")
-    return Price(
+    return _new_price(
         **_common(obj, transform="transform_quantity"),
         lookup_key=obj.text("lookup_key"),
         unit_amount=_unit_amount(obj),
@@ -34,7 +41,7 @@ def plan_as_price(obj: Fields) -> Price:
     """A legacy plan: the same thing in older words, with the same id as its price."""
     if _is_stub(obj):
         return _deleted(obj)
-    return Price(
+    return _new_price(
         **_common(obj, transform="transform_usage"),
         unit_amount=either(obj.decimal("amount_decimal"), obj.decimal("amount")),
         recurring=_recurring(obj),
@@ -65,7 +72,7 @@ def _is_stub(obj: Fields) -> bool:
 
 
 def _deleted(stub: Fields) -> Price:
-    return Price(price_id=stub.required_text("id"), currency="", active=False, deleted=True)
+    return _new_price(price_id=stub.required_text("id"), currency="", active=False, deleted=True)
 
 
 def _common(obj: Fields, *, transform: str) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def _tiers(obj: Fields) -> tuple[Tier, ...] | None:
     if obj.raw.get("tiers") is None:
         return None
     return tuple(
-        Tier(
+        _new_tier(
             up_to=tier.integer("up_to"),
             unit_amount=_unit_amount(tier),
             flat_amount=either(tier.decimal("flat_amount_decimal"), tier.decimal("flat_amount")),
@@ -110,7 +117,7 @@ def _currency_options(obj: Fields) -> dict[str, CurrencyOption] | None:
     if options is None:
         return None
     return {
-        currency.lower(): CurrencyOption(
+        currency.lower(): _new_currency_option(
             unit_amount=_unit_amount(option),
             tiers=_tiers(option),
             tax_behavior=option.text("tax_behavior"),
@@ -121,7 +128,7 @@ def _currency_options(obj: Fields) -> dict[str, CurrencyOption] | None:
 
 def _recurring(obj: Fields) -> Recurring:
     count = obj.integer("interval_count")
-    return Recurring(
+    return _new_recurring(
         interval=obj.required_text("interval"),
         interval_count=1 if count is None else count,
         usage_type=obj.text("usage_type") or "licensed",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Final
 
 from plumbline_schemas.dead_letter import DeadLetterReason
@@ -21,6 +22,18 @@ class Untranslatable(ValueError):  # noqa: N818 - the word is the contract
         super().__init__(f"{where}: {message}")
         self.reason: DeadLetterReason = reason
         self.where = where
+
+
+@lru_cache(maxsize=4096)
+def _whole(text: str) -> Decimal | None:
+    """Amounts come again and again; None: not a plain whole number."""
+    return Decimal(text) if _WHOLE(text) else None
+
+
+@lru_cache(maxsize=4096)
+def _instant(seconds: int) -> datetime:
+    """An object says the same instant several times."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class Fields:
@@ -48,9 +61,7 @@ class Fields:
     def text(self, name: str) -> str | None:
         """A string, None when absent, null or empty."""
         value = self.raw.get(name)
-        if value is None:
-            return None
-        if isinstance(value, str):
+        if value is None or type(value) is str:
             return value or None
         raise self.unusable(name, "a string")
 
@@ -92,7 +103,11 @@ class Fields:
         value = self.raw.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        if type(value) is str and len(value) < _MAX_MAGNITUDE:
+            whole = _whole(value)
+            if whole is not None:
+                return whole
+        elif isinstance(value, bool) or not isinstance(value, int | str | Decimal):
             raise self.unusable(name, "a decimal")
         return self._exact(name, value)
 
@@ -104,8 +119,6 @@ class Fields:
         return value
 
     def _exact(self, name: str, value: int | str | Decimal) -> Decimal:
-        if isinstance(value, str) and len(value) < _MAX_MAGNITUDE and _WHOLE(value):
-            return Decimal(value)
         if type(value) is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
             return Decimal(value)
         try:
@@ -127,7 +140,7 @@ class Fields:
         if type(seconds) is not int:
             seconds = self.amount(name)
         try:
-            return datetime.fromtimestamp(seconds, UTC)
+            return _instant(seconds)
         except (OverflowError, OSError, ValueError) as error:
             raise self.unusable(name, "a time in Unix seconds") from error
 

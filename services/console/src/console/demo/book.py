@@ -98,7 +98,7 @@ def customers(book: list[Company]) -> list[Customer]:
         ),
         _customer(last + 4, book[0].name, f"emea@{book[0].domain}", PLANS[0]),
         _customer(last + 5, book[-2].name, f"finance@{book[-2].domain}", PLANS[1]),
-        _customer(last + 6, "Quiet Prospect", f"hello@{book[170].domain}", None),
+        _customer(last + 6, book[170].name, f"hello@{book[170].domain}", None),
     ]
     return made
 

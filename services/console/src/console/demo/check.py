@@ -28,13 +28,14 @@ class Row:
 async def check_book(world: World, people: Sequence[Customer]) -> list[Row]:
     """Check every company, also those that must show nothing.
 
-    Who belongs where is known from how the book was made: by the address's domain when exactly one
-    company has it, by the id in the metadata, and never by a personal address.
+    Who belongs where is known from how the book was made: by the address's domain, where several
+    companies have it by the name, by the id in the metadata, and never by a personal address.
     """
     companies = list(world.hubspot.state.records["companies"].all())
-    by_domain: dict[str, list[str]] = {}
+    by_domain: dict[str, dict[str, str]] = {}
     for row in companies:
-        by_domain.setdefault(row["properties"].get("domain") or "", []).append(row["id"])
+        values = row["properties"]
+        by_domain.setdefault(values.get("domain") or "", {})[values.get("name") or ""] = row["id"]
     members = await _members(world, people, by_domain)
     rows = []
     for row in companies:
@@ -47,7 +48,7 @@ async def check_book(world: World, people: Sequence[Customer]) -> list[Row]:
 
 
 async def _members(
-    world: World, people: Sequence[Customer], by_domain: Mapping[str, Sequence[str]]
+    world: World, people: Sequence[Customer], by_domain: Mapping[str, Mapping[str, str]]
 ) -> dict[str, list[str]]:
     named = {person.id: person.crm_id for person in people if person.crm_id}
     members: dict[str, list[str]] = {}
@@ -56,8 +57,9 @@ async def _members(
         page = await world.stripe_api("GET", f"/v1/customers?limit=100{cursor}")
         for customer in page["data"]:
             domain = (customer["email"] or "@").rsplit("@", 1)[1]
-            at = by_domain.get(domain, []) if domain not in PERSONAL else []
-            company = named.get(customer["id"]) or (at[0] if len(at) == 1 else None)
+            at = by_domain.get(domain, {}) if domain not in PERSONAL else {}
+            only = next(iter(at.values())) if len(at) == 1 else at.get(customer["name"] or "")
+            company = named.get(customer["id"]) or only
             if company is not None:
                 members.setdefault(company, []).append(customer["id"])
         if not page["has_more"]:

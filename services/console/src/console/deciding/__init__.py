@@ -1,0 +1,1 @@
+"""How a person's decision reaches the log, and what came of it."""

@@ -1,0 +1,1 @@
+"""`plumbline links`: what is linked to what, since when, and by whom."""

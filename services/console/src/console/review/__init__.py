@@ -1,0 +1,1 @@
+"""`plumbline review`: the queue of questions about matches, and its answers."""
