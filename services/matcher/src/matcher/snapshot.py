@@ -68,6 +68,15 @@ class Findings:
     """Of customers whose news were held against their links; None: they agree."""
 
 
+def view_for(workspace: WorkspaceRow) -> IdentityView:
+    """Identity by the workspace's settings and what its people said."""
+    return IdentityView(
+        whole_book=workspace.whole_book,
+        weights=workspace.weights,
+        agencies=workspace.agencies.values(),
+    )
+
+
 class Snapshot:
     """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
 
@@ -81,11 +90,7 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self.identity = IdentityView(
-            whole_book=workspace.whole_book,
-            weights=workspace.weights,
-            agencies=workspace.agencies.values(),
-        )
+        self.identity = view_for(workspace)
         self.rulings = Rulings()
         self.accounts_known: set[AccountId] = set()
         """Accounts that are here, if they exist."""
