@@ -186,7 +186,7 @@ def question(snapshot: Snapshot, customer: ExternalKey) -> None:
     by_person = any(one is not None and one.method == "person" for one in held)
     told = decision.record_id
     against = told is not None and told not in {local_id(record) for record in records}
-    snapshot.questions_of[customer] = (
+    snapshot.findings.questions[customer] = (
         question_of(snapshot, link.account_id, customer, decision)
         if against and not by_person
         else None
@@ -197,7 +197,7 @@ def _wait(
     snapshot: Snapshot, row: AccountRow, doubts: Doubts, rivals: tuple[ExternalKey, ...]
 ) -> set[AccountId]:
     """Nothing links: what a person is asked, and which records fit about as well."""
-    snapshot.doubts[row.account_id] = doubts
+    snapshot.findings.doubts[row.account_id] = doubts
     held = {
         name.partition("|")[2]: {k: v for k, v in item.get("details", {}).items() if k != "mrr"}
         for name, item in row.attention.items()
