@@ -73,7 +73,7 @@ def labelled(folder: Path, side: Side) -> tuple[list[Labelled], Crowds]:
 def fitted(side: Side, known: Iterable[tuple[Labelled, Crowds]]) -> PairWeights:
     """The table of these pairs."""
     seen = [
-        Pair(tuple(code for code, _, _ in pair_pieces(a, b, around)), right)
+        [Pair(tuple(code for code, _, _ in pair_pieces(a, b, around)), right)]
         for (a, b, right, _), around in known
     ]
     bias, pieces = table(*fit(seen))

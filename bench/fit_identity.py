@@ -42,18 +42,16 @@ class Labelled:
         self.index, self.customers = build(read_book(folder))
         self.around = gather(self.index, self.customers)
 
-    def pairs(self, wanted: Callable[[Row], bool]) -> list[Pair]:
-        """Labelled pairs of the customers whose row of the truth is `wanted`."""
-        found: list[Pair] = []
+    def pairs(self, wanted: Callable[[Row], bool]) -> list[list[Pair]]:
+        """Labelled candidates of each customer whose row of the truth is `wanted`."""
+        found: list[list[Pair]] = []
         by_id = {customer.id: customer for customer in self.customers}
         for row in self.truth:
             if not wanted(row):
                 continue
-            right = set(row["crm_ids"].split("|"))
-            doubtful = set(row["also_ok_crm_ids"].split("|")) - right
-            for codes, record_id in candidates(by_id[row["stripe_id"]], self.around):
-                if record_id not in doubtful:
-                    found.append(Pair(codes, record_id in right))
+            right = {*row["crm_ids"].split("|"), *row["also_ok_crm_ids"].split("|")}
+            near = candidates(by_id[row["stripe_id"]], self.around)
+            found.append([Pair(codes, record_id in right) for codes, record_id in near])
         return found
 
     def report(self, weights: Weights, wanted: Callable[[Row], bool]) -> dict[str, Any]:
@@ -84,8 +82,8 @@ def half_of(row: Row, seed: int) -> int:
     return hashlib.sha256(f"{seed}:{company}".encode()).digest()[0] % 2
 
 
-def fitted(pairs: Sequence[Pair], version: str) -> Weights:
-    """Weights of labelled pairs with the shipped thresholds."""
+def fitted(pairs: Sequence[Sequence[Pair]], version: str) -> Weights:
+    """Weights of labelled customers with the shipped thresholds."""
     bias, pieces = table(*fit(pairs))
     return Weights(version=version, bias=bias, pieces=pieces)
 
@@ -129,7 +127,7 @@ def main() -> None:
         pairs = [pair for book in books for pair in book.pairs(lambda _row: True)]
         weights = fitted(pairs, "1")
         asked.out.write_text(json.dumps(weights.model_dump(), indent=1) + "\n", encoding="utf-8")
-        print(f"{len(pairs)} pairs -> {asked.out}")
+        print(f"{len(pairs)} customers -> {asked.out}")
 
 
 def line(found: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ if __name__ == "__main__":  # the folder holds modules that other packages' name
 from plumbline_domain.identity.decide import Decision, decide
 from plumbline_domain.identity.index import KeyIndex, MemoryIndex, gather
 from plumbline_domain.identity.profile import Profile, customer_profile, record_profile
-from plumbline_domain.identity.weights import Weights, shipped
+from plumbline_domain.identity.weights import Weights, shipped, total
 
 from bench.identity_book import Book, read_book
 
@@ -74,6 +74,13 @@ def prediction(decision: Decision) -> list[str]:
     return [decision.customer_id, decision.outcome, first, score, "|".join(listed)]
 
 
+def reproduced(decisions: Sequence[Decision], weights: Weights) -> None:
+    """Print how many candidates' scores follow from the codes of their evidence."""
+    every = [candidate for decision in decisions for candidate in decision.candidates]
+    same = sum(c.score == total(weights, (piece.code for piece in c.evidence)) for c in every)
+    print(f"scores  {same} of {len(every)} reproduce from their evidence")
+
+
 def quantile(seconds: Sequence[float], at: float) -> float:
     """The `at` quantile in milliseconds."""
     ranked = sorted(seconds)
@@ -107,6 +114,7 @@ def main() -> None:
     decisions, seconds = decide_all(index, arrived(index, book), shipped())
     ended = time.process_time()
     write(asked.out, decisions)
+    reproduced(decisions, shipped())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"records {len(book.records)}, customers {len(book.customers)}")
     count = len(book.customers)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from plumbline_domain.identity.word_lists import GIVEN_NAMES
+
 
 def listed(text: str) -> tuple[str, ...]:
     """The words of a text."""
@@ -35,6 +37,8 @@ FIRSTS: Final = listed(
     "Marta Jonas Elif Pieter Ingrid Tomasz Chiara Lukas Noor Sofia Henrik Amelie Rafael Greta "
     "David Sarah Michael Anna Thomas Laura"
 )
+GIVEN: Final = tuple(sorted(name for name in GIVEN_NAMES if len(name) > 2))
+FAMILIES: Final = (*listed("son sen berg mann ova ini ez ard escu idis oglu wala man er"), "")
 SCRIPTS: Final = (
     ("Северный Ветер", "severnyveter", "RU"), ("Ελληνικά Νησιά", "ellinikanisia", "GR"),
     ("青空商事", "aozora-shoji", "JP"), ("Žluťoučký Kůň", "zlutouckykun", "CZ"),
@@ -65,6 +69,8 @@ class Company:
     others: tuple[str, ...] = ()
     """Further domains of its own."""
     contacts: list[str] = field(default_factory=list)
+    people: list[tuple[str, str]] = field(default_factory=list)
+    """First and last names of the contacts."""
     record_ids: list[str] = field(default_factory=list)
     parent: "Company | None" = None
     phone: str = ""
@@ -77,7 +83,12 @@ def closed(name: str) -> str:
 
 def person(rng: random.Random) -> tuple[str, str]:
     """First and last name."""
-    return rng.choice(FIRSTS), rng.choice(LASTS) + rng.choice(("", "", "", "son", "ski"))
+    first = rng.choice(FIRSTS) if rng.random() < 0.3 else rng.choice(GIVEN).capitalize()
+    luck = rng.random()
+    if luck < 0.3:
+        return first, rng.choice(LASTS) + rng.choice(("", "", "", "son", "ski"))
+    made = rng.choice(ROOTS) + rng.choice(("", rng.choice(SUFFIXES))) + rng.choice(FAMILIES)
+    return first, made.capitalize()
 
 
 def mailbox(rng: random.Random, who: tuple[str, str]) -> str:

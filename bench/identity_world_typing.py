@@ -8,6 +8,11 @@ FORMS = frozenset(form.lower() for forms, _, _ in PLACES.values() for form in fo
 JUNK = ("test", "n/a", "-", "Customer", "none", "me", "Company", "asdf")
 
 
+def chosen(rng: random.Random, table: tuple[tuple[str, int], ...]) -> str:
+    """An entry by weight."""
+    return rng.choices([name for name, _ in table], [weight for _, weight in table])[0]
+
+
 def misspelt(rng: random.Random, text: str) -> str:
     """One typing error: a letter lost, doubled, swapped or replaced."""
     if len(text) < 4:
@@ -43,6 +48,7 @@ def written(rng: random.Random, company: Company, kind: str) -> str:
         return spoken or " ".join(words[: max(1, len(words) - 1)])
     others = {
         "blank": "",
+        "initials": "".join(word[0] for word in words).upper() if len(words) > 2 else bare,
         "upper": bare.upper(),
         "host": rng.choice((company.domain, f"www.{company.domain}")),
         "junk": rng.choice(JUNK),

@@ -26,7 +26,7 @@ from bench.identity_world_names import (
     person,
     root,
 )
-from bench.identity_world_typing import misspelt, written
+from bench.identity_world_typing import chosen, misspelt, without_form, written
 
 ROLES = ("billing", "accounts", "ap", "invoices", "finance", "info", "office")
 AGENCY_TAILS = ("Media", "Studio", "Collective", "Partners", "", "Ventures", "Works", "Consulting")
@@ -58,7 +58,8 @@ class World:
         crm_id = str(40_000_000 + len(self.records))
         if not twin:
             for _ in range(rng.choice((0, 1, 1, 2, 3, 4))):
-                local = mailbox(rng, person(rng))
+                company.people.append(person(rng))
+                local = mailbox(rng, company.people[-1])
                 own = f"{local}@{company.domain}"
                 free = f"{local}{rng.randint(100, 9999)}@{rng.choice(FREE)}"
                 company.contacts.append(own if rng.random() < 0.9 else free)
@@ -111,18 +112,13 @@ class World:
 
 NAME_OPS = (
     ("as_crm", 25), ("form", 13), ("person", 27), ("blank", 7), ("host", 3), ("junk", 2),
-    ("place", 4), ("typo", 5), ("short", 7), ("order", 2), ("punct", 5),
+    ("place", 4), ("typo", 5), ("short", 6), ("order", 2), ("punct", 5), ("initials", 1),
 )  # fmt: skip
 MAIL_OPS = (
     ("contact", 28), ("domain", 36), ("personal", 11), ("changed", 3), ("regional", 4),
     ("related", 4), ("subdomain", 4), ("typo", 2), ("blank", 2), ("renamed", 2), ("other", 4),
 )  # fmt: skip
 STRONG = frozenset({"contact", "domain", "subdomain"})
-
-
-def chosen(rng: random.Random, table: tuple[tuple[str, int], ...]) -> str:
-    """An entry by weight."""
-    return rng.choices([name for name, _ in table], [weight for _, weight in table])[0]
 
 
 def address(world: World, company: Company, kind: str, who: tuple[str, str]) -> str:
@@ -145,7 +141,9 @@ def address(world: World, company: Company, kind: str, who: tuple[str, str]) -> 
         return rng.choice(("", f"{rng.getrandbits(32):08x}@privaterelay.appleid.com"))
     if kind in ("personal", "changed"):
         luck = rng.random()
-        own = closed(company.name)[:14] if luck < 0.25 else mailbox(rng, who)
+        firm = closed(without_form(company.name))[: rng.choice((10, 14, 18, 30))]
+        firm += rng.choice(("", "", "", ".office", ".info", "-hq"))
+        own = firm if luck < 0.25 else mailbox(rng, who)
         return f"{own}{rng.choice(('', rng.randint(10, 9999)))}@{rng.choice(FREE)}"
     return f"{local}@{hosts.get(kind, company.domain)}"
 
@@ -164,7 +162,8 @@ def plain_customer(world: World, company: Company) -> None:
     """One ordinary customer of `company`."""
     rng = world.rng
     mail_op, name_op = chosen(rng, MAIL_OPS), chosen(rng, NAME_OPS)
-    who = person(rng)
+    known = company.people and rng.random() < 0.3
+    who = rng.choice(company.people) if known else person(rng)
     email = address(world, company, mail_op, who)
     name = " ".join(who) if name_op == "person" else written(rng, company, name_op)
     if mail_op == "contact" and not company.contacts:

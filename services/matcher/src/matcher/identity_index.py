@@ -117,14 +117,13 @@ class PostgresIndex:
         """Add profiles by COPY, none of which is there yet: the first walk of a book."""
         waiting = iter(profiles)
         while some := tuple(islice(waiting, COPIED)):
-            rows = _key_rows(self.workspace, side, some)
-            held: dict[str, list[int]] = {profile.id: [] for profile in some}
-            for key, i in rows:
-                held[i].append(key)
+            mixed = salt(self.workspace, side)
+            held = [[key ^ mixed for key in keys_of(side, profile)] for profile in some]
+            rows = [(key, p.id) for p, keys in zip(some, held, strict=True) for key in keys]
             kept = [
-                (self.workspace, side, p.id, NORM_VERSION, held[p.id],
-                 _names(self.workspace, side, p), msgspec.json.encode(p))
-                for p in some
+                (self.workspace, side, p.id, NORM_VERSION, keys, _names(self.workspace, side, p),
+                 msgspec.json.encode(p))
+                for p, keys in zip(some, held, strict=True)
             ]  # fmt: skip
             await self.conn.copy_records_to_table(
                 "identity_profiles", schema_name="matcher", records=kept

@@ -68,6 +68,15 @@ class Findings:
     """Of customers whose news were held against their links; None: they agree."""
 
 
+def view_for(workspace: WorkspaceRow) -> IdentityView:
+    """Identity by the workspace's settings and what its people said."""
+    return IdentityView(
+        whole_book=workspace.whole_book,
+        weights=workspace.weights,
+        agencies=workspace.agencies.values(),
+    )
+
+
 class Snapshot:
     """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
 
@@ -81,11 +90,7 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self.identity = IdentityView(
-            whole_book=workspace.whole_book,
-            weights=workspace.weights,
-            agencies=workspace.agencies.values(),
-        )
+        self.identity = view_for(workspace)
         self.rulings = Rulings()
         self.accounts_known: set[AccountId] = set()
         """Accounts that are here, if they exist."""
@@ -99,12 +104,13 @@ class Snapshot:
         self.changed_objects: set[ExternalKey] = set()
         self.changed_kept: dict[ExternalKey, ExternalKey | None] = {}
         """Objects of which something else is kept now, and their customers."""
+        # What was kept of the objects that the record under way has changed.
+        self.replaced: dict[ExternalKey, Kept] = {}
         self.catalogue_moved: set[ExternalKey] = set()
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()
         """Objects that turned out to be needed whole: nothing decided without them counts."""
-        self._looked_up: set[ExternalKey] = set()
-        """Objects that are here, or not stored at all."""
+        self._looked_up: set[ExternalKey] = set()  # objects that are here, or not stored at all
         self.terms: Terms | None = None  # worked out once
         self.fresh_needs: set[ExternalKey] = set()
         """Objects whose needs were worked out from what they hold now."""

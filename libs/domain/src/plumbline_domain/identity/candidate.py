@@ -35,10 +35,10 @@ def has(candidate: Candidate, codes: tuple[str, ...]) -> bool:
 
 
 _OWN_DOMAIN: Final = ("email.", "domain.owners", "domain.named", "domain.contact")
-_APART: Final = frozenset({"phone.same", "contact.same"})
+_APART: Final = frozenset({"phone.same", "contact.full"})
 _PLACED: Final = frozenset({"country.same", "city.same"})
 _CORROBORATE: Final = frozenset(
-    {"phone.same", "label.same", "label.name", "label.close", "label.affix", "contact.same"}
+    {"phone.same", "label.same", "label.name", "label.close", "label.affix", "contact.full"}
 )
 
 

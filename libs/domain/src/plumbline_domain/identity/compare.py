@@ -54,10 +54,11 @@ class NameMatch:
 
 
 class _Words(NamedTuple):
-    """What agrees (nats), what of ours finds nothing (nats), and what of theirs is left."""
+    """What agrees (nats), what of ours finds nothing (nats, letters), what of theirs is left."""
 
     told: float
     lost: float
+    lost_letters: int
     misspelt: bool
     missing: list[str]
 
@@ -97,7 +98,7 @@ def _compare(a: NameForm, b: NameForm, tells: Telling) -> tuple[Level, float]:
     if a.core == b.core or a.squash == b.squash or a.whole == b.whole:
         return "same", sum(map(tells, a.core))
     missing = list(b.core)
-    told, lost, misspelt = 0.0, 0.0, False
+    told, lost, letters, misspelt = 0.0, 0.0, 0, False
     if PLACES.isdisjoint(a.core) != PLACES.isdisjoint(b.core):
         branch = _branch(a, b)
         if branch:
@@ -111,11 +112,12 @@ def _compare(a: NameForm, b: NameForm, tells: Telling) -> tuple[Level, float]:
         close = next((other for other in missing if _typo(word, other)), None) if alike else None
         if close is None:
             lost += tells(word)
+            letters += len(word)
         else:
             missing.remove(close)
             misspelt = True
             told += tells(word)
-    return _level(a, b, _Words(told, lost, misspelt, missing))
+    return _level(a, b, _Words(told, lost, letters, misspelt, missing))
 
 
 def _branch(a: NameForm, b: NameForm) -> tuple[str, ...]:
@@ -130,8 +132,10 @@ def _level(a: NameForm, b: NameForm, words: _Words) -> tuple[Level, float]:
     level: Level = "different"
     if not missing and not lost:
         level = "misspelt" if words.misspelt else "reordered"
-    elif min(len(a.squash), len(b.squash)) >= 5 and (
-        ratio(a.squash, b.squash, score_cutoff=90) >= 90
+    elif (
+        not _one_word_more(words)
+        and min(len(a.squash), len(b.squash)) >= 5
+        and ratio(a.squash, b.squash, score_cutoff=90) >= 90
     ):
         level, told = "misspelt", told + lost
     elif told and not lost:
@@ -141,6 +145,13 @@ def _level(a: NameForm, b: NameForm, words: _Words) -> tuple[Level, float]:
     else:
         return _by_letters(a, b, words)
     return level, told
+
+
+def _one_word_more(words: _Words) -> bool:
+    """Whether one name is the other and a whole word: however long it is, no error of typing."""
+    if not words.told or words.misspelt or (words.lost and words.missing):
+        return False
+    return words.lost_letters > 2 or sum(map(len, words.missing)) > 2
 
 
 def _by_letters(a: NameForm, b: NameForm, words: _Words) -> tuple[Level, float]:

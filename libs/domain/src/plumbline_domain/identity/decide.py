@@ -1,7 +1,8 @@
 """The decision about one customer: link, ask a person, or nothing (identity.md 7, Decide)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import Final, Literal
 
 from plumbline_domain.identity.candidate import Candidate, Weighed, corroborated, has, only_alike
@@ -11,7 +12,7 @@ from plumbline_domain.identity.index import NOBODY, Neighbourhood
 from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE, key_of
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
-from plumbline_domain.identity.weights import Weights, probability
+from plumbline_domain.identity.weights import Weights, probability, total
 
 Outcome = Literal["auto", "review", "none"]
 Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
@@ -77,7 +78,7 @@ def weigh(customer: Profile, record: Profile, scene: Scene, weights: Weights) ->
     """The score of one pair."""
     found, match = pieces(customer, record, scene)
     weighed = tuple(Weighed(*piece, weights.of(piece.code)) for piece in found)
-    score = weights.bias + sum(piece.weight for piece in weighed)
+    score = total(weights, (piece.code for piece in found))
     return Candidate(record.id, score, probability(score), weighed, match)
 
 
@@ -160,6 +161,8 @@ def _by_evidence(
     weights: Weights,
 ) -> Decision:
     plausible = [c for c in scored if c.probability >= weights.review_at]
+    if not plausible and among(scored[:SHOWN]) >= weights.review_at:
+        plausible = scored[:1]
     if not plausible:
         torn = _torn(scored)
         if torn:
@@ -172,16 +175,10 @@ def _by_evidence(
         return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
     best = plausible[0]
     winner = around.record_profiles[best.record_id]
-    near = best.probability - weights.gap
-    rival = next(
-        (
-            c
-            for c in scored[1:]
-            if c.probability > near
-            and not same_company(winner, around.record_profiles[c.record_id])
-        ),
-        None,
-    )
+    rivals = [
+        c for c in scored[1:] if not same_company(winner, around.record_profiles[c.record_id])
+    ]
+    rival = share(best, rivals) < weights.auto_at
     reasons = _objections(customer, best, rival, portrait, weights)
     if _called_otherwise(best, scored, around):
         reasons += ("the name is another record's",)
@@ -191,6 +188,22 @@ def _by_evidence(
     return Decision(
         customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
     )
+
+
+def among(candidates: Sequence[Candidate]) -> float:
+    """The probability that one of a few candidates is the customer: their odds, added up."""
+    together = sum(map(odds, candidates))
+    return together / (1.0 + together)
+
+
+def share(best: Candidate, rivals: Sequence[Candidate]) -> float:
+    """The probability of the best among its rivals and no record at all."""
+    return odds(best) / (1.0 + odds(best) + sum(map(odds, rivals)))
+
+
+def odds(candidate: Candidate) -> float:
+    """The odds of a candidate to no record at all."""
+    return exp(min(30.0, candidate.score / 1000))
 
 
 def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:
@@ -233,14 +246,14 @@ def _shown(scored: list[Candidate], around: Neighbourhood) -> tuple[Candidate, .
 def _objections(
     customer: Profile,
     best: Candidate,
-    rival: Candidate | None,
+    rival: bool,
     portrait: Portrait,
     weights: Weights,
 ) -> tuple[str, ...]:
     found = []
     if best.probability < weights.auto_at:
         found.append("the evidence is not strong enough")
-    if rival is not None:
+    elif rival:
         found.append("another record fits about as well")
     if not corroborated(best):
         found.append("nothing but the name speaks for it")

@@ -22,6 +22,9 @@ PERSONAL_REMOVED: Final = _domains("personal_removed")
 SHARED_SUFFIXES: Final = _domains("shared_suffixes")
 """Hosts whose customers live on subdomains, beyond the public suffix list's private section."""
 
+SECOND_LEVELS: Final = _domains("second_levels")
+"""Labels that registries put before a country's: `acme.co.ukm` is acme's, mistyped."""
+
 NOT_DOMAINS: Final = _domains("not_domains")
 """Social and link-tree pages say where a company can be read about, not who it is."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from rapidfuzz.distance import OSA
 
@@ -15,21 +15,18 @@ from plumbline_domain.identity.compare import (
     telling,
 )
 from plumbline_domain.identity.index import NOBODY, Posting
-from plumbline_domain.identity.keys import bare_local, key_of
+from plumbline_domain.identity.keys import key_of
+from plumbline_domain.identity.mailboxes import firm_mailbox, known_person
+from plumbline_domain.identity.piece import Piece
 from plumbline_domain.identity.portrait import Portrait, distinct
 from plumbline_domain.identity.profile import Profile, label_of
-from plumbline_domain.identity.word_lists import FORM_GROUPS
+from plumbline_domain.identity.word_lists import COMPANY_WORDS, FORM_GROUPS, PLACES
+
+SHORT: Final = 4
+"""Letters of a label that others may well have under another ending: `smk.co.jp`, `smk.co.th`."""
 
 MANY: Final = 6
 """Records with one name, from which nobody looks any more which are the same company twice."""
-
-
-class Piece(NamedTuple):
-    """One piece of evidence: its code stands in the table of weights."""
-
-    code: str
-    ours: str
-    theirs: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,8 @@ def pieces(
         for piece in (
             _domain(customer, record, scene, match),
             _silent(customer, record),
-            _contact(customer, record),
+            _host(customer, record),
+            known_person(customer, record),
             _name(customer, record, scene, match),
             _form(match),
             _phone(customer, record, scene),
@@ -118,10 +116,23 @@ def _silent(customer: Profile, record: Profile) -> Piece | None:
     return Piece("domain.silent", domain, domain) if known else None
 
 
+def _host(customer: Profile, record: Profile) -> Piece | None:
+    """The customer's name is a web address, the record's own."""
+    for host in customer.hosts:
+        if host not in customer.domains and host in (
+            *record.domains, *record.contact_domains, *record.hosts
+        ):  # fmt: skip
+            return Piece("host.same", host, host)
+    return None
+
+
 def _label(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
     if not customer.domains:
-        return _local(customer, record)
-    prefix = "label.taken" if scene.portrait.owners else "label"
+        held = firm_mailbox(customer, record)
+        silent = held is not None and not customer.names
+        return held._replace(code=f"local.silent{held.code[5:]}") if held and silent else held
+    prefix = "label" if customer.names else "label.silent"
+    prefix = "label.taken" if scene.portrait.owners else prefix
     found = _equal_label(customer, record, scene) or _near_label(customer, record)
     return found._replace(code=f"{prefix}.{found.code}") if found else None
 
@@ -131,7 +142,9 @@ def _equal_label(customer: Profile, record: Profile, scene: Scene) -> Piece | No
     mine = label_of(domain)
     known = (*record.domains, *record.contact_domains)
     if len(mine) >= 3 and mine in map(label_of, known):
-        crowd = "" if scene.squash_count(mine) <= 3 else "_shared"
+        crowd = "_short" if len(mine) <= SHORT else ""
+        if scene.squash_count(mine) > 3 or mine in COMPANY_WORDS or mine in PLACES:
+            crowd = "_shared"
         return Piece(f"same{crowd}", domain, _with_label(record, mine))
     labels = [label for label in customer.labels if len(label) >= 4]
     for label in labels:
@@ -160,26 +173,14 @@ def _near_label(customer: Profile, record: Profile) -> Piece | None:
             return Piece("close", domain, other)
     for form in record.names:
         if len(form.squash) >= 5 and (mine.startswith(form.squash) or form.squash.startswith(mine)):
-            return Piece("part", domain, form.raw)
+            apart = any(o.startswith(form.squash) and o != form.squash for o in theirs)
+            return Piece("apart" if apart and mine != form.squash else "part", domain, form.raw)
     return None
 
 
 def _with_label(record: Profile, label: str) -> str:
     every = (*record.domains, *record.contact_domains)
     return next((domain for domain in every if label_of(domain) == label), label)
-
-
-def _local(customer: Profile, record: Profile) -> Piece | None:
-    for address in customer.addresses:
-        local = bare_local(address.local)
-        for form in record.names:
-            short = form.squash[:12]
-            if len(short) >= 6 and (short in local or form.whole[:12] in local):
-                return Piece("local.name", address.whole, form.raw)
-        for label in record.labels[:1]:
-            if len(label) >= 6 and label in local:
-                return Piece("local.name", address.whole, label)
-    return None
 
 
 def _elsewhere(customer: Profile, record: Profile, scene: Scene) -> Piece | None:
@@ -191,25 +192,11 @@ def _elsewhere(customer: Profile, record: Profile, scene: Scene) -> Piece | None
     return Piece(code, customer.domains[0], record.domains[0])
 
 
-def _contact(customer: Profile, record: Profile) -> Piece | None:
-    mine = {bare_local(a.local) for a in customer.addresses if not a.role and len(a.local) >= 5}
-    if customer.person is not None:
-        mine.add(customer.person.squash)
-    domains = {address.domain for address in customer.addresses}
-    for address in record.addresses:
-        if address.role or bare_local(address.local) not in mine:
-            continue
-        if address.domain in domains:
-            continue
-        return Piece("contact.same", bare_local(address.local), address.whole)
-    return None
-
-
 def _name(
     customer: Profile, record: Profile, scene: Scene, match: NameMatch | None
 ) -> Piece | None:
     if match is None:
-        return None
+        return _namesake(customer, record)
     a, b, level = match.ours, match.theirs, match.level
     if level == "same":
         return _same_name(customer, record, scene, match)
@@ -218,9 +205,21 @@ def _name(
         if a.kind == "unclear" and any(x.whole in known for x in customer.addresses):
             return Piece("name.aside", a.raw, b.raw)
         return Piece("name.clash" if a.kind == "company" else "name.other", a.raw, b.raw)
-    if level in ("initials", "label"):
-        return Piece(f"name.{level}", a.raw, b.raw)
-    return Piece(f"name.{level}{'' if telling(match) else '_plain'}", a.raw, b.raw)
+    among = level in _AMONG and _based(customer, record) and not _writes_for(customer, record)
+    kind = "_based" if among else "" if telling(match) or level in _UNWEIGHED else "_plain"
+    return Piece(f"name.{level}{kind}", a.raw, b.raw)
+
+
+def _namesake(customer: Profile, record: Profile) -> Piece | None:
+    """The record is called like the person: a trade in one's own name, or no person at all."""
+    who = customer.person
+    found = next((form for form in record.names if who and form.squash == who.squash), None)
+    return None if who is None or found is None else Piece("name.person", who.raw, found.raw)
+
+
+_UNWEIGHED: Final = frozenset({"initials", "label"})
+_AMONG: Final = frozenset({"extended", "branch", "overlap"})
+"""Levels that tell something else between two who write from one domain: a part of a company."""
 
 
 def _same_name(customer: Profile, record: Profile, scene: Scene, match: NameMatch) -> Piece:
@@ -237,6 +236,12 @@ def _based(customer: Profile, record: Profile) -> bool:
     """Whether they share a domain: among its own companies, a crowded name tells them apart."""
     theirs = (*record.domains, *record.contact_domains)
     return any(domain in theirs for domain in customer.domains)
+
+
+def _writes_for(customer: Profile, record: Profile) -> bool:
+    """Whether the customer's very address is a contact's: no part of the company, itself."""
+    held = {address.whole for address in record.addresses}
+    return any(address.whole in held for address in customer.addresses)
 
 
 def _form(match: NameMatch | None) -> Piece | None:

@@ -22,7 +22,12 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "domain.elsewhere": "the e-mail domain {ours} is another record's; this one has {theirs}",
     "domain.other": "the e-mail domain {ours} is not the record's {theirs}",
     "local.name": "the mailbox {ours} is called like {theirs}",
-    "contact.same": "a contact of the record, {theirs}, has the same mailbox name {ours}",
+    "local.equal": "the mailbox {ours} is named {theirs}",
+    "local.start": "the mailbox {ours} begins like {theirs}",
+    "host.same": "the name is a web address, {ours}, and it is the record's",
+    "contact.full": "a contact of the record, {theirs}, has the person's full name",
+    "contact.short": "a contact of the record, {theirs}, may be the same person by name",
+    "contact.first": "a contact of the record, {theirs}, has the person's first name",
     "name.same1": "the name {ours} equals {theirs}, which no other record has",
     "name.same2": "the name {ours} equals {theirs}, which a few records have",
     "name.samemany": "the name {ours} equals {theirs}, which many records have",
@@ -31,12 +36,16 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "name.misspelt": "the name {ours} is {theirs} but for spelling",
     "name.shortened": "the name {ours} is part of {theirs}",
     "name.extended": "the name {ours} is {theirs} and more",
+    "name.extended_based": "the name {ours} is {theirs} and more, from the same domain",
+    "name.branch_based": "the names {ours} and {theirs} differ by a place, the domain is one",
+    "name.overlap_based": "the names {ours} and {theirs} share words, and the domain",
     "name.branch": "the names {ours} and {theirs} differ by a place",
     "name.label": "the name {ours} is the label of the record's domain",
     "name.initials": "{ours} and {theirs} share their initials",
     "name.overlap": "the names {ours} and {theirs} share words",
     "name.clash": "the names {ours} and {theirs} have nothing in common",
     "name.other": "the names {ours} and {theirs} have nothing in common",
+    "name.person": "the person's name {ours} is the record's",
     "name.aside": "the name {ours} is not {theirs}, but the address is a contact's",
     "form.same": "the legal form agrees ({ours})",
     "form.other": "the legal forms differ ({ours}, {theirs})",
@@ -50,6 +59,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "affix": "the domain {ours} has the label of {theirs} but for an affix",
     "name": "the domain {ours} is called like {theirs}",
     "close": "the domain {ours} is {theirs} but for a typing error",
+    "apart": "the domain {ours} and the record's each add something else to {theirs}",
     "part": "the domain {ours} is partly called like {theirs}",
 }
 
@@ -65,6 +75,7 @@ def sentence(piece: Weighed) -> str:
     code = piece.code.removesuffix("_plain")
     if code.startswith("label."):
         code = code.rpartition(".")[2].partition("_")[0]
+    code = code.replace(".silent.", ".")
     said = _SENTENCES[code].format(ours=piece.ours, theirs=piece.theirs)
     return f"{said} ({piece.weight / 1000:+.1f})"
 

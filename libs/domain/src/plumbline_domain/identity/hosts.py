@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import idna
 from publicsuffixlist import PublicSuffixList
 
-from plumbline_domain.identity.domain_lists import SHARED_SUFFIXES
+from plumbline_domain.identity.domain_lists import SECOND_LEVELS, SHARED_SUFFIXES
 
 _PUBLIC_SUFFIXES: Final = PublicSuffixList(accept_unknown=True)
 _SHARED_ENDINGS: Final = tuple(f".{suffix}" for suffix in sorted(SHARED_SUFFIXES))
+_KNOWN_SUFFIXES: Final = PublicSuffixList(accept_unknown=False)
 _PLAIN_HOST: Final = re.compile(r"^[a-zA-Z0-9.-]+$")
 _LABEL: Final = re.compile(r"^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$")
 
@@ -59,7 +60,14 @@ def registrable_domain(host: str) -> str | None:
         for suffix in (s for s in SHARED_SUFFIXES if ascii_host.endswith(f".{s}")):
             owner = ascii_host.removesuffix(f".{suffix}").rpartition(".")[2]
             return None if owner == "www" else f"{owner}.{suffix}"
-    found: str | None = _PUBLIC_SUFFIXES.privatesuffix(ascii_host)
+    return _private(ascii_host, labels)
+
+
+def _private(host: str, labels: list[str]) -> str | None:
+    mistyped = len(labels) > 2 and labels[-2] in SECOND_LEVELS
+    if mistyped and _KNOWN_SUFFIXES.publicsuffix(host) is None:
+        return ".".join(labels[-3:])
+    found: str | None = _PUBLIC_SUFFIXES.privatesuffix(host)
     return found
 
 

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from itertools import combinations
 from typing import Final, Literal
 
+from plumbline_domain.identity.mailboxes import bare_local, firm_locals, mailbox_names
 from plumbline_domain.identity.names import NameForm
 from plumbline_domain.identity.profile import Profile, label_of
 
@@ -32,22 +33,30 @@ KIND_VALUE: Final[Mapping[KeyKind, float]] = {
 _EDGE: Final = 6
 
 
-@lru_cache(maxsize=262144)
-def key_of(kind: KeyKind, value: str) -> int:
-    """A signed 64-bit hash, the same on every machine and in every version of Python."""
+def _hashed(kind: KeyKind, value: str) -> int:
     digest = blake2b(f"{kind}:{value}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+_RARE: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "email", "domain", "squash", "phone"})
+"""Kinds of which a record has its own, so that remembering the hash is no use."""
+
+
+@lru_cache(maxsize=65536)
+def key_of(kind: KeyKind, value: str) -> int:
+    """A signed 64-bit hash, the same on every machine and in every version of Python."""
+    return _hashed(kind, value)
 
 
 def record_keys(profile: Profile) -> dict[int, KeyKind]:
     """What a record is found by; ids of records merged into it still find it."""
     found: dict[int, KeyKind] = {
-        key_of("id", held): "id" for held in (profile.vendor_id, *profile.merged_ids)
+        _hashed("id", held): "id" for held in (profile.vendor_id, *profile.merged_ids)
     }
     for kind, value in _values(profile):
-        found[key_of(kind, value)] = kind
+        found[(_hashed if kind in _RARE else key_of)(kind, value)] = kind
     for domain in profile.contact_domains:
-        found[key_of("domain", domain)] = "domain"
+        found[_hashed("domain", domain)] = "domain"
     return found
 
 
@@ -58,7 +67,23 @@ def customer_keys(profile: Profile) -> dict[int, KeyKind]:
         found[key_of("id", profile.crm_id)] = "id"
     for kind, value in _values(profile):
         found[key_of(kind, value)] = kind
+    for kind, value in _asked(profile):
+        found.setdefault(key_of(kind, value), kind)
     return found
+
+
+def _asked(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
+    """What only a customer asks for: the mailbox names its person may have, its firm's mailbox."""
+    if profile.person is not None:
+        yield "squash", profile.person.squash
+        calls = mailbox_names(profile.person.core)
+        for value in (*calls.full, *calls.short):
+            yield "local", value
+    for address in profile.addresses:
+        for local in firm_locals(address):
+            yield "squash", local
+            if len(local) >= _EDGE:
+                yield "start", local[:_EDGE]
 
 
 def _values(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
@@ -86,9 +111,6 @@ def _address_keys(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
             yield "local", local
         if address.kind == "personal":
             yield "squash", local
-    if profile.person is not None:
-        yield "local", profile.person.squash
-        yield "squash", profile.person.squash
 
 
 def _squash_keys(profile: Profile) -> Iterator[tuple[KeyKind, str]]:
@@ -121,10 +143,3 @@ def _word_keys(form: NameForm) -> Iterator[tuple[KeyKind, str]]:
 def initials(core: tuple[str, ...]) -> str:
     """First letters of the words: `Pyung Hwa` is `ph`."""
     return "".join(word[0] for word in core)
-
-
-@lru_cache(maxsize=65536)
-def bare_local(local: str) -> str:
-    """A local part without separators and trailing digits: `denise.lee76` is `deniselee`."""
-    closed = local.replace(".", "").replace("_", "").replace("-", "")
-    return closed.rstrip("0123456789") or closed

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from rapidfuzz.distance import OSA
+
 from plumbline_domain.identity.text import clean, words
 from plumbline_domain.identity.word_lists import (
     COMPANY_WORDS,
     GIVEN_NAMES,
+    INNER_FORMS,
     JUNK_NAMES,
     LEGAL_FORMS,
     LONGEST_FORM,
@@ -19,15 +22,28 @@ from plumbline_domain.identity.word_lists import (
 NameKind = Literal["company", "person", "unclear", "junk"]
 
 _BRACKETS: Final = re.compile(r"[(\[（【]([^)\]）】]*)[)\]）】]?")  # noqa: RUF001 - as written
-_PAYS_FOR: Final = re.compile(
-    r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.|d/b/a|dba|t/a|"
-    r"trading as|formerly|ex)\b\s*",
+_ALSO: Final = re.compile(
+    r"\s*[(,;-]?\s*\b(?:d/b/a|dba|t/a|a/k/a|aka|trading as|formerly(?: known as)?|vormals|"
+    r"previously|ex)\b[:.]?\s*",
     re.IGNORECASE,
 )
+"""What stands between a company's name and a further one of its own."""
+_PAYS_FOR: Final = re.compile(
+    r"\s*\b(?:c/o|via|on behalf of|obo|for account of|att[n.:]|z\.\s?hd\.)\b\s*",
+    re.IGNORECASE,
+)
+_SPLIT_AT: Final = re.compile(
+    r"[^\w\s.&'+]|\b(?:via|behalf|obo|account|attn?|hd|dba|aka|trading|formerly|vormals|previously|ex)\b",
+    re.IGNORECASE,
+)
+"""Signs and words without which a name has one part: most names, which then need no splitting."""
 _TAIL: Final = re.compile(r"(?:\s[-–—|/]\s|,\s|\s@\s)")  # noqa: RUF001 - dashes as written
 _HOST: Final = re.compile(
     r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.IGNORECASE
 )
+_CAMEL: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
+_LONG: Final = ("limited", "corporation", "incorporated", "company", "aktiengesellschaft")
+"""Legal forms long enough to be told through a typing error."""
 _LETTERS: Final = re.compile(r"[^\W\d_]")
 
 
@@ -46,6 +62,8 @@ class NameForm:
     """The legal form, closed up; empty when none is written."""
     hints: tuple[str, ...] = ()
     """Raw texts split off: in brackets, behind a dash, the party behind `c/o` or `via`."""
+    also: tuple[str, ...] = ()
+    """Raw further names of the same company: behind `formerly`, `dba`, `trading as`."""
 
 
 EMPTY: Final = NameForm("", "junk", (), "", "")
@@ -63,15 +81,24 @@ def read_name(text: str | None) -> NameForm:
     raw = clean(text)
     if not raw or not _LETTERS.search(raw):
         return _digits_only(raw)
-    kept, hints = _split(raw)
+    also: list[str] = []
+    kept: str = raw
+    hints: tuple[str, ...] = ()
+    if _SPLIT_AT.search(raw):
+        main, *also = (part.strip(" )") for part in _ALSO.split(raw))
+        kept, hints = _split(main or raw)
     tokens = words(kept) or words(raw)
     tokens, form = strip_form(tokens)
+    if not form and len(tokens) == 1:
+        tokens, form = _closed_up(kept, tokens)
     core = tuple(word for word in tokens if word not in STOP_WORDS) or tokens
+    if core and core != tokens and len(tokens) == 2 and tokens[0] in GIVEN_NAMES:
+        core = tokens  # a family name may be an article: Denise Le
     squash = "".join(core)
     whole = "".join(tokens)
     if not squash or _is_junk(core):
         return NameForm(raw, "junk", (), "", "", form, hints)
-    return NameForm(raw, _kind(raw, core, form), core, squash, whole, form, hints)
+    return NameForm(raw, _kind(raw, core, form), core, squash, whole, form, hints, tuple(also))
 
 
 def _digits_only(raw: str) -> NameForm:
@@ -122,7 +149,24 @@ def strip_form(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         tokens = tokens[cut:]
     while len(tokens) > 1 and tokens[-1] in ("and", "co") and form:
         tokens = tokens[:-1]
+    if len(tokens) > 1 and not form and _misspelt_form(tokens[-1]):
+        form, tokens = [tokens[-1]], tokens[:-1]
+    inner = [word for word in tokens[1:] if word in INNER_FORMS]
+    if inner:
+        form = [*inner, *form]
+        tokens = (tokens[0], *(word for word in tokens[1:] if word not in INNER_FORMS))
     return tokens, "".join(form)
+
+
+def _closed_up(text: str, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """`HuntFurnitureLLC` without its form; names without one stay one word."""
+    parts, form = strip_form(words(_CAMEL.sub(" ", text)))
+    return (parts, form) if form else (tokens, "")
+
+
+@lru_cache(maxsize=65536)
+def _misspelt_form(word: str) -> bool:
+    return len(word) > 5 and any(OSA.distance(word, form, score_cutoff=1) == 1 for form in _LONG)
 
 
 def _form_at(tokens: tuple[str, ...], *, last: bool) -> int:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, domain_class
+from plumbline_domain.identity.domain_lists import RELAYS
 from plumbline_domain.identity.hosts import email_host, registrable_domain, web_host
 from plumbline_domain.identity.names import NameForm, host_in_name, read_name
 from plumbline_domain.identity.numbers import phone_tail, tax_id
@@ -84,6 +85,8 @@ class Profile:
     stripe_ids: tuple[str, ...] = ()
     parent_id: str | None = None
     merged_ids: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Domains that somebody typed as a name."""
     suspicious: bool = field(default=False)
     """The workspace's own domain, a disposable or relayed address: never linked by evidence."""
 
@@ -100,8 +103,8 @@ def read_address(text: str) -> tuple[str, str, str] | None:
     if plain.count("@") != 1 or len(plain) > 320 or " " in plain:
         return None
     host = email_host(plain)
-    domain = registrable_domain(host) if host else None
-    if host is None or domain is None:
+    domain = host if host in RELAYS else registrable_domain(host) if host else None
+    if domain is None:
         return None
     local = fold(plain.partition("@")[0].partition("+")[0])
     if domain in ("gmail.com", "googlemail.com"):
@@ -118,8 +121,10 @@ def label_of(domain: str) -> str:
 def bare_labels(label: str) -> tuple[str, ...]:
     """`label`, then without one affix that companies add to a name they could not register."""
     found = [label]
-    found += [label.removeprefix(start) for start in _AFFIXES if label.startswith(start)]
-    found += [label.removesuffix(end) for end in _ENDINGS if label.endswith(end)]
+    if label.startswith(_AFFIXES):
+        found += [label.removeprefix(start) for start in _AFFIXES if label.startswith(start)]
+    if label.endswith(_ENDINGS):
+        found += [label.removesuffix(end) for end in _ENDINGS if label.endswith(end)]
     return tuple(dict.fromkeys(bare for bare in found if bare == label or len(bare) >= 4))
 
 
@@ -150,7 +155,7 @@ def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVE
         party.id, names, person, addresses, domains, (), labels,
         _closed(party.city), _cities(party.city, names), _code(party.country),
         phone_tail(party.phone, party.country), _tax_ids(party), _text(party.crm_id),
-        suspicious=bool(kinds & {"own", "disposable"}),
+        hosts=hosts, suspicious=bool(kinds & {"own", "disposable"}),
     )  # fmt: skip
 
 
@@ -179,6 +184,7 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
         phone_tail(party.phone, party.country), _tax_ids(party), None,
         tuple(filter(None, map(_text, party.stripe_ids))),
         None if party.parent_id == party.id else _text(party.parent_id), party.merged_ids,
+        hosts=hosts,
     )  # fmt: skip
 
 
@@ -209,12 +215,15 @@ def _names(
         domain = registrable_domain(host) if host else None
         if domain is not None:
             hosts.append(domain)
-            continue
+            text = domain.partition(".")[0]  # noqa: PLW2901 - the name that the host spells
         form = read_name(text)
         if form.kind == "person":
             person = person or form
         elif form.kind != "junk":
             names.setdefault(form.whole, form)
+        for further in map(read_name, form.also):
+            if further.kind != "junk":
+                names.setdefault(further.whole, further)
     return tuple(names.values()), person, tuple(hosts)
 
 
@@ -228,10 +237,13 @@ def _labels(domains: tuple[str, ...]) -> tuple[str, ...]:
 
 def _cities(city: str | None, names: tuple[NameForm, ...]) -> tuple[str, ...]:
     own = _closed(city)
-    hints = (_closed(hint) for form in names for hint in form.hints)
+    hints = [_closed(hint) for form in names for hint in form.hints]
+    if not hints:
+        return (own,) if own else ()
     return tuple(dict.fromkeys(text for text in (own, *hints) if text))
 
 
+@lru_cache(maxsize=16384)
 def _closed(text: str | None) -> str:
     return "".join(words(clean(text)))
 

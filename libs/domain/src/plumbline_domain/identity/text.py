@@ -7,7 +7,7 @@ from typing import Final
 
 from anyascii import anyascii
 
-NORM_VERSION: Final = 3
+NORM_VERSION: Final = 4
 """Stands with every stored key and profile; a change of any rule of normalisation raises it."""
 
 MAX_TEXT: Final = 300
@@ -15,7 +15,7 @@ MAX_TEXT: Final = 300
 
 _WORD: Final = re.compile(r"[a-z0-9]+")
 _SPACED: Final = re.compile(r"\s+")
-_DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}[a-z]?\b\.?|\b[a-z](?:/[a-z])+\b")
+_DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}(?:[a-z]\b\.?)?|\b[a-z](?:/[a-z])+\b")
 _JOINERS: Final = str.maketrans(
     {"'": "", "\u2019": "", "`": "", "\u00b4": "", "&": " and ", "+": " and "}
 )
@@ -66,7 +66,7 @@ def _letter(letter: str) -> str:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of cleaned text: `S.p.A.` and `S/A` are one word each, `&` is `and`."""
+    """The words of cleaned text: `S.p.A.`, `N.V.` and `S/A` are one word each, `&` is `and`."""
     plain = fold(text).translate(_JOINERS)
     if "." in plain or "/" in plain:
         plain = _DOTTED.sub(lambda found: re.sub(r"[./]", "", found[0]) + " ", plain)

@@ -2,8 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -19,28 +18,27 @@ class Weights(BaseModel):
     bias: int
     pieces: Mapping[str, int]
     auto_at: float = 0.93
-    """Probability from which a pair is linked, gates permitting."""
-    review_at: float = 0.45
-    gap: float = 0.3
-    """Distance in probability to the best rival that is not the same company."""
+    """Probability, among its rivals and no record at all, from which a pair is linked, gates
+    permitting."""
+    review_at: float = 0.75
+    """Probability that one of the candidates shown is right, from which a person is asked."""
 
     def of(self, code: str) -> int:
         """Weight of a piece; a code the table does not know weighs nothing."""
         return self.pieces.get(code, 0)
 
 
+def total(weights: Weights, codes: Iterable[str]) -> int:
+    """The score that evidence of these codes amounts to, in thousandths of a nat.
+
+    A stored link's score is this of its stored codes under the weights of its stored version.
+    """
+    return weights.bias + sum(map(weights.of, codes))
+
+
 def probability(score: int) -> float:
     """Of a score in thousandths of a nat, to six places."""
     return round(1.0 / (1.0 + math.exp(-score / 1000.0)), 6)
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """What a workspace may set: see `Weights`."""
-
-    auto_at: float
-    review_at: float
-    gap: float
 
 
 @lru_cache(maxsize=1)

@@ -33,6 +33,9 @@ LEGAL_FORMS: Final = _forms()
 
 LONGEST_FORM: Final = max(form.count(" ") + 1 for form in LEGAL_FORMS)
 
+INNER_FORMS: Final = _words("inner")
+"""Legal forms that are nothing else, wherever in a name they stand (`Acme GmbH Berlin`)."""
+
 FORM_GROUPS: Final = {
     word: group
     for group, listed in {
@@ -63,6 +66,9 @@ HUB_WORDS: Final = _words("hub")
 
 ROLES: Final = _words("roles")
 """Local parts that name a function, not a person."""
+
+MAILBOX_ENDINGS: Final = ROLES | _words("mailbox")
+"""What stands behind a firm's name in the local part of a free mailbox: `acme.office7`."""
 
 GIVEN_NAMES: Final = _words("given")
 """Common given names; no name is matched by standing here."""
