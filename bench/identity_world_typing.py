@@ -8,6 +8,11 @@ FORMS = frozenset(form.lower() for forms, _, _ in PLACES.values() for form in fo
 JUNK = ("test", "n/a", "-", "Customer", "none", "me", "Company", "asdf")
 
 
+def chosen(rng: random.Random, table: tuple[tuple[str, int], ...]) -> str:
+    """An entry by weight."""
+    return rng.choices([name for name, _ in table], [weight for _, weight in table])[0]
+
+
 def misspelt(rng: random.Random, text: str) -> str:
     """One typing error: a letter lost, doubled, swapped or replaced."""
     if len(text) < 4:

@@ -26,7 +26,7 @@ from bench.identity_world_names import (
     person,
     root,
 )
-from bench.identity_world_typing import misspelt, without_form, written
+from bench.identity_world_typing import chosen, misspelt, without_form, written
 
 ROLES = ("billing", "accounts", "ap", "invoices", "finance", "info", "office")
 AGENCY_TAILS = ("Media", "Studio", "Collective", "Partners", "", "Ventures", "Works", "Consulting")
@@ -119,11 +119,6 @@ MAIL_OPS = (
     ("related", 4), ("subdomain", 4), ("typo", 2), ("blank", 2), ("renamed", 2), ("other", 4),
 )  # fmt: skip
 STRONG = frozenset({"contact", "domain", "subdomain"})
-
-
-def chosen(rng: random.Random, table: tuple[tuple[str, int], ...]) -> str:
-    """An entry by weight."""
-    return rng.choices([name for name, _ in table], [weight for _, weight in table])[0]
 
 
 def address(world: World, company: Company, kind: str, who: tuple[str, str]) -> str:

@@ -25,7 +25,7 @@ MADE_OF_VALUES = {
             "unpaid",
         )
     },
-    'f"price.{price.tiers_mode}"': {"price.graduated", "price.volume"},
+    'f"price.{mode}"': {"price.graduated", "price.volume"},
     '"interval."': {f"interval.{one}" for one in ("month", "year", "week", "day")},
     'f"payment_status.subscription_{subscription.body.status}"': {
         "payment_status.subscription_past_due",

@@ -233,7 +233,8 @@ COMPANIES = {
 
 
 @asynccontextmanager
-async def open_world(folder: Path, *, first_write: str) -> AsyncIterator[World]:
+async def open_world(folder: Path, *, first_write: str, more: str = "") -> AsyncIterator[World]:
+    """`more` goes to the end of the file: fields of a company first."""
     edge = f"http://127.0.0.1:{free_port()}"
     hook = f"{edge}/webhooks/acme/crm_main"
     webhook = Webhook(f"{edge}/webhooks/acme/billing-eu", "whsec_e2e")
@@ -253,7 +254,7 @@ async def open_world(folder: Path, *, first_write: str) -> AsyncIterator[World]:
         text = CONFIG.format(
             stripe=stripe.base_url, hubspot=hubspot.base_url, first_write=first_write
         )
-        world.config.write_text(text)
+        world.config.write_text(text + more)
         try:
             await world.start()
             yield world

@@ -27,12 +27,14 @@ async def queue(world: Any) -> list[ReviewItem]:
 async def asked(world: Any, customer: str) -> ReviewItem:
     """The open question about a customer, once there is one."""
     found: list[ReviewItem] = []
+    seen: list[ReviewItem] = []
 
     async def there() -> bool:
-        found[:] = [one for one in await queue(world) if customer in (one.subject or "")]
+        seen[:] = await queue(world)
+        found[:] = [one for one in seen if customer in one.subject]
         return bool(found)
 
-    await world.until(there, 40)
+    await world.until(there, 60, lambda: f"nobody asks about {customer}, but: {seen}")
     return found[0]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from plumbline_runtime.postgres import create_pool
 
-from tests.histories.block import Block, Outcome
+from tests.histories.block import Block, Difference, Outcome
 from tests.histories.delivery import Counts
 from tests.histories.product import Product
 
@@ -30,11 +30,14 @@ async def play_all(url: str, seed: int, firsts: Sequence[int]) -> Outcome:
         product = Product(pool)
         await product.open()
         for number, first in enumerate(firsts, 1):
-            outcome.add(await Block(seed, first).play(product))
+            played = await Block(seed, first).play(product)
+            outcome.add(played)
+            for one in played.differences:
+                sys.stderr.write(f"{_in_words(seed, one)}\n")
             if number % 10 == 0:
-                done = f"{number}/{len(firsts)} blocks, {len(outcome.differences)} different\n"
+                done = f"{number}/{len(firsts)} blocks, {outcome.compared} compared\n"
                 sys.stderr.write(done)
-                sys.stderr.flush()
+            sys.stderr.flush()
     finally:
         await pool.close()
     return outcome
@@ -62,10 +65,7 @@ def report(outcome: Outcome, seed: int, seconds: float) -> int:
         if one.field in shown or len(shown) >= _SHOWN:
             continue
         shown.add(one.field)
-        lines.append(
-            f"seed {seed} history {one.history} ({one.order}): {one.field}: "
-            f"found {one.found!r}, true {one.true!r}"
-        )
+        lines.append(_in_words(seed, one))
     sys.stdout.write("\n".join(lines) + "\n")
     return 1 if different or counts.reads["tie"] / events > READS_MAX else 0
 
@@ -74,3 +74,9 @@ def _by_kind(counts: Counts) -> str:
     """Of which kinds of objects, most first."""
     found = [(number, kind) for (why, kind), number in counts.kinds.items() if why == "missing"]
     return ", ".join(f"{kind} {number}" for number, kind in sorted(found, reverse=True))
+
+
+def _in_words(seed: int, one: Difference) -> str:
+    """Enough to play it again."""
+    where = f"seed {seed} history {one.history} ({one.order})"
+    return f"{where}: {one.field}: found {one.found!r}, true {one.true!r}"

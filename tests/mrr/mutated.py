@@ -129,8 +129,8 @@ RULES: Final = (
     Mutant("products of a coupon are ignored", "discounts", "if not products or", "if True or"),
     Mutant(
         "percentages are ignored",
-        "discounts",
-        "1 - Fraction(percent_off) / _HUNDRED",
+        "ratios",
+        "1 - Fraction(percent_off) / HUNDRED",
         "Fraction(1)",
     ),
     Mutant("an amount may take more than there is", "discounts", "min(taken, there)", "taken"),

@@ -6,6 +6,8 @@ import pytest
 from plumbline_connectors.stripe.client import StripeClient, open_stripe
 from plumbline_connectors.stripe.kinds import KINDS
 from plumbline_connectors.stripe.paths import PATHS, SENT_ON, expansions
+from plumbline_connectors.stripe.payments import charge_body
+from plumbline_connectors.stripe.reading import Fields
 from plumbline_schemas.errors import Permanent, Unauthorized
 from plumbline_schemas.observations import BILLING_KINDS
 
@@ -52,6 +54,44 @@ async def test_a_subscription_comes_with_its_discounts_and_their_coupons(vendor:
     assert coupons[0] == {"id": "co_1", "applies_to": None}
     assert coupons[1] == limited
     assert "applies_to" not in coupons[2]
+
+
+def paying(intent: str, invoice: str = "in_1", **more: Any) -> dict[str, Any]:
+    payment = {"type": "payment_intent", "payment_intent": intent}
+    row = {"id": "inpay_1", "object": "invoice_payment", "invoice": invoice, "payment": payment}
+    return {"object": "list", "data": [row], "has_more": False, **more}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "invoiced"),
+    [
+        (paying("pi_1"), 200, True),
+        (paying("pi_of_another"), 200, False),
+        (paying("pi_of_another", has_more=True), 200, None),
+        ({"object": "list", "data": [], "has_more": False}, 200, False),
+        (NONE, 404, None),
+        (NONE, 403, None),
+    ],
+)
+async def test_a_refunded_charge_is_read_with_the_invoice_it_paid(
+    vendor: Any, answer: Any, status: int, invoiced: bool | None
+) -> None:
+    charge = {"id": "ch_1", "object": "charge", "amount_refunded": 5, "payment_intent": "pi_1"}
+    vendor.on("GET", "/v1/charges/ch_1", charge)
+    vendor.on("GET", "/v1/invoice_payments", answer, status=status)
+    client = connect(vendor)
+    read = (await client.read("charge", "ch_1")).obj
+    assert read is not None
+    found = charge_body(Fields(read, "charge"))
+    assert (found.invoiced, found.invoice) == (invoiced, "in_1" if invoiced else None)
+    assert vendor.calls[1].query[:2] == [
+        ("payment[type]", "payment_intent"),
+        ("payment[payment_intent]", "pi_1"),
+    ]
+    vendor.on("GET", "/v1/charges/ch_2", {**charge, "id": "ch_2", "amount_refunded": 0})
+    await client.read("charge", "ch_2")
+    await client.aclose()
+    assert len(vendor.calls) == 3
 
 
 async def test_lists_tell_only_what_they_were_asked(vendor: Any) -> None:

@@ -51,6 +51,8 @@ def test_a_charge_says_what_was_given_back(event: str) -> None:
     del older["amount_captured"]
     found = body(older, event)
     assert (found.invoice, found.amount_captured) == ("in_1", 900)
+    told = [body({**CHARGE, **form}, event).invoiced for form in ({}, {"invoice": None})]
+    assert (told, found.invoiced) == ([None, False], True)
     assert body({**older, "captured": False}, event).amount_captured == 0
     assert translate({**CHARGE, "customer": None}, event) == Translated(skipped="no_customer")
 

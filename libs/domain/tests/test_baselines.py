@@ -1,5 +1,6 @@
 """`expanded` against its baseline, risks that are switched off, and reminders (billing.md)."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -51,6 +52,58 @@ def test_nobody_who_has_not_paid_has_a_baseline(make: Any) -> None:
 def test_until_the_book_is_whole_a_baseline_is_only_the_latest_look(make: Any) -> None:
     before = History({"acme/stripe/customer/cus_1": {"eur": Fraction(1)}}, whole_book=False)
     assert fold(make, paying(make, 500), history=before).stage == "paying"
+
+
+def at_time(make: Any, amount: int, day: float, *, paid: float | None = None) -> Any:
+    """A customer whose subscription says so on that day, and whose first payment was when."""
+    item = make.item(lookup_key="plan", unit_amount=str(amount))
+    seen = make.subscription(items=[item])
+    seen = replace(seen, sighting=make.sighting("sub_1", at=make.day(day)))
+    invoices = () if paid is None else (make.invoice(paid_at=make.day(paid)),)
+    return make.customer(subscriptions=(seen,), invoices=invoices)
+
+
+def after(make: Any, *members: Any) -> Any:
+    """Folded one after the other, each with the history of those before."""
+    found = fold(make, members[0])
+    for member in members[1:]:
+        history = History(found.baselines, trails=found.trails, expanded=found.stage == "expanded")
+        found = fold(make, member, history=history)
+    return found
+
+
+def test_a_first_payment_told_of_late_is_measured_where_it_was_made(make: Any) -> None:
+    upgraded = at_time(make, 150, -5, paid=-9)
+    in_order = after(make, at_time(make, 100, -10), at_time(make, 100, -10, paid=-9), upgraded)
+    late = after(make, at_time(make, 100, -10), at_time(make, 150, -5), upgraded)
+    assert late.stage == in_order.stage == "expanded"
+    assert late.baselines == in_order.baselines
+    [before] = in_order.baselines.values()
+    assert before == {"eur": Fraction(100)}
+    paid_after = after(make, at_time(make, 100, -10), at_time(make, 150, -5, paid=-4))
+    assert paid_after.stage == "paying"
+
+
+def test_an_earlier_payment_takes_the_baseline_back(make: Any) -> None:
+    steps = [at_time(make, 100, -10), at_time(make, 150, -5)]
+    found = after(make, *steps, at_time(make, 150, -5, paid=-4), at_time(make, 150, -5, paid=-9))
+    assert found.stage == "expanded"
+
+
+def test_a_trail_ends_with_the_first_payment_and_is_never_long(make: Any) -> None:
+    many = [at_time(make, n, n - 50) for n in range(1, 30)]
+    found = after(
+        make, *many, at_time(make, 29, -21, paid=-25.5), at_time(make, 99, -1, paid=-25.5)
+    )
+    [trail] = found.trails.values()
+    assert [int(step.mrr["eur"]) for step in trail] == list(range(20, 30))
+    [before] = found.baselines.values()
+    assert before == {"eur": Fraction(24)}
+
+
+def test_a_baseline_of_before_there_were_trails_stands(make: Any) -> None:
+    old = History({"acme/stripe/customer/cus_1": {"eur": Fraction(7)}})
+    assert fold(make, at_time(make, 100, -10, paid=-9), history=old).baselines == old.baselines
 
 
 def test_a_rate_alone_expands_nothing(make: Any) -> None:

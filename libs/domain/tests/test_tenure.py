@@ -221,6 +221,15 @@ def test_what_a_credit_note_takes(note: dict[str, Any], left: int | None) -> Non
     assert refunded(Charge(currency="eur", amount=500)) is None
 
 
+def test_a_refund_of_money_that_no_invoice_brought_takes_nothing() -> None:
+    plain = Charge(currency="eur", amount_refunded=500, invoiced=False)
+    assert refunded(plain) is None
+    for said in (True, None):
+        found = refunded(plain.model_copy(update={"invoiced": said}))
+        assert found is not None
+        assert found.minor == 500
+
+
 @pytest.mark.parametrize(
     ("month", "year", "expected"),
     [

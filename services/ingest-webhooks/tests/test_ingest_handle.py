@@ -107,6 +107,25 @@ def test_nul_in_text_does_not_reach_the_log(record, sources, kit):
     assert "\\u0000" not in plan.observations[0].model_dump_json()
 
 
+def test_a_read_of_what_a_delivery_left_out_waits_for_a_later_second(record, sources, kit):
+    event = kit.stripe_event()
+    price = {"id": "price_1", "object": "price", "currency": "usd", "unit_amount": 100}
+    item = {"id": "si_1", "object": "subscription_item", "price": price}
+    event["data"]["object"] = {
+        "id": "sub_1",
+        "object": "subscription",
+        "customer": "cus_1",
+        "status": "active",
+        "items": {"object": "list", "data": [item], "has_more": True},
+    }
+    event["type"] = "customer.subscription.created"
+    plan = decide([understand(record(kit.dumps(event)), sources)], {})
+    assert plan.dead == []
+    (wish,) = plan.wishes
+    assert wish.reason == "items_truncated"
+    assert wish.not_before == RECEIVED + timedelta(seconds=2)
+
+
 def test_a_thin_event_becomes_a_read(record, sources, kit):
     thin = {
         "id": "evt_thin",
@@ -124,6 +143,7 @@ def test_a_thin_event_becomes_a_read(record, sources, kit):
     (wish,) = plan.wishes
     assert wish.target == ("acme", "pay", "subscription", "sub_1")
     assert wish.requested_at == RECEIVED
+    assert wish.not_before is None
 
 
 @pytest.mark.parametrize("where", [{"connection": "gone"}, {"workspace": "gone"}])

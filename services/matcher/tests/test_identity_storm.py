@@ -11,9 +11,11 @@ from itertools import product
 from typing import Any
 
 import pytest
+from asyncpg import InterfaceError
 from matcher.digest import digest
 from matcher.handle import GROUP, Matcher
 from plumbline_runtime.positions import create_positions
+from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.records import Batch, Fenced, Record
 from plumbline_schemas.topics import OBSERVATIONS
 
@@ -55,17 +57,17 @@ async def stormy(bench: Any, records: list[Record], seed: int) -> int:
     await create_positions(bench.pool, GROUP, OBSERVATIONS.name, {0: 0})
     died = 0
     while (position := await bench.position()) < len(records):
-        part = records[position : position + chance.choice((1, 7, 60, 200))]
+        part = records[position : position + chance.choice((1, 5, 20, 60))]
         batch = Batch(OBSERVATIONS, 0, part, group=GROUP)
-        racing = 2 if chance.random() < 0.2 else 1
+        racing = 2 if chance.random() < 0.3 else 1
         matchers = [Matcher(bench.pool, bench.dead, bench.outbox) for _ in range(racing)]
         tasks = [asyncio.create_task(one.handle(batch)) for one in matchers]
-        if chance.random() < 0.3:
+        if chance.random() < 0.4:
             await asyncio.wait(tasks, timeout=chance.random() / 20)
             for task in tasks:
                 task.cancel()
         for found in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(found, Fenced | asyncio.CancelledError):
+            if isinstance(found, (*UNREACHABLE, Fenced, InterfaceError, asyncio.CancelledError)):
                 died += 1
             elif isinstance(found, BaseException):
                 raise found

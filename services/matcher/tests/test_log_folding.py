@@ -15,7 +15,7 @@ from plumbline_runtime.producer import Message, Producer
 from plumbline_runtime.settings import Settings
 from plumbline_runtime.topics import ensure_topics
 from plumbline_schemas.outputs import Rebuilt
-from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, OBSERVATIONS
+from plumbline_schemas.topics import ACCOUNTS_EVENTS, ACCOUNTS_STATE, OBSERVATIONS, REFRESH_REQUESTS
 
 pytestmark = pytest.mark.server
 
@@ -35,6 +35,7 @@ def settings(bootstrap_servers: str, topic_prefix: str, database_url: str) -> Se
         database_url=database_url,
         topic_prefix=topic_prefix,
         batch_max_records=7,
+        publish_timeout_seconds=60,
     )
 
 
@@ -79,11 +80,67 @@ def story(kit: Any) -> Any:
     return log
 
 
+def priced(currency: str, **price: Any) -> dict[str, Any]:
+    """A subscription of fifteen at one price."""
+    plain = {"price_id": f"price_{currency}_{len(price)}", "currency": currency, **price}
+    plain |= {"recurring": {"interval": "month"}, "lookup_key": "plan"}
+    return {
+        "currency": currency,
+        "items": [{"item_id": "si_1", "quantity": 15, "price": plain}],
+    }
+
+
+def billing(kit: Any) -> Any:
+    """A book with coupons, tiers, other currencies and their rates, refunds, planned ends."""
+    log = kit.log()
+    log.ready()
+    for number in range(8):
+        log.customer(f"cus_{number}", f"ann@c{number}.example")
+        log.company(f"7{number}", f"c{number}.example")
+    days = {"2026-05-29": {"USD": "1.25", "JPY": "160"}, "2026-07-01": {"USD": "1.10"}}
+    rates = {"connection": "@", "origin": "console", "event_id": None}
+    log.add("rates", "ecb", {"revision": 1, "days": days}, **rates)
+    half = {"coupon_id": "half", "percent_off": "50", "duration": "forever"}
+    embedded = {"discount_id": "di_1", "coupon": "half", "coupon_object": half}
+    discounted = {"discounts": ["di_1"], "discount_objects": [embedded]}
+    log.subscription("sub_0", "cus_0", 9000, **discounted)
+    tiers = [{"up_to": 10, "unit_amount": "1000"}, {"unit_amount": "800"}]
+    tiered = priced("eur", billing_scheme="tiered", tiers_mode="graduated")
+    log.subscription("sub_1", "cus_1", **tiered, **discounted)
+    log.subscription("sub_2", "cus_2", **priced("usd", unit_amount="2000"))
+    log.subscription("sub_3", "cus_3", **priced("jpy", unit_amount="500"))
+    log.subscription("sub_4", "cus_4", cancel_at_period_end=True, cancel_at=kit.start)
+    for number in range(5):
+        log.invoice(f"in_{number}", f"cus_{number}", currency="usd" if number == 2 else "eur")
+    given = {"currency": "usd", "amount": 9000, "amount_refunded": 900}
+    log.add("charge", "ch_2", given, customer="cus_2")
+    note = {"currency": "eur", "amount": 500, "post_payment_amount": 500, "refunded_amount": 0}
+    log.add("credit_note", "cn_1", note, customer="cus_1")
+    log.add("coupon", "half", {**half, "applies_to": []}, seen="read", event_id=None)
+    told = tiered["items"][0]["price"]
+    log.add("price", told["price_id"], {**told, "tiers": tiers}, seen="read", event_id=None)
+    log.tick(kit.start + timedelta(days=18))
+    log.subscription("sub_2", "cus_2", **priced("usd", unit_amount="2500"))
+    log.add("charge", "ch_2", {**given, "invoiced": False}, customer="cus_2", seen="read")
+    log.add("coupon", "half", {**half, "percent_off": "20", "applies_to": []})
+    days["2026-07-01"]["JPY"] = "170"
+    log.add("rates", "ecb", {"revision": 2, "days": days}, **rates)
+    log.subscription("sub_4", "cus_4")
+    log.subscription("sub_5", "cus_3", 700, status="trialing", default_payment_method="pm_1")
+    log.config(mrr="chartmogul", currency="usd")
+    log.observations += log.observations[7:40]
+    return log
+
+
+BOOKS = pytest.mark.parametrize("told", [story, billing])
+
+
 @pytest.mark.parametrize(("size", "fan_out"), [(1, 500), (7, 2), (500, 1)])
+@BOOKS
 async def test_results_do_not_depend_on_batch_boundaries(
-    pool: asyncpg.Pool, kit: Any, size: int, fan_out: int
+    pool: asyncpg.Pool, kit: Any, size: int, fan_out: int, told: Any
 ) -> None:
-    log = story(kit)
+    log = told(kit)
     one = kit.bench(pool, fan_out_accounts=fan_out)
     await one.run(log, size=size)
     found = await digest(pool)
@@ -95,16 +152,33 @@ async def test_results_do_not_depend_on_batch_boundaries(
     assert await other.changes() == changes > 20
 
 
-async def test_redelivery_from_the_first_record_changes_and_publishes_nothing(
-    bench: Any, kit: Any
+@BOOKS
+async def test_redelivery_from_the_first_record_changes_publishes_and_asks_nothing(
+    bench: Any, kit: Any, told: Any
 ) -> None:
-    log = story(kit)
+    log = told(kit)
     await bench.run(log)
     before, sent = await digest(bench.pool), len(bench.topics.messages)
     await bench.rewind()
     await bench.run(log, size=7)
     assert await digest(bench.pool) == before
     assert len(bench.topics.messages) == sent
+
+
+async def test_the_billing_book_holds_what_makes_it_hard(bench: Any, kit: Any) -> None:
+    """Worked out by hand, at the last rates and under policy plumbline."""
+    log = billing(kit)
+    log.config(currency="eur")
+    await bench.run(log)
+    found = [(await bench.state(f"cus_{number}"))["fields"] for number in range(5)]
+    assert [one["mrr"]["value"]["minor"] for one in found] == [7200, 11200, 34091, 4412, 10000]
+    assert [one["ltv"]["value"]["minor"] for one in found] == [10000, 9500, 9091, 10000, 10000]
+    rows = await bench.pool.fetch(
+        "select distinct movement from matcher.change_view where movement is not null"
+    )
+    assert {row["movement"] for row in rows} >= {"new", "expansion", "fx", "restated"}
+    asked = {message.key.split("/", 2)[2] for message in bench.topics.of(REFRESH_REQUESTS)}
+    assert {"coupon/half", "charge/ch_2", "payment_method/pm_1"} < asked
 
 
 async def test_a_crash_between_commit_and_publication_loses_nothing(bench: Any, kit: Any) -> None:
@@ -162,10 +236,11 @@ async def test_a_crash_within_a_fan_out_repeats_and_skips_nothing(
     assert await digest(pool) == expected
 
 
+@BOOKS
 async def test_rebuild_from_the_log_gives_the_same_digest(
-    pool: asyncpg.Pool, kit: Any, settings: Settings
+    pool: asyncpg.Pool, kit: Any, settings: Settings, told: Any
 ) -> None:
-    log = story(kit)
+    log = told(kit)
     await publish(settings, log)
     await kit.bench(pool).run(log)
     expected = await digest(pool)

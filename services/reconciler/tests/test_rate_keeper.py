@@ -132,6 +132,29 @@ async def test_a_file_is_published_once_and_again_when_it_changes(
     assert last.vendor_time_ms > table.vendor_time_ms
 
 
+@pytest.mark.parametrize(
+    ("every", "fine", "late"),
+    [("month", NOW, NOW + 45 * DAY), ("day", NOW + 7 * DAY, NOW + 8 * DAY)],
+)
+async def test_rates_that_nobody_renews_are_told_of_and_closed(
+    stage: Stage, write: Callable[[str], str], every: str, fine: datetime, late: datetime
+) -> None:
+    source = write(CSV)
+    keeper = stage.process(source, every)
+    stage.time = fine
+    await keeper.look(NOW)
+    assert await stage.attention() == []
+    stage.time = late
+    await keeper.look(NOW)
+    await keeper.look(NOW)
+    [(status, summary)] = await stage.attention()
+    assert status == "open"
+    assert "2026-11-20" in summary
+    write(CSV.replace("2026-11-20", str(late.date())))
+    await stage.process(source, every).look(NOW)
+    assert [status for status, _ in await stage.attention()] == ["closed"]
+
+
 async def test_a_month_begins_with_the_clock_of_the_log(
     stage: Stage, write: Callable[[str], str]
 ) -> None:

@@ -5,46 +5,46 @@ need and is not there is named in `incomplete`; such a field keeps its last valu
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Final
 
 from plumbline_schemas.accounts import Reminder, Stage, State
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.money import Money
 
-from plumbline_domain.baselines import NO_HISTORY, Baselines, History, expanded, taken
+from plumbline_domain.baselines import (
+    NO_HISTORY,
+    Baselines,
+    History,
+    Trails,
+    expanded,
+    taken,
+)
 from plumbline_domain.conversion import Conversion
 from plumbline_domain.customer import Customer
 from plumbline_domain.due import sooner
 from plumbline_domain.holdings import Holdings
-from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers, lifecycle
+from plumbline_domain.lifecycle import BOTH, Lifecycle, Triggers
 from plumbline_domain.money import to_minor
 from plumbline_domain.mrr import NOTHING
-from plumbline_domain.payment_status import PaymentHealth, payment_health
-from plumbline_domain.plan import plan
+from plumbline_domain.originals import Original, Originals, originals_of
+from plumbline_domain.payment_status import PaymentHealth
+from plumbline_domain.plan import Plan, plan
 from plumbline_domain.rates import NO_RATES, Rates
 from plumbline_domain.reminders import Coming, near
-from plumbline_domain.sighting import Catalogue, SeenInvoice, SeenSubscription, Sighting
+from plumbline_domain.rollup import MemberShare, counting, shares_of
+from plumbline_domain.sighting import Catalogue, SeenSubscription, Sighting
+from plumbline_domain.standing import standings_of
 from plumbline_domain.subscriptions import ended_by
-from plumbline_domain.tally import history_of
+from plumbline_domain.tally import counted_together, history_of
 from plumbline_domain.telling import Told
 from plumbline_domain.tenure import dates, references, tenure
 from plumbline_domain.valued import Valued
 
-FOLD_VERSION: Final = 3
+FOLD_VERSION: Final = 4
 """Accounts carry it; after a change of the rules an older one is folded again (design 6)."""
-
-_STATES_IN_ORDER: Final[tuple[State, ...]] = ("at_risk", "active", "trial", "churned", "prospect")
-_STAGES_IN_ORDER: Final[tuple[Stage, ...]] = (
-    "at_risk",
-    "expanded",
-    "paying",
-    "activated",
-    "trial",
-    "churned",
-    "prospect",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,16 @@ class FoldedAccount:
     """Objects that must be read before the account is complete."""
     baselines: Baselines
     """By customer, those taken now among them."""
+    trails: Trails
+    """By customer, what baselines are taken from."""
     near: Mapping[Reminder, Coming]
     """What is about to come by time alone."""
+    exact: Fraction | None = None
+    """MRR in minor units before it was rounded; None while it is not known."""
+    originals: Originals = field(default_factory=dict)
+    """What of it is in other currencies."""
+    shares: tuple[MemberShare, ...] = ()
+    """Each customer's own, by key, where there are several."""
 
 
 def fold_account(
@@ -75,31 +83,26 @@ def fold_account(
     rates: Rates = NO_RATES,
     triggers: Triggers = BOTH,
     history: History = NO_HISTORY,
+    fixed_rates: bool = False,
 ) -> FoldedAccount:
     """Fold an account of at least one customer at the instant `at`, for which all were summed up.
 
-    `currency` is the workspace's; None while its configuration is unknown. `unsure_match`: several
-    CRM records could be this customer's. `triggers` make it at_risk.
-    """
-    members = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
+    `currency` None: no configuration yet. `unsure_match`: several CRM records could be it.
+    `fixed_rates`: by the policy a subscription's own day has its rate."""
+    everyone = sorted((_settle(customer) for customer in customers), key=lambda c: c.key)
+    members = counting(everyone)
     subscriptions = [seen for member in members for seen in member.subscriptions]
-    wanted = {member.key for member in members if member.body is None and not member.deletion}
-    mrr, incomplete = _mrr(members, subscriptions, currency)
+    mrr, exact, incomplete = _mrr(members, subscriptions, currency)
     named = plan(subscriptions, catalogue, at=at)
-    if named.missing is not None:
-        incomplete.add("product:" + named.missing.split("/", 3)[3])
-        wanted.add(named.missing)
     beside = Conversion(currency and currency.lower(), at.astimezone(UTC).date(), rates)
-    baselines = taken(members, history, beside, at=at)
-    grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in members}
-    payment, where = _standing(members, grown, triggers, at)
+    baselines, trails = taken(everyone, history, beside, at=at)
+    grown = {m.key: expanded(m, baselines.get(m.key), history, beside) for m in everyone}
+    health, where, standings = standings_of(everyone, members, at, triggers, grown)
     others, lacking = tenure(members, reported=mrr, beside=beside)
     values = {
         "mrr": mrr,
         "plan": Valued(named.value, named.rule, named.by, keep=named.missing is not None),
-        "payment_status": payment,
-        "state": Valued(where.state, where.rule, where.by),
-        "stage": Valued(where.stage, where.rule, where.by),
+        **_standing(health, where),
         **references(members, unsure_match=unsure_match),
         **dates(members, at=at),
         **others,
@@ -108,13 +111,37 @@ def fold_account(
         state=where.state,
         stage=where.stage,
         values=values,
-        ambiguous=unsure_match or len(members) > 1,
-        incomplete=tuple(sorted(incomplete | lacking)),
-        due_at=_due(members, beside),
-        wanted=tuple(sorted(wanted)),
+        ambiguous=unsure_match or len(everyone) > 1,
+        incomplete=tuple(sorted(incomplete | lacking | _unnamed(named))),
+        due_at=_due(everyone, beside),
+        wanted=_wanted(everyone, named),
         baselines=baselines,
+        trails=trails,
         near=near(members, at),
+        exact=exact,
+        originals=_originals(members, beside, fixed_rates=fixed_rates),
+        shares=shares_of(everyone, members, standings, catalogue, currency=currency, at=at),
     )
+
+
+def _standing(health: PaymentHealth, where: Lifecycle) -> dict[str, Valued]:
+    return {
+        "payment_status": Valued(health.value, health.rule, health.by),
+        "state": Valued(where.state, where.rule, where.by),
+        "stage": Valued(where.stage, where.rule, where.by),
+    }
+
+
+def _unnamed(named: Plan) -> set[str]:
+    return set() if named.missing is None else {"product:" + named.missing.split("/", 3)[3]}
+
+
+def _wanted(everyone: Sequence[Customer], named: Plan) -> tuple[ExternalKey, ...]:
+    """What nothing was seen of so far though it is named."""
+    found = {one.key for one in everyone if one.body is None and not one.deletion}
+    if named.missing is not None:
+        found.add(named.missing)
+    return tuple(sorted(found))
 
 
 def present(at: datetime, seen: Iterable[datetime]) -> datetime:
@@ -155,8 +182,8 @@ def _mrr(
     members: Sequence[Customer],
     subscriptions: Sequence[SeenSubscription],
     currency: str | None,
-) -> tuple[Valued, set[str]]:
-    """Exact sum over all members, rounded once."""
+) -> tuple[Valued, Fraction | None, set[str]]:
+    """Exact sum over all members, rounded once; the sum; what is missing for it."""
     deletions = [member.deletion for member in members]
     if all(deletions):
         by = _newest(deletions)
@@ -165,7 +192,7 @@ def _mrr(
         by = _newest([s.sighting for s in subscriptions] + deletions)
         rule = "mrr.sum" if subscriptions else "mrr.no_subscription"
     if currency is None:
-        return Valued(None, "mrr.incomplete", by, keep=True), {"config"}
+        return Valued(None, "mrr.incomplete", by, keep=True), None, {"config"}
     total = NOTHING
     missing: set[str] = set()
     for member in members:
@@ -173,57 +200,13 @@ def _mrr(
         total = held.amount if total is NOTHING else total + held.amount
         missing |= held.missing
     if missing:
-        return Valued(None, "mrr.incomplete", by, keep=True), missing
-    return Valued(Money(minor=to_minor(total), currency=currency.lower()), rule, by), missing
+        return Valued(None, "mrr.incomplete", by, keep=True), None, missing
+    reported = Money(minor=to_minor(total), currency=currency.lower())
+    return Valued(reported, rule, by), total, missing
 
 
-def _standing(
-    members: Sequence[Customer],
-    grown: Mapping[ExternalKey, bool],
-    triggers: Triggers,
-    at: datetime,
-) -> tuple[Valued, Lifecycle]:
-    """Payment status and lifecycle; one customer's own health is the account's."""
-    alive = [member for member in members if member.deletion is None]
-    if not alive:
-        by = _newest([member.deletion for member in members])
-        payment = Valued("none", "payment_status.customer_deleted", by)
-        return payment, _where([_ended(member, at) for member in members])
-    health = _health(alive, at)
-    single = health if len(alive) == 1 else None
-    found = [
-        _ended(member, at)
-        if member.deletion is not None
-        else lifecycle(
-            member.subscriptions,
-            member.invoices,
-            single or _health([member], at),
-            at=at,
-            triggers=triggers,
-            expanded=grown[member.key],
-        )
-        for member in members
-    ]
-    return Valued(health.value, health.rule, health.by), _where(found)
-
-
-def _health(members: Sequence[Customer], at: datetime) -> PaymentHealth:
-    """As if all objects were one customer's; deleted customers owe nothing (design 9)."""
-    subscriptions = [seen for member in members for seen in member.subscriptions]
-    invoices: list[SeenInvoice] = [seen for member in members for seen in member.invoices]
-    return payment_health(subscriptions, invoices, at=at)
-
-
-def _where(found: Sequence[Lifecycle]) -> Lifecycle:
-    """The first of at_risk, active, trial, churned, prospect that any member has (design 9)."""
-    return min(
-        found,
-        key=lambda one: (_STATES_IN_ORDER.index(one.state), _STAGES_IN_ORDER.index(one.stage)),
-    )
-
-
-def _ended(member: Customer, at: datetime) -> Lifecycle:
-    """Where a deleted customer stands."""
-    nothing_owed = PaymentHealth("none", "payment_status.customer_deleted")
-    left = lifecycle(member.subscriptions, (), nothing_owed, at=at)
-    return replace(left, rule="lifecycle.customer_deleted", by=member.deletion)
+def _originals(
+    members: Sequence[Customer], beside: Conversion, *, fixed_rates: bool
+) -> dict[str, Original]:
+    own = counted_together([member.holdings.tally for member in members]).own
+    return originals_of(dict(own), beside, fixed_rates=fixed_rates)

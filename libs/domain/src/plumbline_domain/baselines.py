@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from plumbline_schemas.ids import ExternalKey
 
 from plumbline_domain.conversion import Conversion
 from plumbline_domain.customer import Customer
-from plumbline_domain.lifecycle import pays
+from plumbline_domain.lifecycle import pays, runs
+from plumbline_domain.tally import Dated
 
 Amounts = Mapping[str, Fraction]
 """Exact minor units by currency in lower case."""
@@ -25,7 +26,21 @@ Baselines = Mapping[ExternalKey, Amounts]
 """By billing customer."""
 
 
-def _none_taken() -> Baselines:
+class Step(NamedTuple):
+    """What a running customer's MRR became, and when its subscriptions say so."""
+
+    at: datetime
+    mrr: Amounts
+
+
+Trails = Mapping[ExternalKey, tuple[Step, ...]]
+"""By billing customer, oldest first: until its first payment, and the last steps before it."""
+
+_LONGEST: Final = 10
+"""Steps of one trail; of more the oldest are forgotten."""
+
+
+def _nothing() -> Mapping[ExternalKey, Any]:
     return MappingProxyType({})
 
 
@@ -33,33 +48,75 @@ def _none_taken() -> Baselines:
 class History:
     """What an account's fold takes from what was stored of it."""
 
-    baselines: Baselines = field(default_factory=_none_taken)
+    baselines: Baselines = field(default_factory=_nothing)
     whole_book: bool = True
     """Whether the first walks are complete: until then a baseline is only the latest look."""
     expanded: bool = False
     """Whether the account was expanded: stands while its MRR is not known."""
+    trails: Trails = field(default_factory=_nothing)
 
 
 NO_HISTORY: Final = History()
 
 
+def _walked(
+    members: Sequence[Customer], history: History, beside: Conversion, *, at: datetime
+) -> dict[ExternalKey, tuple[Step, ...]]:
+    """The trails after this fold: of those who run, or ran, with an MRR that is known."""
+    found: dict[ExternalKey, tuple[Step, ...]] = {}
+    for member in members:
+        trail, held = history.trails.get(member.key, ()), member.holdings
+        known = beside.currency is not None and not held.missing and member.deletion is None
+        if known and runs(member.subscriptions, at=at):
+            trail = _longer(trail if history.whole_book else (), member, at)
+        if trail:
+            found[member.key] = trail
+    return found
+
+
+def _longer(trail: tuple[Step, ...], member: Customer, at: datetime) -> tuple[Step, ...]:
+    tally = member.holdings.tally
+    mrr = dict(tally.own)
+    if trail and (trail[-1].mrr == mrr or _is_paid_before(trail[-1], tally.first_paid)):
+        return trail
+    newest = max(seen.sighting.vendor_time for seen in member.subscriptions)
+    if trail and newest <= trail[-1].at:
+        newest = max(at, trail[-1].at)
+    return (*trail, Step(newest, mrr))[-_LONGEST:]
+
+
+def _is_paid_before(step: Step, paid: Dated | None) -> bool:
+    return paid is not None and paid.at < step.at
+
+
 def taken(
     members: Sequence[Customer], history: History, beside: Conversion, *, at: datetime
-) -> dict[ExternalKey, Amounts]:
-    """The baselines after this fold, of those who pay or have paid.
+) -> tuple[dict[ExternalKey, Amounts], Trails]:
+    """The baselines after this fold, of those who pay or have paid, and the trails.
 
-    A baseline is taken at the first fold that sees the customer pay, and then stands for good.
+    The MRR when the first invoice above zero was paid, whenever that is told of; of a customer that
+    ran only later, or was first seen later, its first MRR. A payment that turns out to be the first
+    takes the baseline back to its own time.
     """
+    trails = _walked(members, history, beside, at=at)
     found: dict[ExternalKey, Amounts] = {}
     for member in members:
-        before, held = history.baselines.get(member.key), member.holdings
+        before, held, trail = (
+            history.baselines.get(member.key),
+            member.holdings,
+            trails.get(member.key),
+        )
         paying = beside.currency is not None and not held.missing and member.deletion is None
         paying = paying and pays(member.subscriptions, member.invoices, at=at)
-        if paying and (before is None or not history.whole_book):
-            found[member.key] = dict(held.tally.own)
+        paid = held.tally.first_paid
+        # One of before there were trails stands, once the book is whole.
+        told = before is None or member.key in history.trails or not history.whole_book
+        if paying and trail and told:
+            earlier = [step for step in trail if paid is not None and step.at <= paid.at]
+            found[member.key] = (earlier[-1] if earlier else trail[0]).mrr
         elif before is not None:
             found[member.key] = before
-    return found
+    return found, trails
 
 
 def expanded(

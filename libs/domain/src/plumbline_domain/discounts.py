@@ -10,23 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache, partial
-from math import lcm
+from functools import partial
 from typing import Final, NamedTuple
 
 from plumbline_schemas.catalogue import Coupon, Discount
 
 from plumbline_domain.book import PriceBook
 from plumbline_domain.money import LARGEST
+from plumbline_domain.ratios import HUNDRED, Ratio, kept_of_percent, ratio_of, total
 from plumbline_domain.reckoning import Reckoning
 from plumbline_domain.working import DiscountLine, Level
 
-_HUNDRED: Final = 100
 DURATIONS: Final = frozenset({"forever", "repeating", "once"})
-
-
-Ratio = tuple[int, int]
-"""Numerator and denominator, not reduced; the denominator is above 0."""
 
 
 @dataclass(slots=True)
@@ -159,7 +154,7 @@ def _unsound(terms: Coupon) -> str | None:
         return "negative_amount"
     if value > LARGEST:
         return "amount_too_large"
-    return "coupon_percent_above_100" if percent is not None and percent > _HUNDRED else None
+    return "coupon_percent_above_100" if percent is not None and percent > HUNDRED else None
 
 
 def _reached(coupon: Coupon, lines: Iterable[Line]) -> list[Line]:
@@ -167,20 +162,9 @@ def _reached(coupon: Coupon, lines: Iterable[Line]) -> list[Line]:
     return [line for line in lines if not products or line.product in products]
 
 
-@lru_cache(maxsize=512)
-def _keep(percent_off: Decimal) -> Ratio:
-    """What a percentage leaves; exact fractions are slow to make."""
-    return (1 - Fraction(percent_off) / _HUNDRED).as_integer_ratio()
-
-
-@lru_cache(maxsize=512)
-def _exact(amount: Decimal) -> Ratio:
-    return amount.as_integer_ratio()
-
-
 def _take_percent(one: _Standing, coupon: Coupon, level: Level, lines: Sequence[Line]) -> None:
     reached = _reached(coupon, lines)
-    keep = _keep(coupon.percent_off or Decimal(0))
+    keep = kept_of_percent(coupon.percent_off or Decimal(0))
     for line in reached:
         _take(line, keep, partial(_line, one, level, "discount.percent"))
     _note_others(lines, reached, level, one, "discount.other_product")
@@ -234,23 +218,11 @@ def _most_often(lines: Sequence[Line]) -> Sequence[Line]:
     return [line for line in lines if line.per_month == often]
 
 
-def total(amounts: Iterable[Ratio]) -> Ratio:
-    """The exact sum."""
-    over, under = 0, 1
-    for above, below in amounts:
-        if below == under:
-            over += above
-        else:
-            common = lcm(under, below)
-            over, under = over * (common // under) + above * (common // below), common
-    return over, under
-
-
 def _amount_in(coupon: Coupon, currency: str) -> Ratio | None:
     if (coupon.currency or "").lower() == currency:
-        return _exact(coupon.amount_off or Decimal(0))
+        return ratio_of(coupon.amount_off or Decimal(0))
     option = (coupon.currency_options or {}).get(currency)
-    return None if option is None else _exact(option)
+    return None if option is None else ratio_of(option)
 
 
 def blocked(held: Held, lines: Sequence[Line], book: PriceBook) -> None:

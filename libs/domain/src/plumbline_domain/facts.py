@@ -261,11 +261,12 @@ def invoice_facts(body: Invoice) -> InvoiceFacts:
 
 
 def refunded(body: Charge) -> GivenBack | None:
-    """What was refunded of a charge; None when nothing was.
+    """What was refunded of a charge that paid an invoice; None when nothing was.
 
-    From basil on a charge does not say whose invoice it paid: it is taken to have paid one.
+    The money of a charge without an invoice is not in the lifetime value, so its refund takes
+    nothing from it. From basil on only a read tells; until then it is taken to have paid one.
     """
-    if body.amount_refunded <= 0:
+    if body.amount_refunded <= 0 or body.invoiced is False:
         return None
     return GivenBack(body.currency, body.amount_refunded)
 

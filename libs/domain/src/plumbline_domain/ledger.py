@@ -35,6 +35,11 @@ class LedgerRow:
     movement: Movement | None
     before: Money | None
     after: Money | None
+    at_former_rates: Money | None = None
+    """How far the movement itself went; what is left is `fx`. None: it is all one movement."""
+
+    planned: Movement | None = None
+    """A cancellation planned or undone beside a movement of the amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,15 @@ def _entries(row: LedgerRow, before: Money | None, at: datetime, zone: tzinfo) -
             yield _entry(row, at, "restated", (after.currency, 0, after.minor))
         return
     was = 0 if before is None else before.minor
-    if was == after.minor and row.movement not in PLANNED:
-        return
-    yield _entry(
-        row, at, _kind(row, was, after.minor, at, zone), (after.currency, was, after.minor)
-    )
+    reached = after.minor
+    if row.at_former_rates is not None and row.at_former_rates.currency == after.currency:
+        reached = row.at_former_rates.minor
+    if was != reached or row.movement in PLANNED:
+        yield _entry(row, at, _kind(row, was, reached, at, zone), (after.currency, was, reached))
+    if reached != after.minor:
+        yield _entry(row, at, "fx", (after.currency, reached, after.minor))
+    if row.planned is not None:
+        yield _entry(row, at, row.planned, (after.currency, after.minor, after.minor))
 
 
 def _entry(row: LedgerRow, at: datetime, kind: Movement, span: tuple[str, int, int]) -> Entry:

@@ -92,12 +92,17 @@ def pays(
     subscriptions: Sequence[SeenSubscription], invoices: Sequence[SeenInvoice], *, at: datetime
 ) -> bool:
     """Whether a customer is paying, or would be without a risk: its baseline can be taken."""
+    return runs(subscriptions, at=at) and _first_paid(invoices) is not None
+
+
+def runs(subscriptions: Sequence[SeenSubscription], *, at: datetime) -> bool:
+    """Whether any subscription is past its trial and not over."""
     statuses = {
         seen.body.status
         for seen in subscriptions
         if started(seen.body, at) and seen.body.status not in NEVER_BEGAN | {"canceled", "paused"}
     }
-    return bool(statuses - {"trialing"}) and _first_paid(invoices) is not None
+    return bool(statuses - {"trialing"})
 
 
 def _underneath(

@@ -14,19 +14,12 @@ from typing import Final, NamedTuple
 from plumbline_schemas.billing import Subscription, SubscriptionItem
 
 from plumbline_domain.counting import counts
-from plumbline_domain.discounts import (
-    Held,
-    Line,
-    Ratio,
-    apply_level,
-    blocked,
-    take_credits,
-    total,
-)
+from plumbline_domain.discounts import Held, Line, apply_level, blocked, take_credits
 from plumbline_domain.intervals import interval_factor
 from plumbline_domain.list_amounts import listed
 from plumbline_domain.money import ISO_4217, LARGEST, exponent
 from plumbline_domain.rates import Rate
+from plumbline_domain.ratios import Ratio, total
 from plumbline_domain.reckoning import Beside, Reckoning
 from plumbline_domain.taxes import WHOLE, untaxed
 from plumbline_domain.under_way import ItemUnderWay, subscription_working

@@ -187,6 +187,13 @@ def default_card(members: Sequence[Customer]) -> Dated | None:
     return min(found, key=lambda one: (one.at, one.by.vendor_id), default=None)
 
 
+def charged_by_default(member: Customer) -> frozenset[str]:
+    """Vendor ids of the methods that its live subscriptions and it itself name as their own."""
+    named = member.holdings.tally.methods
+    own = None if member.body is None else member.body.default_payment_method
+    return frozenset(name for name in {*named, own or ""} if name)
+
+
 def _charged(member: Customer) -> list[Card]:
     cards = {card.by.vendor_id: card for card in member.holdings.tally.cards}
     named = member.holdings.tally.methods or frozenset([""])

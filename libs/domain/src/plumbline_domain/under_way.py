@@ -8,9 +8,10 @@ from plumbline_schemas.billing import Subscription, SubscriptionItem
 
 from plumbline_domain.book import Option
 from plumbline_domain.counting import Counted
-from plumbline_domain.discounts import Line, Ratio
+from plumbline_domain.discounts import Line
 from plumbline_domain.list_amounts import Listed
 from plumbline_domain.rates import Rate
+from plumbline_domain.ratios import Ratio
 from plumbline_domain.reckoning import Reckoning
 from plumbline_domain.working import ItemWorking, SubscriptionWorking
 

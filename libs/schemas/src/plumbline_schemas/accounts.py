@@ -1,6 +1,6 @@
 """Account state: the whole account, as `accounts.state.v1` (compacted) holds it per account id."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,6 +79,45 @@ class Link(BaseModel):
     """Account version at which the link was opened; orders effects of one CRM record (design 6)."""
 
 
+class CustomerShare(BaseModel):
+    """What one of an account's billing customers adds to it; the key names its connection."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    customer: ExternalKey
+    mode: Literal["live", "test"]
+    counted: bool
+    """False: of test mode beside a live one, so that it is in none of the account's values."""
+    mrr: Money | None = None
+    """None while it is not known. Once all are, the counted ones add up to the account's."""
+    plan: str | None = None
+    payment_status: PaymentStatus
+    state: State
+
+
+class MrrStep(BaseModel):
+    """What a customer's MRR became before its first payment was told of, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    at: datetime
+    mrr: dict[str, str]
+    """As in `baselines`."""
+
+
+class OriginalMrr(BaseModel):
+    """The part of the MRR that is in one other currency, and the rate that reported it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    mrr: str
+    """Exact minor units, such as `25000/3`."""
+    rate: str | None = None
+    """Units of the workspace's currency for one unit, exact; None: each subscription its own."""
+    day: date | None = None
+    """The day the table of rates has it for."""
+
+
 class Flags(BaseModel):
     """What a reader must know before trusting the values."""
 
@@ -110,8 +149,14 @@ class AccountState(BaseModel):
 
     Exact minor units by the subscriptions' own currencies, in lower case, such as `25000/3`.
     """
+    trails: dict[ExternalKey, tuple[MrrStep, ...]] = Field(default_factory=dict)
+    """What baselines are taken from: a first payment may be told of after the MRR has moved on."""
     announced: dict[Reminder, datetime] = Field(default_factory=dict)
     """The instant each reminder was last about."""
+    originals: dict[str, OriginalMrr] = Field(default_factory=dict)
+    """What of the MRR is in other currencies than the workspace's, by currency in lower case."""
+    shares: tuple[CustomerShare, ...] = Field(default=(), max_length=MAX_LINKS)
+    """Each billing customer's own, by key, the first of them; empty with a single customer."""
     effective_at: datetime | None = None
     """Vendor time of the record that caused this version."""
     cause: ChangeCause | None = None

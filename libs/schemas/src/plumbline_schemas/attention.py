@@ -1,7 +1,7 @@
 """Whatever needs a person, `attention.v1` (compacted): opened, changed, closed."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +25,9 @@ AttentionKind = Literal[
     "failed_read",
     "failed_rates",
 ]
+
+STALE_RATES: Final = "rates:stale"
+"""Subject of `failed_rates` when nobody renews the rates, although looking at them works."""
 
 
 class Attention(BaseModel):

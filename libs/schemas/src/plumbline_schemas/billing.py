@@ -146,7 +146,9 @@ class Charge(Body):
     amount_captured: int = 0
     amount_refunded: int = 0
     invoice: str | None = None
-    """Up to acacia."""
+    """Up to acacia, and of charges that were read because something was refunded."""
+    invoiced: bool | None = None
+    """Whether it paid an invoice; None: not told."""
     payment_intent: str | None = None
 
 

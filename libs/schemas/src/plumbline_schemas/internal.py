@@ -192,6 +192,20 @@ class WorkspaceConfig(Body):
     dry_run: bool = False
     fields: dict[str, dict[str, str]] = Field(default_factory=dict)
     """Per record kind (company, contact): our field -> vendor property."""
+    former: tuple[ConfigConnection, ...] = ()
+    """Connections that were configured once: what they told still stands, in their mode.
+
+    Kept with the fold, never in the log.
+    """
+
+    def set_apart(self, connection: str) -> bool:
+        """Whether a billing connection is of test mode while the workspace has a live one.
+
+        Test mode never mixes with live (billing.md): such a customer has an account of its own,
+        without a CRM record, and is no part of the book.
+        """
+        modes = {one.name: one.mode for one in (*self.former, *self.connections)}
+        return modes.get(connection) == "test" and "live" in modes.values()
 
 
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

@@ -54,8 +54,9 @@ class RatesStatus(Output):
     """The newest day the source has told of."""
     checked_at: datetime | None
     """When the source last said so."""
-    state: Literal["ok", "waiting", "failing", "broken"]
-    """`waiting`: not asked yet; `failing`: it may pass; `broken`: a person must repair it."""
+    state: Literal["ok", "waiting", "stale", "failing", "broken"]
+    """`waiting`: not asked yet; `stale`: the newest day is too old; `failing`: it may pass;
+    `broken`: a person must repair it."""
     since: datetime | None = None
     detail: str = ""
 

@@ -219,3 +219,10 @@ async def test_prices_have_further_currencies(rig):
     assert bought.currency == "eur"
     invoice = await rig.latest_invoice(bought.id)
     assert (invoice.currency, invoice.total) == ("eur", 1800)
+
+
+async def test_a_deleted_customers_stub_has_nothing_to_expand(rig):
+    customer = await rig.customer()
+    await rig.call(rig.client.v1.customers.delete, customer.id)
+    stub = await rig.raw(f"/v1/customers/{customer.id}?expand[]=discount.source.coupon.applies_to")
+    assert stub == {"id": customer.id, "object": "customer", "deleted": True}

@@ -256,6 +256,23 @@ async def test_a_coupon_takes_off_and_shows_as_a_discount(rig):
     assert read.discounts[0].source.coupon.percent_off == 25
 
 
+async def test_a_metered_item_gets_a_quantity_with_a_licensed_price(rig):
+    metered = await rig.price(recurring={"interval": "month", "usage_type": "metered"})
+    customer = await rig.customer()
+    bought = await rig.call(
+        rig.client.v1.subscriptions.create,
+        {"customer": customer.id, "items": [{"price": metered.id}]},
+    )
+    item = bought["items"].data[0].id
+    licensed = await rig.price()
+    swapped = await rig.call(
+        rig.client.v1.subscriptions.update,
+        bought.id,
+        {"items": [{"id": item, "price": licensed.id}]},
+    )
+    assert swapped["items"].data[0].quantity == 1
+
+
 async def test_invoices_are_voided_and_written_off(rig):
     customer = await rig.customer()
     first = await rig.subscription(customer)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import asyncpg
+from plumbline_domain.money import major_units
 from plumbline_schemas.accounts import AccountState, FieldValue
 from plumbline_schemas.ids import AccountId
 from plumbline_schemas.money import Money
@@ -87,12 +88,15 @@ def plain(found: FieldValue | None) -> str | None:
     if found is None or found.value is None:
         return None
     if isinstance(found.value, Money):
-        from plumbline_domain.money import major_units
-
-        return f"{major_units(found.value)} {found.value.currency.upper()}"
+        return money(found.value)
     if isinstance(found.value, bool):
         return "yes" if found.value else "no"
     return str(found.value)
+
+
+def money(found: Money | None) -> str | None:
+    """An amount in major units with its currency; None while it is not known."""
+    return None if found is None else f"{major_units(found)} {found.currency.upper()}"
 
 
 def _value(found: FieldValue) -> Any:

@@ -205,6 +205,22 @@ def _print_account(output: Output) -> None:
         ["external key", "method", "evidence"],
         [(link.key, link.method, link.evidence) for link in account.links],
     )
+    if account.shares:
+        table(
+            "Shares of its billing customers",
+            ["customer", "mode", "mrr", "plan", "payment status", "state"],
+            [
+                (
+                    share.customer.removeprefix(f"{account.workspace}/"),
+                    share.mode if share.counted else f"{share.mode}, not counted",
+                    accounts.money(share.mrr),
+                    share.plan,
+                    share.payment_status,
+                    share.state,
+                )
+                for share in account.shares
+            ],
+        )
     if account.flags.ambiguous or account.flags.incomplete:
         missing = ", ".join(account.flags.incomplete)
         ambiguous = "ambiguous" if account.flags.ambiguous else ""

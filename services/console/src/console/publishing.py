@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 from plumbline_runtime.config import DeploymentConfig, log_config
@@ -49,7 +50,7 @@ async def apply_config(
     for workspace in config.workspaces:
         body = log_config(workspace)
         last = known.get(workspace.id)
-        if last is not None and WorkspaceConfig.model_validate(last["body"]) == body:
+        if last is not None and _as_published(last["body"]) == body:
             continue  # a setting of a newer version that has its default is no change
         revision = max(int(now.timestamp() * 1000), (last["revision"] + 1) if last else 0)
         changed.append(
@@ -67,3 +68,8 @@ async def apply_config(
     if changed:
         await publish(kafka, changed)
     return [observation.workspace for observation in changed]
+
+
+def _as_published(stored: Any) -> WorkspaceConfig:
+    """What the log held: the fold has added the connections of before."""
+    return WorkspaceConfig.model_validate(stored).model_copy(update={"former": ()})

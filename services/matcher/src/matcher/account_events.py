@@ -23,7 +23,6 @@ _PLANNED: Final[dict[Movement, AccountEventType]] = {
     "planned_cancellation": "account.cancellation_planned",
     "planned_cancellation_undone": "account.cancellation_undone",
 }
-_MOVED: Final = frozenset({"account.mrr_changed", *_PLANNED.values()})
 
 EventDocument = dict[str, Any]
 
@@ -36,10 +35,11 @@ class News(NamedTuple):
     planned: Planned | None
     near: Mapping[Reminder, Coming]
 
-    @property
-    def movement(self) -> Movement | None:
-        """The one movement of the change."""
-        return self.moved if self.planned is None else self.planned.movement
+    def movement(self, kind: AccountEventType) -> Movement | None:
+        """The movement that an event of this type tells of."""
+        if kind == "account.mrr_changed":
+            return self.moved
+        return self.planned.movement if self.planned and kind in _PLANNED.values() else None
 
 
 def account_events(
@@ -57,7 +57,7 @@ def account_events(
     """
     found = list(_about_links(before, after))
     if not opening:
-        found += _about_fields(before, after, news) if before is not None else ()
+        found += _about_fields(before, after, news)
         found += _about_time(before, news.near)
     return [
         {
@@ -69,7 +69,7 @@ def account_events(
             "field": field,
             "before": None if before is None or field is None else before["fields"].get(field),
             "after": None if field is None else after["fields"].get(field),
-            "movement": news.movement if kind in _MOVED else None,
+            "movement": news.movement(kind),
             "cause": cause.document,
             "details": details,
         }
@@ -104,17 +104,20 @@ def _records(state: StateDocument) -> dict[str, dict[str, str]]:
     }
 
 
-def _about_fields(before: StateDocument, after: StateDocument, news: News) -> Iterator[_Found]:
+def _about_fields(
+    before: StateDocument | None, after: StateDocument, news: News
+) -> Iterator[_Found]:
+    """An account that was not there before was a prospect without any value."""
     if after["merged_into"] is not None:
         return
     if news.moved in CUSTOMER_CAUSED - PLANNED:
         yield "account.mrr_changed", "mrr", {}
-    if news.planned is not None and news.planned.details is not None:
+    if news.planned is not None:
         kind = _PLANNED[news.planned.movement]
         yield kind, "planned_cancellation_at", news.planned.details
     if value_of(before, "plan") != value_of(after, "plan"):
         yield "account.plan_changed", "plan", {}
-    if before["state"] != after["state"]:
+    if ("prospect" if before is None else before["state"]) != after["state"]:
         yield "account.state_changed", "state", {}
     was, now = value_of(before, "payment_status"), value_of(after, "payment_status")
     if now in _TROUBLE and was not in _TROUBLE:

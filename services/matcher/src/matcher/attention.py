@@ -86,7 +86,7 @@ def _reviews(snapshot: Snapshot, row: AccountRow, state: StateDocument) -> dict[
     """Customers that wait for a person, as they were decided last, with the MRR at stake now."""
     if state["merged_into"] is not None or snapshot.records_of(row.account_id):
         return {}
-    doubts = snapshot.doubts.get(row.account_id)
+    doubts = snapshot.findings.doubts.get(row.account_id)
     if doubts is None:
         found = {
             name: _Wanted(item["summary"], item.get("details", {}))
@@ -108,8 +108,8 @@ def _questions(snapshot: Snapshot, row: AccountRow, state: StateDocument) -> dic
     for customer in snapshot.customers_of(row.account_id):
         name = f"questioned_link|{customer}"
         held = row.attention.get(name)
-        if customer in snapshot.questions_of:
-            doubt = snapshot.questions_of[customer]
+        if customer in snapshot.findings.questions:
+            doubt = snapshot.findings.questions[customer]
             told = None if doubt is None else (doubt.summary, doubt.details)
         else:
             told = None if held is None else (held["summary"], held.get("details", {}))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from plumbline_domain.order import Glance, fold, is_deleted, rules_for
-from plumbline_schemas.billing import Invoice
+from plumbline_schemas.billing import Charge, Invoice
 from plumbline_schemas.ids import AccountId, ExternalKey, external_key
 from plumbline_schemas.observations import (
     AnyObservation,
@@ -15,6 +15,7 @@ from plumbline_schemas.observations import (
 )
 from plumbline_schemas.topics import DECISIONS
 
+from matcher.apart import succeed
 from matcher.cause import RecordCause, cause_of
 from matcher.facts import keep
 from matcher.kept import KEPT_KINDS
@@ -65,6 +66,7 @@ def take_object(
 ) -> bool:
     """Put an observation into its object; True when what the object means has changed."""
     key = observation.key
+    snapshot.replaced.clear()
     row = snapshot.objects.get(key)
     rules = rules_for(observation.kind)
     held = None if row is None else row.held
@@ -122,6 +124,7 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
         moved = snapshot.link(row.parent_key) is None
         touched = _follow_customer(snapshot, row.parent_key, moved=moved)
         _ask_for_subscription(snapshot, row, cause)
+        _ask_for_invoice(snapshot, row, cause)
     elif row.kind in {"company", "contact"}:
         touched = follow_merged_records(snapshot, row)
         changed = index_record(snapshot, row)
@@ -140,6 +143,13 @@ def _ask_for_subscription(snapshot: Snapshot, row: ObjectRow, cause: RecordCause
     subscription = external_key(workspace, connection, "subscription", invoice.subscription)
     if snapshot.book(row.parent_key).get(subscription) is None:
         wonder(snapshot, subscription, cause)
+
+
+def _ask_for_invoice(snapshot: Snapshot, row: ObjectRow, cause: RecordCause) -> None:
+    """A charge with a refund that does not say whether it paid an invoice: a read does."""
+    charge = body_of(row, Charge) if row.kind == "charge" else None
+    if charge is not None and charge.amount_refunded > 0 and charge.invoiced is None:
+        wonder(snapshot, row.key, cause)
 
 
 def _follow_customer(snapshot: Snapshot, customer: ExternalKey, *, moved: bool) -> set[AccountId]:
@@ -206,7 +216,8 @@ def _take_config(workspace: WorkspaceRow, observation: ConfigObservation) -> boo
     revision, known = observation.vendor_time_ms, workspace.config_revision
     if observation.body is None or (known is not None and revision <= known):
         return False
-    workspace.config_revision, workspace.config = revision, observation.body
+    workspace.config_revision = revision
+    workspace.config = succeed(workspace.config, observation.body)
     return True
 
 

@@ -5,8 +5,13 @@ makes against it. Models would cost more than all the rules together: ten fields
 are parsed, compared and written for each change.
 """
 
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final, NamedTuple, NotRequired, TypedDict
 
+from plumbline_domain.originals import Original, Originals
+from plumbline_domain.rollup import MemberShare
 from plumbline_domain.valued import FieldDocument
 from plumbline_schemas.accounts import ChangeCause, Stage, State
 from plumbline_schemas.ids import ExternalKey
@@ -19,6 +24,33 @@ class LinkDocument(TypedDict):
     method: str
     evidence: str
     opened_version: int
+
+
+class ShareDocument(TypedDict):
+    """A `CustomerShare`."""
+
+    customer: str
+    mode: str
+    counted: bool
+    mrr: dict[str, str | int] | None
+    plan: str | None
+    payment_status: str
+    state: State
+
+
+class StepDocument(TypedDict):
+    """An `MrrStep`."""
+
+    at: str
+    mrr: dict[str, str]
+
+
+class OriginalDocument(TypedDict):
+    """An `OriginalMrr`."""
+
+    mrr: str
+    rate: str | None
+    day: str | None
 
 
 class HeldItem(TypedDict):
@@ -62,7 +94,10 @@ class StateDocument(TypedDict):
     due_at: str | None
     merged_into: str | None
     baselines: dict[str, dict[str, str]]
+    trails: dict[str, list[StepDocument]]
     announced: dict[str, str]
+    originals: dict[str, OriginalDocument]
+    shares: list[ShareDocument]
     effective_at: str | None
     cause: ChangeCause | None
     received_at: str | None
@@ -83,3 +118,48 @@ def announced_in(state: StateDocument) -> dict[str, str]:
     """What an account has announced; nothing in a state of before there were reminders."""
     stored: dict[str, str] = dict(state).get("announced") or {}  # type: ignore[assignment]
     return stored
+
+
+NOT_TOLD: Final[Mapping[str, Any]] = {"originals": {}, "shares": [], "trails": {}}
+"""What a state means that was stored before it told of this."""
+
+
+def originals_in(state: StateDocument | None) -> Originals:
+    """Amounts in other currencies when the MRR was known last."""
+    stored: Mapping[str, OriginalDocument] = (
+        {} if state is None else dict(state).get("originals", {})  # type: ignore[assignment]
+    )
+    return {
+        code: Original(
+            Fraction(one["mrr"]),
+            None if one["rate"] is None else Fraction(one["rate"]),
+            None if one["day"] is None else date.fromisoformat(one["day"]),
+        )
+        for code, one in stored.items()
+    }
+
+
+def originals_document(found: Originals) -> dict[str, OriginalDocument]:
+    """Amounts in other currencies as JSON has them."""
+    return {
+        code: {
+            "mrr": str(one.mrr),
+            "rate": None if one.rate is None else str(one.rate),
+            "day": None if one.day is None else one.day.isoformat(),
+        }
+        for code, one in found.items()
+    }
+
+
+def share_document(share: MemberShare) -> ShareDocument:
+    """A customer's share as JSON has it."""
+    mrr = share.mrr
+    return {
+        "customer": share.customer,
+        "mode": "test" if share.test_mode else "live",
+        "counted": share.counted,
+        "mrr": None if mrr is None else {"minor": mrr.minor, "currency": mrr.currency},
+        "plan": share.plan,
+        "payment_status": share.payment_status,
+        "state": share.state,
+    }

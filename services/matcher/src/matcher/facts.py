@@ -74,7 +74,10 @@ def keep(snapshot: Snapshot, row: ObjectRow) -> None:
     """Keep beside a changed object what its account needs of it."""
     if row.kind in KEPT_KINDS:
         scope = snapshot.workspace.scope(row.key.split("/", 2)[1])
-        snapshot.load_kept(kept_of(row, scope, snapshot.book(row.parent_key).get(row.key)))
+        known = snapshot.book(row.parent_key).get(row.key)
+        if known is not None:
+            snapshot.replaced[row.key] = known
+        snapshot.load_kept(kept_of(row, scope, known))
         snapshot.changed_kept[row.key] = row.parent_key
 
 

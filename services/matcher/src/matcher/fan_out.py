@@ -22,6 +22,7 @@ from plumbline_schemas.observations import (
     WalkObservation,
 )
 
+from matcher.apart import let_go_of_records
 from matcher.cause import cause_of
 from matcher.decide import OwnObservation, refold_all, take_object, take_own
 from matcher.gather import Seeds, gather
@@ -173,6 +174,7 @@ class FanOut:
             snapshot.next_record()
             touched = {account}
             if _rematches(observation):
+                touched |= let_go_of_records(snapshot, account)
                 touched |= rematch(snapshot, account)
             refold_all(snapshot, touched, cause)
 

@@ -5,11 +5,13 @@ it holds another one, nobody asks for it again: not the other accounts that lack
 after an answer that did not help.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import asyncpg
 from plumbline_domain.book import PriceBook
+from plumbline_domain.customer import Customer
+from plumbline_domain.tenure import charged_by_default
 from plumbline_schemas.billing import BillingCustomer, Subscription, SubscriptionItem
 from plumbline_schemas.ids import ExternalKey, external_key
 
@@ -97,6 +99,25 @@ def _of_tax(
         yield key
     elif body.latest_invoice:
         yield ExternalKey(f"{place}/invoice/{body.latest_invoice}")
+
+
+def unseen_cards(snapshot: Snapshot, members: Iterable[Customer]) -> set[ExternalKey]:
+    """Methods that are charged by default and were never seen: their expiry is not known.
+
+    While the book is read for the first time they come with the walk.
+    """
+    if not snapshot.workspace.whole_book:
+        return set()
+    found = set()
+    for member in members:
+        if member.deletion is not None or not member.holdings.tally.methods:
+            continue
+        workspace, connection, _ = member.key.split("/", 2)
+        for name in charged_by_default(member):
+            key = external_key(workspace, connection, "payment_method", name)
+            if snapshot.book(member.key).get(key) is None:
+                found.add(key)
+    return found
 
 
 def wonder(snapshot: Snapshot, key: ExternalKey, cause: RecordCause) -> None:

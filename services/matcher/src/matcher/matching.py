@@ -7,6 +7,7 @@ from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_key
 
+from matcher.apart import is_apart, matchable
 from matcher.documents import Doubts
 from matcher.facts import record_body
 from matcher.identity_parties import key_in, local_id, party_of_customer, party_of_record
@@ -103,13 +104,13 @@ def rematch(snapshot: Snapshot, account: AccountId) -> set[AccountId]:
         return set()
     if row.merged_into is not None or snapshot.records_of(account):
         return set()
-    for customer in snapshot.customers_of(account):
+    for customer in matchable(snapshot, account):
         ruling = snapshot.rulings.linked(customer)
         if ruling is not None and ruling.other is not None and _stands(snapshot, ruling.other):
             return link_record(snapshot, account, ruling.other, person_grounds(ruling))
     doubts: Doubts = {}
     rivals: tuple[ExternalKey, ...] = ()
-    for customer in snapshot.customers_of(account):
+    for customer in matchable(snapshot, account):
         profile = snapshot.identity.profile("customer", local_id(customer))
         profile = profile or party_of_customer(customer, None, snapshot.workspace)
         decision = snapshot.identity.decide(profile, snapshot.rulings.cannot(customer))
@@ -185,7 +186,7 @@ def question(snapshot: Snapshot, customer: ExternalKey) -> None:
     by_person = any(one is not None and one.method == "person" for one in held)
     told = decision.record_id
     against = told is not None and told not in {local_id(record) for record in records}
-    snapshot.questions_of[customer] = (
+    snapshot.findings.questions[customer] = (
         question_of(snapshot, link.account_id, customer, decision)
         if against and not by_person
         else None
@@ -196,7 +197,7 @@ def _wait(
     snapshot: Snapshot, row: AccountRow, doubts: Doubts, rivals: tuple[ExternalKey, ...]
 ) -> set[AccountId]:
     """Nothing links: what a person is asked, and which records fit about as well."""
-    snapshot.doubts[row.account_id] = doubts
+    snapshot.findings.doubts[row.account_id] = doubts
     held = {
         name.partition("|")[2]: {k: v for k, v in item.get("details", {}).items() if k != "mrr"}
         for name, item in row.attention.items()
@@ -226,6 +227,10 @@ def link_record(
     if holder.account_id not in snapshot.accounts:
         snapshot.unlinked.add(record)
         return set()
+    if is_apart(snapshot, holder.account_id):
+        snapshot.close_link(record)
+        snapshot.open_link(record, account, grounds)
+        return {account, holder.account_id}
     survivor = merge(snapshot, account, holder.account_id, record)
     if snapshot.link(record) is None:
         snapshot.open_link(record, survivor, grounds)

@@ -4,65 +4,74 @@ from typing import Any, NamedTuple
 
 from plumbline_domain.facts import SubscriptionFacts
 from plumbline_domain.instants import instant_text
+from plumbline_domain.money import to_minor
+from plumbline_domain.movements import planned_movements
 from plumbline_domain.subscriptions import ENDED
 from plumbline_domain.tally import planned_end
 from plumbline_schemas.events import Movement
 
 from matcher.cause import RecordCause
 from matcher.documents import StateDocument, value_of
+from matcher.kept import Kept
 from matcher.snapshot import Snapshot, kind_of
-
-_FIELD = "planned_cancellation_at"
 
 
 class Planned(NamedTuple):
-    """The movement, and what its event says; `details` None: no event."""
+    """The movement, and what its event says."""
 
     movement: Movement
-    details: dict[str, Any] | None
+    details: dict[str, Any]
 
 
-def planned_by(
-    snapshot: Snapshot, before: StateDocument | None, after: StateDocument, cause: RecordCause
-) -> Planned | None:
-    """What the record did to planned cancellations, when it moved no MRR.
+def planned_by(snapshot: Snapshot, after: StateDocument, cause: RecordCause) -> Planned | None:
+    """What the record did to a planned cancellation, whether or not it moved MRR as well.
 
     Only a subscription's own record plans an end or takes it back; one that has ended is churn.
     """
-    if before is None or kind_of(cause.key) != "subscription":
+    if kind_of(cause.key) != "subscription":
         return None
     row = snapshot.objects.get(cause.key)
     kept = None if row is None else snapshot.book(row.parent_key).get(cause.key)
+    facts = _facts(kept)
+    if kept is None or facts is None:
+        return None
+    former = _facts(snapshot.replaced.get(cause.key))
+    minor = _minor(kept)
+    found = planned_movements(
+        _set_to_end(cause, former, minor),
+        _set_to_end(cause, facts, minor),
+        live=() if facts.status in ENDED else (cause.key,),
+    )
+    if not found:
+        return None
+    ends = planned_end(facts) or (None if former is None else planned_end(former))
+    reported = value_of(after, "mrr")
+    money = None
+    if minor is not None and isinstance(reported, dict):
+        money = {"minor": minor, "currency": reported["currency"]}
+    details = {
+        "subscription": cause.key,
+        "ends_at": None if ends is None else instant_text(ends),
+        "mrr_ending": money,
+    }
+    return Planned(found[0].kind, details)
+
+
+def _facts(kept: Kept | None) -> SubscriptionFacts | None:
     facts = None if kept is None or kept.seen is None else kept.seen.body
-    if not isinstance(facts, SubscriptionFacts) or facts.status in ENDED:
-        return None
-    rise = _ending(after) - _ending(before)
-    first, last = value_of(before, _FIELD) is None, value_of(after, _FIELD) is None
-    ends = planned_end(facts)
-    if ends is not None and (rise > 0 or (first and not last)):
-        return Planned("planned_cancellation", _details(after, cause, instant_text(ends), rise))
-    if ends is None and (rise < 0 or (last and not first)):
-        ended = _was(before, cause)
-        details = None if ended is None else _details(before, cause, ended, -rise)
-        return Planned("planned_cancellation_undone", details)
-    return None
+    return facts if isinstance(facts, SubscriptionFacts) else None
 
 
-def _ending(state: StateDocument) -> int:
-    value = value_of(state, "mrr_ending")
-    return int(value["minor"]) if isinstance(value, dict) else 0
+def _set_to_end(
+    cause: RecordCause, facts: SubscriptionFacts | None, minor: int | None
+) -> dict[str, int]:
+    """What the subscription would take with it, if it is set to end and has not yet."""
+    if facts is None or facts.status in ENDED or planned_end(facts) is None:
+        return {}
+    return {cause.key: minor or 0}
 
 
-def _was(before: StateDocument, cause: RecordCause) -> str | None:
-    """When the subscription was to end, if it was the first of the account to end."""
-    field = before["fields"].get(_FIELD)
-    if field is None or field["object"] != cause.key.split("/", 3)[3]:
-        return None
-    value: str | None = field["value"]
-    return value
-
-
-def _details(state: StateDocument, cause: RecordCause, ends_at: str, minor: int) -> dict[str, Any]:
-    known = value_of(state, "mrr_ending")
-    money = {"minor": minor, "currency": known["currency"]} if isinstance(known, dict) else None
-    return {"subscription": cause.key, "ends_at": ends_at, "mrr_ending": money}
+def _minor(kept: Kept) -> int | None:
+    """What the subscription adds to the MRR; None while that is not known."""
+    share = None if kept.priced is None else kept.priced.share
+    return None if share is None or share.missing else to_minor(share.amount)

@@ -1,48 +1,39 @@
 """Fold an account again and, if anything changed, number the change and write it down."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from types import MappingProxyType
+from dataclasses import replace
 from typing import Any, Final
 
 from plumbline_domain.account import FOLD_VERSION, FoldedAccount, fold_account
-from plumbline_domain.baselines import Baselines, History
 from plumbline_domain.due import sooner
 from plumbline_domain.instants import instant_text
 from plumbline_domain.lifecycle import BOTH, Triggers
-from plumbline_domain.movements import Change, movement
-from plumbline_domain.reminders import Coming
 from plumbline_domain.valued import stamp
-from plumbline_schemas.accounts import MAX_LINKS, Reminder
-from plumbline_schemas.events import Movement
-from plumbline_schemas.ids import AccountId, ExternalKey
+from plumbline_schemas.accounts import MAX_LINKS
+from plumbline_schemas.ids import AccountId
 
 from matcher.account_events import News, account_events
 from matcher.attention import attention_items, note_incomplete, patience_ends
 from matcher.cause import RecordCause
-from matcher.documents import LinkDocument, StateDocument, announced_in, no_flags, value_of
+from matcher.documents import (
+    NOT_TOLD,
+    LinkDocument,
+    OriginalDocument,
+    StateDocument,
+    announced_in,
+    no_flags,
+    originals_document,
+    originals_in,
+    share_document,
+)
 from matcher.facts import catalogue
-from matcher.lacking import wonder
+from matcher.history import history_of, plain_baselines, plain_trails
+from matcher.lacking import unseen_cards, wonder
 from matcher.members import members_of
-from matcher.planned import Planned, planned_by
+from matcher.mrr_change import mrr_change
 from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
-from matcher.snapshot import Snapshot, kind_of
-
-
-@dataclass(frozen=True, slots=True)
-class MrrChange:
-    """What a record did to an account's MRR."""
-
-    before: int | None
-    after: int | None
-    named: Movement | None
-    planned: Planned | None = None
-
-    @property
-    def movement(self) -> Movement | None:
-        """One movement for each change; a planned cancellation only where no MRR moved."""
-        return self.named if self.planned is None else self.planned.movement
+from matcher.shares import fixed_rates
+from matcher.snapshot import Snapshot
 
 
 def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
@@ -62,18 +53,20 @@ def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
         unsure_match=bool(row.candidates),
         rates=snapshot.rates,
         triggers=_triggers(workspace),
-        history=_history(row, whole_book=workspace.whole_book),
+        history=history_of(row, whole_book=workspace.whole_book),
+        fixed_rates=fixed_rates(snapshot),
     )
-    for key in sorted({*folded.wanted, *snapshot.lacking}):
+    cards = unseen_cards(snapshot, members)
+    for key in sorted({*folded.wanted, *snapshot.lacking, *cards}):
         wonder(snapshot, key, cause)
     snapshot.lacking.clear()
-    row.baselines = _plain(folded.baselines)
+    row.baselines = plain_baselines(folded.baselines)
     state = _state(snapshot, row, folded, cause, version)
     now = workspace.now or cause.vendor_time
     news = row.state is None or not _same(row.state, state)
     noted = note_incomplete(row, state, now)
     if news:
-        _record(snapshot, row, state, _mover(row, cause), folded.near)
+        _record(snapshot, row, state, _mover(row, cause), folded)
     held = dict(row.attention)
     attention_items(snapshot, row, state, cause, now)
     due_at = sooner(folded.due_at, patience_ends(row))
@@ -91,22 +84,6 @@ def _triggers(workspace: WorkspaceRow) -> Triggers:
         payment_trouble="payment_trouble" in named,
         planned_cancellation="planned_cancellation" in named,
     )
-
-
-def _history(row: AccountRow, *, whole_book: bool) -> History:
-    baselines = {
-        ExternalKey(customer): {code: Fraction(text) for code, text in amounts.items()}
-        for customer, amounts in row.baselines.items()
-    }
-    was_expanded = row.state is not None and row.state["stage"] == "expanded"
-    return History(baselines, whole_book=whole_book, expanded=was_expanded)
-
-
-def _plain(baselines: Baselines) -> dict[str, dict[str, str]]:
-    return {
-        key: {code: str(amount) for code, amount in sorted(baselines[key].items())}
-        for key in sorted(baselines)
-    }
 
 
 def _announced(row: AccountRow, folded: FoldedAccount) -> dict[str, str]:
@@ -155,11 +132,20 @@ def _state(
         "due_at": None if folded.due_at is None else instant_text(folded.due_at),
         "merged_into": None,
         "baselines": row.baselines,
+        "trails": plain_trails(folded.trails),
         "announced": _announced(row, folded),
+        "originals": _originals(row.state, folded),
+        "shares": [share_document(share) for share in folded.shares[:MAX_LINKS]],
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
     }
+
+
+def _originals(before: StateDocument | None, folded: FoldedAccount) -> dict[str, OriginalDocument]:
+    """With an MRR that is kept, what it was made of is kept."""
+    known = originals_in(before) if folded.exact is None else folded.originals
+    return originals_document(known)
 
 
 _BESIDE_FIELDS: Final = (
@@ -169,14 +155,17 @@ _BESIDE_FIELDS: Final = (
     "flags",
     "merged_into",
     "baselines",
+    "trails",
     "announced",
+    "originals",
+    "shares",
 )
 _COMPARED: Final = (*_BESIDE_FIELDS, "fields")
 
 
 def _same(before: StateDocument, after: StateDocument) -> bool:
     """Equal but for the version, the next wake-up and what caused it."""
-    return all(before.get(name) == after[name] for name in _COMPARED)
+    return all(before.get(name, NOT_TOLD.get(name)) == after[name] for name in _COMPARED)
 
 
 def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int) -> bool:
@@ -196,7 +185,10 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "due_at": None,
         "merged_into": row.merged_into,
         "baselines": {},
+        "trails": {},
         "announced": {},
+        "originals": {},
+        "shares": [],
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
         "received_at": cause.document["received_at"],
@@ -213,7 +205,7 @@ def _record(
     row: AccountRow,
     state: StateDocument,
     cause: RecordCause,
-    near: Mapping[Reminder, Coming] = MappingProxyType({}),
+    folded: FoldedAccount | None = None,
 ) -> None:
     """Number the change; ledger row, events and attention follow from before and after."""
     before = row.state
@@ -221,15 +213,16 @@ def _record(
     workspace.sequence = state["version"]
     if row.founded_sequence is None:
         row.founded_sequence = state["version"]
-    mrr = _mrr(snapshot, row, state, cause)
+    mrr = mrr_change(snapshot, row, state, cause, folded)
     row.state = state
     row.had_mrr = row.had_mrr or bool(mrr.after)
     row.last_mrr = row.last_mrr if mrr.after is None else mrr.after
     snapshot.number_links(row.account_id, state["version"])
     snapshot.changed_accounts.add(row.account_id)
-    news = News(mrr.named, mrr.planned, near)
+    news = News(mrr.named, mrr.planned, {} if folded is None else folded.near)
     events = account_events(before, state, news, cause, opening=not workspace.whole_book)
     was, now = _difference(before, state)
+    now |= mrr.told_beside()
     snapshot.changes.append(
         ChangeRow(
             sequence=state["version"],
@@ -247,37 +240,6 @@ def _record(
     )
 
 
-def _minor(state: StateDocument | None) -> int | None:
-    value = value_of(state, "mrr")
-    return value["minor"] if isinstance(value, dict) else None
-
-
-def _mrr(
-    snapshot: Snapshot, row: AccountRow, state: StateDocument, cause: RecordCause
-) -> MrrChange:
-    before, after = row.last_mrr, _minor(state)
-    moved_customers = state["merged_into"] is not None or _customers_moved(row.state, state)
-    if state["merged_into"] is not None:
-        after = 0
-    opening = not snapshot.workspace.whole_book or cause.origin in {"walk", "reconcile"}
-    kind = "link" if moved_customers else cause.kind
-    incomplete = row.state is None or bool(row.state["flags"]["incomplete"])
-    if kind == "rates" and (incomplete or before is None):
-        kind = "rules"  # a rate that first tells an amount moved none
-    named = movement(Change(before, after, kind, paid_before=row.had_mrr, opening=opening))
-    if named is None and kind == "customer" and not opening:
-        return MrrChange(before, after, None, planned_by(snapshot, row.state, state, cause))
-    return MrrChange(before, after, named)
-
-
-def _customers_moved(before: StateDocument | None, after: StateDocument) -> bool:
-    return before is not None and _customer_keys(before) != _customer_keys(after)
-
-
-def _customer_keys(state: StateDocument) -> set[str]:
-    return {link["key"] for link in state["links"] if kind_of(link["key"]) == "customer"}
-
-
 def _difference(
     before: StateDocument | None, after: StateDocument
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -288,7 +250,8 @@ def _difference(
     old: dict[str, Any] = {f"fields.{name}": was[name] for name in changed if name in was}
     new: dict[str, Any] = {f"fields.{name}": now[name] for name in changed if name in now}
     for name in _BESIDE_FIELDS:
-        had, has = None if before is None else before.get(name), after[name]
+        had = None if before is None else before.get(name, NOT_TOLD.get(name))
+        has = after[name]
         if had != has:
             old |= {} if before is None else {name: had}
             new[name] = has

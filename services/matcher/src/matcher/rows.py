@@ -79,8 +79,14 @@ class WorkspaceRow:
 
     def test_mode(self, connection: str) -> bool:
         """Whether a billing connection is in the vendor's test mode."""
-        connections = self.config.connections if self.config is not None else ()
-        return any(c.name == connection and c.mode == "test" for c in connections)
+        if self.config is None:
+            return False
+        known = (*self.config.connections, *self.config.former)
+        return next((one.mode for one in known if one.name == connection), None) == "test"
+
+    def set_apart(self, connection: str) -> bool:
+        """Whether a billing connection is of test mode beside a live one."""
+        return self.config is not None and self.config.set_apart(connection)
 
 
 @dataclass(slots=True)

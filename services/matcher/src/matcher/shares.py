@@ -87,6 +87,12 @@ def _terms(snapshot: Snapshot) -> Terms:
     return snapshot.terms
 
 
+def fixed_rates(snapshot: Snapshot) -> bool:
+    """Whether the policy converts at each subscription's own day: no rate ever moves its MRR."""
+    policy = _terms(snapshot).policy
+    return policy is not None and policy.rate_day == "start"
+
+
 def ground_of(snapshot: Snapshot, customer: ExternalKey) -> Ground:
     """Everything beside the subscription, its catalogue and the instant that makes a share."""
     terms, body = _terms(snapshot), customer_body(snapshot, customer)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -58,6 +58,25 @@ class Terms:
     """None: without configuration, or a policy that this version does not know."""
 
 
+@dataclass(slots=True)
+class Findings:
+    """What one record makes identity ask a person."""
+
+    doubts: dict[AccountId, Doubts] = field(default_factory=dict)
+    """Of accounts that were decided and not linked."""
+    questions: dict[ExternalKey, Doubt | None] = field(default_factory=dict)
+    """Of customers whose news were held against their links; None: they agree."""
+
+
+def view_for(workspace: WorkspaceRow) -> IdentityView:
+    """Identity by the workspace's settings and what its people said."""
+    return IdentityView(
+        whole_book=workspace.whole_book,
+        weights=workspace.weights,
+        agencies=workspace.agencies.values(),
+    )
+
+
 class Snapshot:
     """Loaded rows of one workspace; deciding mutates them and notes what must be stored."""
 
@@ -71,11 +90,7 @@ class Snapshot:
         """What hangs on each billing customer, as far as its account is concerned."""
         self._links: dict[ExternalKey, LinkRow] = {}
         self._links_of: dict[AccountId, set[ExternalKey]] = defaultdict(set)
-        self.identity = IdentityView(
-            whole_book=workspace.whole_book,
-            weights=workspace.weights,
-            agencies=workspace.agencies.values(),
-        )
+        self.identity = view_for(workspace)
         self.rulings = Rulings()
         self.accounts_known: set[AccountId] = set()
         """Accounts that are here, if they exist."""
@@ -83,21 +98,19 @@ class Snapshot:
         """Keys whose open links are here, if they have any."""
         self.unlinked: set[ExternalKey] = set()
         """Keys whose links turned out to be needed: nothing decided without them counts."""
-        self.doubts: dict[AccountId, Doubts] = {}
-        """What a person is to be asked about accounts that this run decided and did not link."""
-        self.questions_of: dict[ExternalKey, Doubt | None] = {}
-        """Customers whose news this run held against their links, and what it found."""
+        self.findings = Findings()
         self.complete: set[ExternalKey] = set()
         """Customers whose books are complete: from memory, or once they are loaded."""
         self.changed_objects: set[ExternalKey] = set()
         self.changed_kept: dict[ExternalKey, ExternalKey | None] = {}
         """Objects of which something else is kept now, and their customers."""
+        # What was kept of the objects that the record under way has changed.
+        self.replaced: dict[ExternalKey, Kept] = {}
         self.catalogue_moved: set[ExternalKey] = set()
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()
         """Objects that turned out to be needed whole: nothing decided without them counts."""
-        self._looked_up: set[ExternalKey] = set()
-        """Objects that are here, or not stored at all."""
+        self._looked_up: set[ExternalKey] = set()  # objects that are here, or not stored at all
         self.terms: Terms | None = None  # worked out once
         self.fresh_needs: set[ExternalKey] = set()
         """Objects whose needs were worked out from what they hold now."""
@@ -119,8 +132,7 @@ class Snapshot:
 
     def next_record(self) -> None:
         """What was found of accounts by the record before stands in them."""
-        self.doubts.clear()
-        self.questions_of.clear()
+        self.findings = Findings()
 
     # loading
 

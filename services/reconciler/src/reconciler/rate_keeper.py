@@ -17,7 +17,7 @@ from plumbline_schemas.observations import AnyObservation
 from reconciler.metrics import RATES_AGE, RATES_FAILURES
 from reconciler.rate_sources import Content, RateAddress, RateFile, RateSource, SourceFailedError
 from reconciler.rate_store import RateStore, SourceRow
-from reconciler.rates import Days, StoredTable, in_effect, revised, worth_keeping
+from reconciler.rates import Days, StoredTable, fresh_since, in_effect, revised, worth_keeping
 from reconciler.settings import ReconcilerSettings
 
 _REASON_LIMIT: Final = 500
@@ -70,6 +70,7 @@ class RateKeeper:
         self._failures = 0
         self._retry_at: datetime | None = None
         self._month: date | None = None
+        self._told_age: str | None = ""
         self._log = structlog.get_logger().bind(workspace=workspace)
 
     async def run(self) -> None:
@@ -93,6 +94,26 @@ class RateKeeper:
         if row.newest_day is not None:
             begun = datetime.combine(row.newest_day, datetime.min.time(), UTC)
             RATES_AGE.labels(self._workspace).set((now - begun).total_seconds())
+            if today is not None:
+                await self._mind_age(row.newest_day, today)
+
+    async def _mind_age(self, newest: date, today: date) -> None:
+        """A file that nobody renews never fails: say when its rates are too old to be right."""
+        since = fresh_since(self._every, today)
+        told = (
+            None
+            if newest >= since
+            else (
+                f"exchange rates are stale: the newest day of {self._source.name} is {newest}, "
+                f"expected {since} or later; amounts are converted with the last ones"
+            )
+        )
+        if told == self._told_age:
+            return
+        await self._store.tell_age(told)
+        self._told_age = told
+        if told is not None:
+            self._log.warning("rates_stale", newest_day=newest, expected_since=since)
 
     def _due(self, row: SourceRow, now: datetime) -> bool:
         if self._retry_at is not None:

@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 from plumbline_runtime.attention import close_attention, open_attention
 from plumbline_runtime.postgres import transaction
+from plumbline_schemas.attention import STALE_RATES
 from plumbline_schemas.internal import RateTable
 from pydantic import TypeAdapter
 
@@ -157,6 +158,19 @@ class RateStore:
             await open_attention(
                 conn, workspace=self._workspace, kind="failed_rates", subject=SUBJECT,
                 summary=summary, details=details,
+            )  # fmt: skip
+
+    async def tell_age(self, summary: str | None) -> None:
+        """Open attention to rates that nobody renews; None closes it."""
+        async with self._pool.acquire() as conn:
+            if summary is None:
+                await close_attention(
+                    conn, workspace=self._workspace, kind="failed_rates", subject=STALE_RATES
+                )
+                return
+            await open_attention(
+                conn, workspace=self._workspace, kind="failed_rates", subject=STALE_RATES,
+                summary=summary, details={},
             )  # fmt: skip
 
     async def mark_published(self, table: StoredTable) -> None:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -14,6 +14,7 @@ from plumbline_schemas.observations import RatesObservation
 Days = Mapping[date, Mapping[str, Decimal]]
 """Units of each currency for one euro, by day."""
 
+GRACE: Final = timedelta(days=7)
 TABLE: Final = "ecb"
 """Name of the table; one of a year has the year behind it."""
 
@@ -39,6 +40,15 @@ class StoredTable:
             received_at=self.received_at,
             body=self.body,
         )
+
+
+def fresh_since(every: RatesEvery, today: date) -> date:
+    """The day that the newest rates must at least be of, for those of `today` to be right.
+
+    A week's grace: the bank tells no rates over holidays. With `month` what counts is the last day
+    before the month began.
+    """
+    return (today.replace(day=1) if every == "month" else today) - GRACE
 
 
 def worth_keeping(days: Days, every: RatesEvery) -> dict[date, Mapping[str, Decimal]]:

@@ -18,7 +18,7 @@ from plumbline_connectors.http import (
     judge_generic,
 )
 from plumbline_connectors.results import Page, ReadResult, VendorAccount
-from plumbline_connectors.stripe.completing import complete, complete_lines
+from plumbline_connectors.stripe.completing import complete, complete_charge, complete_lines
 from plumbline_connectors.stripe.errands import ERRANDS
 from plumbline_connectors.stripe.paths import PATHS, SENT_ON, Path, expansions
 from plumbline_connectors.stripe.reading import Fields
@@ -116,6 +116,8 @@ class StripeClient:
         await complete(kind, obj, self._rows)
         if kind == "invoice":
             await complete_lines(obj, self._rows)
+        elif kind == "charge":
+            await complete_charge(obj, self._rows_if_offered)
         return ReadResult(obj, answer.vendor_began_at)
 
     async def page(self, kind: str, *, starting_after: str | None, limit: int = 100) -> Page:
@@ -176,6 +178,13 @@ class StripeClient:
 
     async def _rows(self, path: str, params: Params) -> tuple[list[dict[str, Any]], bool]:
         return _list(await self._get(path, params))
+
+    async def _rows_if_offered(
+        self, path: str, params: Params
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """None of a list that the key may not read, or the server doesn't have: more follow."""
+        answer = await self._get(path, params, accept=_NOT_OFFERED)
+        return ([], True) if answer.status in _NOT_OFFERED else _list(answer)
 
 
 def _mode_of(obj: Mapping[str, Any]) -> Mode | None:

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from plumbline_connectors.http import Params
+from plumbline_connectors.stripe.reading import Fields
 
 ListPage = Callable[[str, Params], Awaitable[tuple[list[dict[str, Any]], bool]]]
 """Reads one page: rows, and whether more follow."""
 
+_PAYMENTS: Final = "/v1/invoice_payments"
 _ITEMS: Final = "/v1/subscription_items"
 _MAX_PAGE: Final = 100
 
@@ -20,6 +22,29 @@ async def complete(kind: str, obj: dict[str, Any], page: ListPage) -> None:
     if kind == "subscription":
         of = [("subscription", str(obj.get("id"))), ("expand[]", "data.discounts")]
         await _complete(obj, "items", _ITEMS, of, page)
+
+
+async def complete_charge(charge: dict[str, Any], page: ListPage) -> None:
+    """Say whose invoice a charge paid, which since basil only the invoice's payments do.
+
+    A charge of which nothing was refunded is left as it is: nobody needs to know.
+    """
+    if not charge.get("amount_refunded") or "invoice" in charge:
+        return
+    intent, name = charge.get("payment_intent"), "payment_intent"
+    if isinstance(intent, dict):
+        intent = intent.get("id")
+    if not isinstance(intent, str):
+        intent, name = charge.get("id"), "charge"
+    asked = [("payment[type]", name), (f"payment[{name}]", str(intent))]
+    rows, more = await page(_PAYMENTS, [*asked, ("limit", str(_MAX_PAGE))])
+    for row in rows:
+        payment = Fields(row, "invoice_payment").beneath("payment")
+        if payment.ref(name) == intent:
+            charge["invoice"] = row.get("invoice")
+            return
+    if not more:
+        charge["invoice"] = None
 
 
 async def complete_lines(invoice: dict[str, Any], page: ListPage) -> None:

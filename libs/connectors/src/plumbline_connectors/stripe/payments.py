@@ -16,7 +16,7 @@ _CARDS = frozenset({"card", "bank_account"})
 
 
 def charge_body(obj: Fields) -> Charge:
-    """A charge with all that was refunded of it; `invoice` is gone since basil."""
+    """A charge with all that was refunded of it; `invoice` is gone since basil, but for reads."""
     return _new_charge(
         status=obj.text("status"),
         created=obj.time("created"),
@@ -25,6 +25,7 @@ def charge_body(obj: Fields) -> Charge:
         amount_captured=_captured(obj),
         amount_refunded=obj.amount("amount_refunded"),
         invoice=obj.ref("invoice"),
+        invoiced=obj.ref("invoice") is not None if "invoice" in obj.raw else None,
         payment_intent=obj.ref("payment_intent"),
     )
 

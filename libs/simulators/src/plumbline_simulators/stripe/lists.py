@@ -92,6 +92,8 @@ def list_objects(ledger: Ledger, kind: str, params: Params, url: str, version: s
         values += ids
     if kind == "subscription":
         _status(params, conditions, values)
+    if kind == "invoice_payment":
+        _payment(params, conditions, values)
     limit, after, before = paging(params)
     query = Query(kind, limit, tuple(conditions), tuple(values), after, before)
     try:
@@ -171,6 +173,18 @@ def _created(params: Params) -> tuple[list[str], list[Any]]:
         conditions.append(f"created {_OPERATORS[name]} ?")
         values.append(read.integer(given or {}, name))
     return conditions, values
+
+
+def _payment(params: Params, conditions: list[str], values: list[Any]) -> None:
+    """`payment[type]` with the id under that very name."""
+    given = read.mapping(params, "payment")
+    if not given:
+        return
+    name = str(given.get("type"))
+    if name not in {"payment_intent", "charge", "payment_record"} or not given.get(name):
+        raise invalid("payment", "payment[type] and the id under its name are required together.")
+    conditions.append(f"json_extract(data, '$.payment.{name}') = ?")
+    values.append(str(given[name]))
 
 
 def _status(params: Params, conditions: list[str], values: list[Any]) -> None:

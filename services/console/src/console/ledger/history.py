@@ -16,6 +16,8 @@ from console.ledger.reading import find_account, workspace_of
 from console.show import say
 
 _FIELD: Final = "fields."
+FORMER_RATES: Final = "mrr_at_former_rates"
+"""How far the movement itself went, where exchange rates moved the rest."""
 
 
 async def account_history(db: asyncpg.Connection, wanted: str) -> tuple[AccountHistory, int]:
@@ -102,7 +104,19 @@ def _movement(change: AccountChange) -> str:
     if before is not None and after is not None and before.currency != after.currency:
         return words
     was, now = (0 if money is None else money.minor for money in (before, after))
-    return f"{words} {shown(Money(minor=now - was, currency=known.currency), signed=True)}"
+    split = _at_former_rates(change)
+    if split is None:
+        return f"{words} {_signed(now - was, known)}"
+    return f"{words} {_signed(split - was, known)}, fx {_signed(now - split, known)}"
+
+
+def _signed(minor: int, known: Money) -> str:
+    return shown(Money(minor=minor, currency=known.currency), signed=True)
+
+
+def _at_former_rates(change: AccountChange) -> int | None:
+    found = (one.after for one in change.changed if one.field == FORMER_RATES)
+    return next((int(one["minor"]) for one in found if isinstance(one, dict)), None)
 
 
 def _told(change: AccountChange) -> Iterator[str]:

@@ -6,23 +6,29 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
-import orjson
 import typer
 from plumbline_domain.ledger import Entry, LedgerRow, PlanRow, entries_of
 from plumbline_schemas.events import Cause
 from plumbline_schemas.ids import AccountId
+from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.money import Money
 
 from console.accounts import NotFound, load
 
 _ROWS = """
     select sequence, account_id, effective_at, cause::text as record, movement,
-           mrr_before, currency_before, mrr_after, currency_after, plan_told, plan
+           mrr_before, currency_before, mrr_after, currency_after, mrr_at_former_rates,
+           planned_movement, plan_told, plan
     from matcher.ledger_view
     where workspace = $1 and ($2::bigint is null or sequence <= $2)
       and (currency_after is not null or mrr_before is distinct from mrr_after
            or movement is not null or plan_told)
+      and (account_id = $3 or account_id <> all($4::text[]))
     order by sequence
+"""
+_APART = """
+    select account_id from matcher.customer_view where workspace = $1
+    group by account_id having bool_and(split_part(key, '/', 2) = any($2::text[]))
 """
 
 
@@ -64,7 +70,7 @@ async def read_ledger(db: asyncpg.Connection, asked: Asked) -> Ledger:
             raise typer.BadParameter(f"account {account} is of workspace {found}, not {workspace}")
         workspace = found
     workspace, zone = await workspace_of(db, workspace)
-    rows = await db.fetch(_ROWS, workspace, asked.version)
+    rows = await db.fetch(_ROWS, workspace, asked.version, account, await apart(db, workspace))
     newest = await db.fetchval(
         "select max(sequence) from matcher.ledger_view where workspace = $1", workspace
     )
@@ -115,12 +121,24 @@ async def workspace_of(db: asyncpg.Connection, wanted: str | None) -> tuple[str,
     workspace = wanted or next(iter(bodies))
     if workspace not in bodies:
         raise typer.BadParameter(f"--workspace: there is no {workspace!r}; there is: {known}")
-    return workspace, ZoneInfo(_timezone(bodies[workspace]))
+    return workspace, ZoneInfo(_config(bodies[workspace]).timezone)
 
 
-def _timezone(body: Any) -> str:
-    document = orjson.loads(body) if isinstance(body, str) else body
-    return str(document.get("timezone", "UTC"))
+async def apart(db: asyncpg.Connection, workspace: str) -> list[str]:
+    """Accounts of test mode beside live ones: no part of the workspace's book."""
+    body = await db.fetchval("select body from matcher.config_view where workspace = $1", workspace)
+    config = _config(body)
+    names = sorted({one.name for one in (*config.former, *config.connections)})
+    aside = [name for name in names if config.set_apart(name)]
+    if not aside:
+        return []
+    return [row["account_id"] for row in await db.fetch(_APART, workspace, aside)]
+
+
+def _config(body: Any) -> WorkspaceConfig:
+    if isinstance(body, str):
+        return WorkspaceConfig.model_validate_json(body)
+    return WorkspaceConfig.model_validate(body)
 
 
 def _money_rows(rows: list[asyncpg.Record]) -> Iterator[LedgerRow]:
@@ -135,6 +153,8 @@ def _money_rows(rows: list[asyncpg.Record]) -> Iterator[LedgerRow]:
             movement=row["movement"],
             before=_money(row["mrr_before"], before),
             after=_money(row["mrr_after"], after),
+            at_former_rates=_money(row["mrr_at_former_rates"], after),
+            planned=row["planned_movement"],
         )
 
 
