@@ -90,6 +90,8 @@ def counts(subscription: Json, at: int) -> bool:
     pause = subscription.get("pause_collection")
     if pause and (pause.get("resumes_at") is None or pause["resumes_at"] > at):
         return False
+    if subscription.get("cancel_at") is not None and subscription["cancel_at"] <= at:
+        return False
     return subscription["status"] in ("active", "past_due") and subscription["start_date"] <= at
 
 
