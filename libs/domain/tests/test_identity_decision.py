@@ -261,3 +261,62 @@ def test_order_of_arrival_changes_nothing() -> None:
     again.remove("record", ["unknown"])
     first, second = (decide(asked, gather(one, [asked]), shipped()) for one in (index, again))
     assert first == second
+
+
+@pytest.mark.parametrize("name", ["Peluntov", "Wexstad Bakery", "Ilka"])
+def test_another_name_on_an_owned_domain_is_never_linked(name: str) -> None:
+    """The first client that an agency pays for: nobody else there tells yet that it is one."""
+    agency = Party("7", name="Lomikamp Partners", domains=("lomikamp.example",), country="US")
+    [found] = settle([customer(name, "clients@lomikamp.example")], [agency, OTHER])
+    assert found.outcome != "auto"
+
+
+def test_one_of_a_few_that_fit_alike_is_asked() -> None:
+    """None is likely by itself; that one of them is right is."""
+    records = [
+        Party(str(n), name=f"Guerrant {trade}", domains=(f"guerrant{trade.lower()}.example",))
+        for n, trade in enumerate(("Textiles", "Software", "Law"), start=1)
+    ]
+    [found] = settle([customer("Guerrant", "meyer56@gmail.com")], records)
+    assert found.outcome == "review"
+    assert {candidate.record_id for candidate in found.candidates} == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("Brantov S.A.", "Brantov"), ("Cardun K.K.", "Cardun Co., Ltd."),
+        ("BrantovRobotsLLC", "Brantov Robots"), ("Robots Corp PKB", "PKB Robots Corp"),
+        ("Brantov Corpooration", "Brantov Corporation"), ("Brantov N.V.", "Brantov B.V."),
+        ("Quilmark Ltd (formerly Wexstad)", "Wexstad"), ("Wexstad", "Quilmark, dba Wexstad"),
+    ],
+)  # fmt: skip
+def test_names_that_are_one(name: str, record: str) -> None:
+    [found] = settle([customer(name, "ann7@gmail.com")], [Party("1", name=record)])
+    assert found.candidates[0].record_id == "1"
+    assert any(
+        piece.code.startswith(("name.same", "name.reordered"))
+        for piece in found.candidates[0].evidence
+    )
+
+
+@pytest.mark.parametrize(
+    ("email", "outcome"),
+    [
+        ("brantovrobotics@gmail.com", "review"),
+        ("brantovrobotics.office7@gmail.com", "review"),
+        ("brantovrob19@gmail.com", "review"),
+        ("ann.smith@gmail.com", "none"),
+    ],
+)
+def test_a_firms_free_mailbox_is_asked_about_and_never_linked(email: str, outcome: str) -> None:
+    [found] = settle([customer(None, email)], [ACME, OTHER])
+    assert found.outcome == outcome
+
+
+def test_a_contacts_private_mailbox_points_at_the_record() -> None:
+    record = Party("8", name="Wexstad", emails=("runa.holmgard@wexstad.example",))
+    [found] = settle([customer("Runa Holmgard", "rholm81@gmail.com")], [record, OTHER])
+    assert found.candidates[0].record_id == "8"
+    assert any(piece.code == "contact.full" for piece in found.candidates[0].evidence)
+    assert found.outcome != "auto"

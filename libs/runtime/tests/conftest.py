@@ -123,15 +123,20 @@ class Rig:
             partition,
         )
 
+    async def stores(self, offset: int, partition: int = 0) -> None:
+        """Wait until the position is stored."""
+        async with asyncio.timeout(30):
+            while await self.position(partition) != offset:
+                await asyncio.sleep(0.02)
+
     async def reaches(self, offset: int, partition: int = 0) -> None:
         """Wait until the position is stored and the consumers are done with what they have in hand.
 
         The position follows the dead letter, and is followed by what a good record ends: brakes.
         """
+        await self.stores(offset, partition)
         async with asyncio.timeout(30):
-            while await self.position(partition) != offset or any(
-                consumption.busy_since is not None for consumption in self.running
-            ):
+            while any(consumption.busy_since is not None for consumption in self.running):
                 await asyncio.sleep(0.02)
 
 

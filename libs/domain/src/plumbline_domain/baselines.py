@@ -7,7 +7,7 @@ both sides are converted at the rates of one day, so that a rate alone expands n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -36,6 +36,7 @@ class Step(NamedTuple):
 Trails = Mapping[ExternalKey, tuple[Step, ...]]
 """By billing customer, oldest first: until its first payment, and the last steps before it."""
 
+_AT_ONCE: Final = timedelta(minutes=1)
 _LONGEST: Final = 10
 """Steps of one trail; of more the oldest are forgotten."""
 
@@ -67,7 +68,8 @@ def _walked(
     for member in members:
         trail, held = history.trails.get(member.key, ()), member.holdings
         known = beside.currency is not None and not held.missing and member.deletion is None
-        if known and runs(member.subscriptions, at=at):
+        open_ended = member.key not in history.baselines or not history.whole_book
+        if known and open_ended and runs(member.subscriptions, at=at):
             trail = _longer(trail if history.whole_book else (), member, at)
         if trail:
             found[member.key] = trail
@@ -94,29 +96,32 @@ def taken(
 ) -> tuple[dict[ExternalKey, Amounts], Trails]:
     """The baselines after this fold, of those who pay or have paid, and the trails.
 
-    The MRR when the first invoice above zero was paid, whenever that is told of; of a customer that
-    ran only later, or was first seen later, its first MRR. A payment that turns out to be the first
-    takes the baseline back to its own time.
+    The MRR when the first invoice above zero was paid, whenever that is told of; if nothing was
+    seen by then, the MRR when the customer is first seen to pay, which then stands. A payment that
+    turns out to be the first takes the baseline back to its own time.
     """
     trails = _walked(members, history, beside, at=at)
     found: dict[ExternalKey, Amounts] = {}
     for member in members:
-        before, held, trail = (
-            history.baselines.get(member.key),
-            member.holdings,
-            trails.get(member.key),
-        )
+        before, held = history.baselines.get(member.key), member.holdings
         paying = beside.currency is not None and not held.missing and member.deletion is None
         paying = paying and pays(member.subscriptions, member.invoices, at=at)
-        paid = held.tally.first_paid
         # One of before there were trails stands, once the book is whole.
-        told = before is None or member.key in history.trails or not history.whole_book
-        if paying and trail and told:
-            earlier = [step for step in trail if paid is not None and step.at <= paid.at]
-            found[member.key] = (earlier[-1] if earlier else trail[0]).mrr
+        fresh = before is None or not history.whole_book
+        told = _when_paid(trails.get(member.key, ()), held.tally.first_paid)
+        if paying and told is not None and (fresh or member.key in history.trails):
+            found[member.key] = told
+        elif paying and fresh:
+            found[member.key] = dict(held.tally.own)
         elif before is not None:
             found[member.key] = before
     return found, trails
+
+
+def _when_paid(trail: Sequence[Step], paid: Dated | None) -> Amounts | None:
+    """The last step by then; one that the payment itself has set off counts as before it."""
+    steps = () if paid is None else [step for step in trail if step.at <= paid.at + _AT_ONCE]
+    return steps[-1].mrr if steps else None
 
 
 def expanded(

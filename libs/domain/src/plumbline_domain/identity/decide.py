@@ -266,6 +266,8 @@ def _objections(
         found.append(f"{portrait.domain} pays for several companies")
     if portrait.pays and not customer.names and not has(best, ("email.", "phone.same")):
         found.append(f"{portrait.domain} pays for another record, and this one names no company")
+    if has(best, ("name.other", "name.clash")) and not has(best, ("email.", "phone.same")):
+        found.append("the name is not the record's")
     if any(piece.code == "domain.elsewhere" for piece in best.evidence):
         found.append(f"{portrait.domain} belongs to another record")
     return tuple(found)

@@ -12,6 +12,10 @@ from plumbline_domain.identity.word_lists import MAILBOX_ENDINGS
 _SEPARATORS: Final = re.compile(r"[._\-0-9]+")
 
 
+_LONG_ENDINGS: Final = tuple(sorted(end for end in MAILBOX_ENDINGS if len(end) > 3))
+"""Endings that are told without a separator, where the provider drops dots (Gmail)."""
+
+
 class MailboxNames(NamedTuple):
     """What companies call the mailbox of a person, from telling to vague."""
 
@@ -43,7 +47,8 @@ def firm_locals(address: Address) -> tuple[str, ...]:
     parts = [part for part in _SEPARATORS.split(address.local) if part]
     if len(parts) > 1 and parts[-1] in MAILBOX_ENDINGS:
         return ("".join(parts[:-1]), whole)
-    return (whole,)
+    ending = next((e for e in _LONG_ENDINGS if whole.endswith(e) and len(whole) >= len(e) + 6), "")
+    return (whole.removesuffix(ending), whole) if ending else (whole,)
 
 
 @lru_cache(maxsize=65536)
