@@ -202,9 +202,10 @@ class WorkspaceConfig(Body):
         """Whether a billing connection is of test mode while the workspace has a live one.
 
         Test mode never mixes with live (billing.md): such a customer has an account of its own,
-        without a CRM record, and is no part of the book.
+        without a CRM record, and is no part of the book. The CRM's own mode says nothing of that.
         """
-        modes = {one.name: one.mode for one in (*self.former, *self.connections)}
+        both = (*self.former, *self.connections)
+        modes = {one.name: one.mode for one in both if one.kind == "stripe"}
         return modes.get(connection) == "test" and "live" in modes.values()
 
 
