@@ -23,6 +23,7 @@ from plumbline_runtime.config import DeploymentConfig, load_config
 from plumbline_runtime.tokens import KEYS_VARIABLE, Keys, new_key
 
 from console.closed_off import tell_of_connections
+from console.patience import ServerSilentError, until_it_answers
 from console.publishing import apply_config
 from console.reach import config_note, connected
 from console.show import ERR, fail
@@ -43,6 +44,7 @@ CANNOT_RUN = (
     DeploymentError,
     ManagerEndedError,
     NoFreePortError,
+    ServerSilentError,
 )
 
 
@@ -146,9 +148,16 @@ def prepare(config: DeploymentConfig) -> Callable[[str, str], Awaitable[None]]:
         from plumbline_runtime.topics import ensure_topics
 
         prefix = os.environ.get("PLUMBLINE_TOPIC_PREFIX", "")
-        await asyncio.gather(ensure_topics(kafka, prefix), migrate(database))
-        async with connected(database) as db:
-            await apply_config(db, kafka, config, datetime.now(UTC))
+        await asyncio.gather(
+            until_it_answers("Kafka", lambda: ensure_topics(kafka, prefix)),
+            until_it_answers("PostgreSQL", lambda: migrate(database)),
+        )
+
+        async def apply() -> None:
+            async with connected(database) as db:
+                await apply_config(db, kafka, config, datetime.now(UTC))
+
+        await until_it_answers("Kafka", apply)
 
     return prepared
 
