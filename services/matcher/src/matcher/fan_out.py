@@ -130,8 +130,7 @@ class FanOut:
             )
             if not snapshot.lacks:
                 break
-            seeds.objects |= snapshot.unloaded
-            seeds.identity.take_missing(snapshot)
+            seeds.take_missing(snapshot)
         finished = not found or len(accounts) < self._accounts
         snapshot.workspace.cursor = None if finished else {**place, "after": accounts[-1]}
         await settle(conn, snapshot)

@@ -48,6 +48,18 @@ class Seeds:
     newest: datetime = EPOCH
     """No fold of the run looks at a later instant than this, or than the newest stored."""
 
+    def take_missing(self, snapshot: Snapshot) -> None:
+        """Pull as well what decisions turned out to need.
+
+        Raises RuntimeError when all of it had been pulled: deciding again would go round for ever.
+        """
+        known = len(self.objects) + self.identity.size
+        self.objects |= snapshot.unloaded
+        self.identity.take_missing(snapshot)
+        if len(self.objects) + self.identity.size == known:
+            lacking = sorted(snapshot.unloaded | snapshot.unlinked)[:5]
+            raise RuntimeError(f"decisions lack what was loaded, such as {lacking}")
+
 
 def seeds_of(observations: Iterable[AnyObservation], workspace: WorkspaceRow) -> Seeds:
     """What the records themselves name."""

@@ -27,8 +27,7 @@ from plumbline_schemas.topics import Topic
 
 from matcher.decide import decide
 from matcher.fan_out import FanOut, catalogue_with_dependants, fans_out
-from matcher.gather import catalogue_named, gather, seeds_of
-from matcher.identity_gather import IdentitySeeds
+from matcher.gather import Seeds, catalogue_named, gather, seeds_of
 from matcher.lacking import settle
 from matcher.loading import read_workspace
 from matcher.news import news_among
@@ -173,8 +172,7 @@ class Matcher:
     ) -> Snapshot:
         was = await read_workspace(conn, workspace)
         rates = await self._rates.rates(conn, was)
-        unloaded: set[ExternalKey] = set()
-        lacking = IdentitySeeds()
+        missing = Seeds()
         while True:
             snapshot = Snapshot(replace(was), rates)
             lend(snapshot)
@@ -182,15 +180,14 @@ class Matcher:
             if not news:
                 return snapshot
             seeds = seeds_of((one.observation for one in news), was)
-            seeds.objects |= unloaded
-            seeds.identity.add_all(lacking)
+            seeds.objects |= missing.objects
+            seeds.identity.add_all(missing.identity)
             await gather(conn, snapshot, seeds)
             for observation, glance in news:
                 decide(snapshot, observation, glance)
             if not snapshot.lacks:
                 break
-            unloaded |= snapshot.unloaded
-            lacking.take_missing(snapshot)
+            missing.take_missing(snapshot)
         await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
         return snapshot

@@ -60,6 +60,12 @@ class IdentitySeeds:
         self.decided |= more.decided
         self.linked |= more.linked
 
+    @property
+    def size(self) -> int:
+        """It grows with each note of something new."""
+        told = sum(len(profiles) for profiles in self.versions.values())
+        return told + len(self.records) + len(self.sought) + len(self.decided) + len(self.linked)
+
     def take_missing(self, snapshot: Snapshot) -> None:
         """Note what a decision turned out to need."""
         name, view = snapshot.workspace.workspace, snapshot.identity
