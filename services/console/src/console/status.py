@@ -109,7 +109,7 @@ def waiting(backlog: Backlog) -> dict[str, int]:
 
 
 def _service(run: ServiceRun, heartbeat: Heartbeat | None) -> ServiceStatus:
-    alive = run.pid is not None and psutil.pid_exists(run.pid)
+    alive = run.pid is not None and _lives(run.pid)
     state, detail = _state(run, heartbeat) if alive else ("down", "the process is gone")
     return ServiceStatus(
         name=run.name,
@@ -131,6 +131,14 @@ def _state(run: ServiceRun, heartbeat: Heartbeat | None) -> tuple[ServiceState, 
         return "down", f"no heartbeat for {heartbeat.age:.0f} s"
     # What is wrong and doesn't keep it from working, such as a braked connection, is told as well.
     return "up" if heartbeat.ready else waiting, "; ".join(heartbeat.unmet)
+
+
+def _lives(pid: int) -> bool:
+    """A process that was killed and not yet buried by its parent has its pid still."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _rss(pid: int | None) -> int | None:
