@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from plumbline_domain.identity.profile import Profile
 from plumbline_schemas.billing import BillingCustomer
-from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_key
 
 from matcher.apart import is_apart, matchable
@@ -62,12 +61,6 @@ def index_record(snapshot: Snapshot, row: ObjectRow) -> list[Profile]:
         return []
     view.put("record", local, after)
     return [profile for profile in (before, after) if profile is not None]
-
-
-def record_versions(row: ObjectRow, snapshot: Snapshot) -> Profile | None:
-    """The profile that a record has once it stands again."""
-    body = body_of(row, CrmRecord)
-    return None if body is None else party_of_record(row.key, body, snapshot.workspace)
 
 
 def waiting_on(snapshot: Snapshot, records: Iterable[Profile]) -> list[AccountId]:

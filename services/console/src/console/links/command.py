@@ -53,18 +53,13 @@ def links_unlink(
     json: Json = False,
 ) -> None:
     """Close a customer's link for good; `plumbline review undo` takes it back."""
-    from console.deciding.run import ask
+    from console.deciding.answer import answer
     from console.links.act import unlink
-    from console.people import who
-    from console.review.show import print_decided
 
-    decider = by or who()
-    raise typer.Exit(
-        ask(
-            lambda desk: unlink(desk, customer, record, by=decider, wait=wait),
-            print_decided,
-            as_json=json,
-        )
+    answer(
+        lambda desk, decider: unlink(desk, customer, record, by=decider, wait=wait),
+        by,
+        as_json=json,
     )
 
 
@@ -78,16 +73,11 @@ def links_cannot_link(
     json: Json = False,
 ) -> None:
     """Never link a customer to a record, or two customers to one account."""
-    from console.deciding.run import ask
+    from console.deciding.answer import answer
     from console.links.act import cannot_link
-    from console.people import who
-    from console.review.show import print_decided
 
-    decider = by or who()
-    raise typer.Exit(
-        ask(
-            lambda desk: cannot_link(desk, customer, other, by=decider, wait=wait),
-            print_decided,
-            as_json=json,
-        )
+    answer(
+        lambda desk, decider: cannot_link(desk, customer, other, by=decider, wait=wait),
+        by,
+        as_json=json,
     )

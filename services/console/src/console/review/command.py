@@ -86,10 +86,8 @@ def review_decide(
     json: Json = False,
 ) -> None:
     """Answer a question; it is written to the log. Exit 1: refused, or not taken in time."""
-    from console.deciding.run import ask
-    from console.people import who
+    from console.deciding.answer import answer
     from console.review.act import decide
-    from console.review.show import print_decided
 
     choice = _choice(
         {
@@ -107,13 +105,10 @@ def review_decide(
         },
         force=force,
     )
-    decider = by or who()
-    raise typer.Exit(
-        ask(
-            lambda desk: decide(desk, item, choice, by=decider, group=group, wait=wait),
-            print_decided,
-            as_json=json,
-        )
+    answer(
+        lambda desk, decider: decide(desk, item, choice, by=decider, group=group, wait=wait),
+        by,
+        as_json=json,
     )
 
 
@@ -127,18 +122,13 @@ def review_undo(
     json: Json = False,
 ) -> None:
     """Take a decision back: what it settled is decided anew. Exit 1: there is none."""
-    from console.deciding.run import ask
-    from console.people import who
+    from console.deciding.answer import answer
     from console.review.act import undo
-    from console.review.show import print_decided
 
-    decider = by or who()
-    raise typer.Exit(
-        ask(
-            lambda desk: undo(desk, named, by=decider, everything=everything, wait=wait),
-            print_decided,
-            as_json=json,
-        )
+    answer(
+        lambda desk, decider: undo(desk, named, by=decider, everything=everything, wait=wait),
+        by,
+        as_json=json,
     )
 
 
