@@ -199,14 +199,17 @@ def test_no_such_kind_and_no_id() -> None:
     with pytest.raises(ValueError, match="without id"):
         translate_record("company", {"properties": {}}, CONTEXT, **SEEN)
     with pytest.raises(ValueError, match="deal"):
-        properties_to_read("deal", MAPPING)
+        properties_to_read("deal", CONTEXT)
 
 
 def test_properties_to_read_are_each_named_once() -> None:
-    names = properties_to_read("company", {"company": {"mrr": "name", "plan": "plan"}})
+    context = CONTEXT._replace(mapping={"company": {"mrr": "name", "plan": "plan"}})
+    names = properties_to_read("company", context)
     assert len(names) == len(set(names))
     assert {"name", "domain", "hs_additional_domains", "hs_merged_object_ids", "plan"} <= set(names)
-    assert "plan" not in properties_to_read("contact", {"company": {"plan": "plan"}})
+    assert "plan" not in properties_to_read("contact", context)
+    assert "vat" in properties_to_read("company", context._replace(tax_id_property="vat"))
+    assert "vat" not in properties_to_read("contact", context._replace(tax_id_property="vat"))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from plumbline_simulators.stripe.simulator import (
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 CONTEXT = StripeContext("acme", "stripe", livemode=False)
 MAPPING = {"company": default_mapping()}
+HUBSPOT = HubSpotContext("acme", "hubspot", MAPPING)
 TOKEN = "pat-na1-simulated"
 
 
@@ -173,12 +174,11 @@ async def test_properties_values_and_rows(hubspot: tuple[HubSpotSimulator, HubSp
     ]
     outcomes = await client.batch_update("company", rows)
     assert [(one.id, one.status) for one in outcomes] == [(row.id, "ok") for row in rows]
-    names = properties_to_read("company", MAPPING)
+    names = properties_to_read("company", HUBSPOT)
     read = await client.batch_read("company", ["9001", "9002", "404404"], names)
     assert read.missing == ("404404",)
-    context = HubSpotContext("acme", "hubspot", MAPPING)
     seen = translate_record(
-        "company", read.found["9001"], context, seen="read", origin="webhook", received_at=START
+        "company", read.found["9001"], HUBSPOT, seen="read", origin="webhook", received_at=START
     )
     assert isinstance(seen.body, CrmRecord)
     assert seen.body.domains == ("c1.example",)
@@ -207,7 +207,7 @@ async def test_a_row_that_fails_beside_one_that_does_not(
 
 async def test_pages_and_merges(hubspot: tuple[HubSpotSimulator, HubSpotClient]) -> None:
     simulator, client = hubspot
-    names = properties_to_read("company", MAPPING)
+    names = properties_to_read("company", HUBSPOT)
     cursor, ids = None, []
     while True:
         page = await client.page("company", after=cursor, properties=names, limit=2)

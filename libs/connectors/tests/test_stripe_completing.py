@@ -112,7 +112,7 @@ async def test_lists_tell_only_what_they_were_asked(vendor: Any) -> None:
     assert [expanded(call) for call in vendor.calls] == [
         ["data.applies_to", "data.currency_options"],
         ["data.tiers", "data.currency_options"],
-        ["data.discount.source.coupon"],
+        ["data.discount.source.coupon", "data.tax_ids"],
     ]
 
 

@@ -34,6 +34,10 @@ class StripeMetadataKeys(Protocol):
     def company(self) -> str:
         """Key whose value is a company's name."""
 
+    @property
+    def tax_id(self) -> str:
+        """Key whose value is a tax id."""
+
 
 class StripeConfigured(Protocol):
     """A configured Stripe connection."""
@@ -107,6 +111,7 @@ def stripe_context(workspace: str, connection: StripeConfigured) -> StripeContex
         connection.mode == "live",
         connection.metadata.crm_id,
         connection.metadata.company,
+        connection.metadata.tax_id,
     )
 
 
@@ -123,10 +128,14 @@ def stripe_client(
 
 
 def hubspot_context(
-    workspace: str, connection: HubSpotConfigured, mapping: Mapping[str, Mapping[str, str]]
+    workspace: str,
+    connection: HubSpotConfigured,
+    mapping: Mapping[str, Mapping[str, str]],
+    *,
+    tax_id_property: str | None = None,
 ) -> HubSpotContext:
     """What translation needs to know of the connection."""
-    return HubSpotContext(workspace, connection.name, mapping)
+    return HubSpotContext(workspace, connection.name, mapping, tax_id_property)
 
 
 def hubspot_client(

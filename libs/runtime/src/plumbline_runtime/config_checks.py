@@ -151,6 +151,16 @@ def check_field_names(fields: Mapping[str, Mapping[str, str]]) -> None:
             used[prop] = name
 
 
+def check_property(name: str) -> str:
+    """A vendor property's internal name."""
+    if not _PROPERTY.fullmatch(name):
+        raise ValueError(
+            f"found {name!r}, expected a property's internal name: a lower-case letter, then "
+            f"lower-case letters, digits and _"
+        )
+    return name
+
+
 def _suggest(name: str) -> str:
     close = get_close_matches(name, FIELDS, n=1)
     hint = f", did you mean {close[0]}?" if close else ","

@@ -27,6 +27,7 @@ class StripeMetadata(Section):
 
     crm_id: Annotated[str, AfterValidator(check_not_empty)] = "crm_id"
     company: Annotated[str, AfterValidator(check_not_empty)] = "company"
+    tax_id: Annotated[str, AfterValidator(check_not_empty)] = "tax_id"
 
 
 ScopeId = Annotated[str, AfterValidator(check_not_empty)]

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from plumbline_schemas.internal import AT_RISK, AtRiskTrigger, Switch
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from plumbline_runtime.config_checks import refuse
+from plumbline_runtime.config_checks import check_property, refuse
 from plumbline_runtime.connections import Section
 
 PolicyCheck = Callable[[Mapping[str, Switch]], object]
@@ -45,10 +45,13 @@ def _check_at_risk(triggers: tuple[AtRiskTrigger, ...]) -> tuple[AtRiskTrigger, 
 
 
 class IdentityPolicy(Section):
-    """Probabilities from which a match is made or asked about; left out: as the weights have it."""
+    """Probabilities from which a match is made or asked about (left out: as the weights have it),
+    and where the CRM keeps what identifies a company."""
 
     auto_at: Annotated[float, Field(ge=0, le=1)] | None = None
     review_at: Annotated[float, Field(ge=0, le=1)] | None = None
+    tax_id_property: Annotated[str, AfterValidator(check_property)] | None = None
+    """The CRM property of companies that holds their tax id; there is no standard one."""
 
 
 class Policies(Section):

@@ -30,6 +30,14 @@ class BillingCustomer(Body):
     """Those of them that the vendor embedded; the others are bare ids."""
     default_payment_method: str | None = None
     """`invoice_settings.default_payment_method`, else `default_source`."""
+    city: str | None = None
+    country: str | None = None
+    """ISO code. Town, country and postal code are the address's, else the shipping address's."""
+    postal_code: str | None = None
+    tax_id: str | None = None
+    """The tax id in the metadata key that the connection's `metadata.tax_id` names."""
+    tax_ids: tuple[str, ...] | None = None
+    """Numbers of the vendor's own tax ids; None: not told, as in an event (vendors 1.7)."""
 
 
 class SubscriptionItem(Body):

@@ -14,6 +14,14 @@ class CrmRecord(Body):
     email: str | None = None
     """Contacts only."""
     phone: str | None = None
+    city: str | None = None
+    country: str | None = None
+    """A code or a name, as the CRM has it."""
+    postal_code: str | None = None
+    tax_ids: tuple[str, ...] = ()
+    """Numbers in the property that `[policies.identity] tax_id_property` names."""
+    parent_id: str | None = None
+    """Vendor id of the parent company."""
     owner: str | None = None
     stripe_customer_ids: tuple[str, ...] = ()
     """Billing ids that stand on the record in the mapped `stripe_customer_id` property."""

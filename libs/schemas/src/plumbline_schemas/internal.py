@@ -172,6 +172,8 @@ class IdentityThresholds(Body):
 
     auto_at: Probability | None = None
     review_at: Probability | None = None
+    tax_id_property: str | None = None
+    """The CRM property of companies that holds their tax id."""
 
 
 class WorkspaceConfig(Body):

@@ -164,7 +164,7 @@ class HubSpotLook:
         return looks
 
     async def _batch(self, kind: str, reads: Sequence[DueRead], looks: Looks) -> None:
-        properties = properties_to_read(kind, self._context.mapping)
+        properties = properties_to_read(kind, self._context)
         await self._budget.acquire("read")
         try:
             batch = await self._client.batch_read(

@@ -53,7 +53,12 @@ def source_of(
     """How to understand the deliveries of one connection."""
     if isinstance(connection, StripeConnection):
         return stripe_context(workspace.id, connection)
-    context = hubspot_context(workspace.id, connection, dict(workspace.fields.items()))
+    context = hubspot_context(
+        workspace.id,
+        connection,
+        dict(workspace.fields.items()),
+        tax_id_property=workspace.policies.identity.tax_id_property,
+    )
     return HubSpotSource(context, connection.portal_id)
 
 

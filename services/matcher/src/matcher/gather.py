@@ -5,7 +5,7 @@ the CRM records those customers could match; the accounts behind all of them, wi
 and object of each; the catalogue objects they name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,11 +24,12 @@ from matcher.identity_gather import IdentitySeeds, gather_identity
 from matcher.identity_parties import party_of_customer, party_of_record, side_of
 from matcher.linked import load_accounts_links, load_links
 from matcher.loading import load_accounts, load_decisions, load_kept, load_objects
-from matcher.needs import catalogue_needs
-from matcher.rows import WorkspaceRow
+from matcher.needs import catalogue_needs, tax_ids_key
+from matcher.rows import ObjectRow, WorkspaceRow
 from matcher.shares import stale_shares
 from matcher.snapshot import Snapshot
 from matcher.stored import body_of, instant
+from matcher.told import tax_ids_in
 
 
 @dataclass(slots=True)
@@ -61,9 +62,14 @@ class Seeds:
             raise RuntimeError(f"decisions lack what was loaded, such as {lacking}")
 
 
-def seeds_of(observations: Iterable[AnyObservation], workspace: WorkspaceRow) -> Seeds:
-    """What the records themselves name."""
+def seeds_of(
+    observations: Sequence[AnyObservation],
+    workspace: WorkspaceRow,
+    held: Mapping[ExternalKey, ObjectRow],
+) -> Seeds:
+    """What the records themselves name; `held` are the objects that are here already."""
     seeds = Seeds()
+    told = _tax_ids_told(observations)
     for observation in observations:
         key, body = observation.key, observation.body
         if isinstance(observation, DecisionObservation):
@@ -76,12 +82,25 @@ def seeds_of(observations: Iterable[AnyObservation], workspace: WorkspaceRow) ->
         if observation.kind == "customer":
             seeds.customers.add(key)
             if isinstance(body, BillingCustomer):
-                seeds.identity.add("customer", party_of_customer(key, body, workspace))
+                for numbers in {tax_ids_in(held.get(tax_ids_key(key))), *told.get(key, ())}:
+                    profile = party_of_customer(key, body, workspace, numbers)
+                    seeds.identity.add("customer", profile)
         elif isinstance(observation, CompanyObservation):
             _seed_record(seeds, observation, workspace)
         if isinstance(body, Subscription | BillingCustomer):
             seeds.catalogue |= catalogue_needs(key, body)
     return seeds
+
+
+def _tax_ids_told(
+    observations: Iterable[AnyObservation],
+) -> dict[ExternalKey, set[tuple[str, ...]]]:
+    """What reads among the records say of customers' tax ids: later events keep it."""
+    found: dict[ExternalKey, set[tuple[str, ...]]] = {}
+    for one in observations:
+        if isinstance(one.body, BillingCustomer) and one.body.tax_ids is not None:
+            found.setdefault(one.key, set()).add(one.body.tax_ids)
+    return found
 
 
 def _seed_decision(seeds: Seeds, observation: DecisionObservation) -> None:

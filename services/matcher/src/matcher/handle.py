@@ -179,7 +179,7 @@ class Matcher:
             news = await news_among(conn, snapshot, observations)
             if not news:
                 return snapshot
-            seeds = seeds_of((one.observation for one in news), was)
+            seeds = seeds_of([one.observation for one in news], was, snapshot.objects)
             seeds.objects |= missing.objects
             seeds.identity.add_all(missing.identity)
             await gather(conn, snapshot, seeds)

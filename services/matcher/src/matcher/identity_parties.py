@@ -13,6 +13,9 @@ from plumbline_schemas.ids import ExternalKey
 
 from matcher.rows import WorkspaceRow
 
+PARTIES: Final = 2
+"""Of what profiles are made from: raised when more of an object counts, or otherwise."""
+
 
 class _PersonalToo(Mapping[str, DomainClass]):
     """The workspace matches personal domains like those of companies (features P9)."""
@@ -34,7 +37,7 @@ _PERSONAL_TOO: Final = _PersonalToo()
 
 def basis_of(workspace: WorkspaceRow) -> str:
     """The rules that profiles are made by: others make them anew."""
-    return f"{NORM_VERSION}/{'match' if workspace.personal_domains else 'skip'}"
+    return f"{NORM_VERSION}.{PARTIES}/{'match' if workspace.personal_domains else 'skip'}"
 
 
 def overrides_of(workspace: WorkspaceRow) -> Mapping[str, DomainClass]:
@@ -58,9 +61,15 @@ def side_of(key: ExternalKey) -> Side:
 
 
 def party_of_customer(
-    key: ExternalKey, body: BillingCustomer | None, workspace: WorkspaceRow
+    key: ExternalKey,
+    body: BillingCustomer | None,
+    workspace: WorkspaceRow,
+    tax_ids: tuple[str, ...] = (),
 ) -> Profile:
-    """A billing customer's profile; one that was never seen has its id only."""
+    """A billing customer's profile; one that was never seen has its id only.
+
+    `tax_ids` are those that were last told of it: the body of an event tells none.
+    """
     local = local_id(key)
     if body is None:
         return customer_profile(Party(local))
@@ -69,10 +78,20 @@ def party_of_customer(
         name=body.name,
         company=body.company,
         emails=(body.email,) if body.email else (),
+        city=body.city,
+        country=body.country,
         phone=body.phone,
+        tax_ids=(*tax_ids, body.tax_id) if body.tax_id else tax_ids,
         crm_id=body.crm_id,
     )
     return customer_profile(party, overrides_of(workspace))
+
+
+def _parent(key: ExternalKey, body: CrmRecord) -> str | None:
+    if body.parent_id is None:
+        return None
+    _, connection, kind, _ = key.split("/", 3)
+    return f"{connection}/{kind}/{body.parent_id}"
 
 
 def party_of_record(key: ExternalKey, body: CrmRecord, workspace: WorkspaceRow) -> Profile:
@@ -82,8 +101,12 @@ def party_of_record(key: ExternalKey, body: CrmRecord, workspace: WorkspaceRow) 
         name=body.name,
         emails=(body.email,) if body.email else (),
         domains=body.domains,
+        city=body.city,
+        country=body.country,
         phone=body.phone,
+        tax_ids=body.tax_ids,
         stripe_ids=body.stripe_customer_ids,
+        parent_id=_parent(key, body),
         merged_ids=tuple(filter(None, body.merged_ids)),
     )
     return record_profile(party, overrides_of(workspace))

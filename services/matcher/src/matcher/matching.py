@@ -10,9 +10,11 @@ from matcher.apart import is_apart, matchable
 from matcher.documents import Doubts
 from matcher.facts import record_body
 from matcher.identity_parties import key_in, local_id, party_of_customer, party_of_record
+from matcher.needs import tax_ids_key
 from matcher.rows import AccountRow, Grounds, ObjectRow
 from matcher.snapshot import Snapshot
 from matcher.stored import body_of
+from matcher.told import tax_ids_in
 from matcher.verdicts import doubt_of, grounds_of, person_grounds, question_of, rivals_in
 
 
@@ -34,12 +36,18 @@ def found(snapshot: Snapshot, customer: ExternalKey) -> AccountId:
 
 def index_customer(snapshot: Snapshot, row: ObjectRow) -> bool:
     """Keep a customer's profile equal to its content; True when that changed."""
-    return _put_customer(snapshot, row.key, body_of(row, BillingCustomer))
+    told = tax_ids_in(snapshot.objects.get(tax_ids_key(row.key)))
+    return _put_customer(snapshot, row.key, body_of(row, BillingCustomer), told)
 
 
-def _put_customer(snapshot: Snapshot, customer: ExternalKey, body: BillingCustomer | None) -> bool:
+def _put_customer(
+    snapshot: Snapshot,
+    customer: ExternalKey,
+    body: BillingCustomer | None,
+    tax_ids: tuple[str, ...] = (),
+) -> bool:
     view, local = snapshot.identity, local_id(customer)
-    profile = party_of_customer(customer, body, snapshot.workspace)
+    profile = party_of_customer(customer, body, snapshot.workspace, tax_ids)
     if view.profile("customer", local) == profile:
         return False
     view.put("customer", local, profile)

@@ -17,6 +17,14 @@ DISCOUNT: Final = "discount"
 COUPON_TOLD: Final = "coupon_told"
 PRICE_TOLD: Final = "price_told"
 """Coupons and prices as last told with what the vendor lists only when asked."""
+TAX_IDS_TOLD: Final = "tax_ids_told"
+"""A customer's tax ids as a read last told them: no event does."""
+
+
+def tax_ids_key(customer: ExternalKey) -> ExternalKey:
+    """Where a customer's tax ids are kept."""
+    workspace, connection, _, vendor_id = customer.split("/", 3)
+    return ExternalKey(f"{workspace}/{connection}/{TAX_IDS_TOLD}/{vendor_id}")
 
 
 def catalogue_needs(

@@ -9,6 +9,7 @@ from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import AnyObservation, DecisionObservation
 
 from matcher.loading import load_row
+from matcher.needs import tax_ids_key
 from matcher.snapshot import Snapshot
 from matcher.stored import glance_of
 from matcher.told import Part, is_news, parts_of
@@ -64,6 +65,8 @@ def _newest(
             newest[key] = None
         elif key not in newest or ((known := newest[key]) is not None and at > known):
             newest[key] = at
+        if one.kind == "customer":
+            newest[tax_ids_key(key)] = None
     return newest | {part.key: None for told in parts for part in told}
 
 

@@ -23,8 +23,16 @@ from matcher.rows import WorkspaceRow
 
 _PAGE: Final = 500
 _OBJECTS: Final = """
-select key, kind, deleted, body::text from matcher.objects
-where workspace = $1 and key > $2 and kind in ('customer', 'company') order by key limit $3
+select key, kind, deleted, body::text,
+       (select told.body::text from matcher.objects as told
+        where told.workspace = $1 and o.kind = 'customer'
+          and told.key = $1 || '/' || split_part(o.key, '/', 2) || '/tax_ids_told/'
+                         || substr(o.key, length(o.place) + 1)) as told
+from (select *, $1 || '/' || split_part(key, '/', 2) || '/' || kind || '/' as place
+      from matcher.objects
+      where workspace = $1 and key > $2 and kind in ('customer', 'company')
+      order by key limit $3) as o
+order by key
 """
 _UNSEEN: Final = """
 select l.key from matcher.links l
@@ -96,7 +104,8 @@ async def _page(conn: asyncpg.Connection, workspace: WorkspaceRow, after: str) -
         body = None if row["body"] is None else orjson.loads(row["body"])
         if row["kind"] == "customer":
             held = None if body is None else BillingCustomer.model_validate(body)
-            customers.append(party_of_customer(key, held, workspace))
+            told = () if row["told"] is None else tuple(orjson.loads(row["told"])["tax_ids"])
+            customers.append(party_of_customer(key, held, workspace, told))
         elif row["deleted"] or body is None:
             gone.append(local_id(key))
         else:

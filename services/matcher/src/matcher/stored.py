@@ -27,6 +27,8 @@ def glance_of(observation: AnyObservation) -> Glance:
     """An observation as far as order cares; its content hash is over canonical JSON."""
     body = observation.body
     content = None if body is None else body.model_dump(mode="json", exclude_none=True)
+    if content is not None and observation.kind == "customer":
+        content.pop("tax_ids", None)  # kept apart (`told`): an event does not tell them
     return Glance(
         vendor_time_ms=observation.vendor_time_ms,
         sight=Sight(

@@ -1,12 +1,13 @@
 """What observations tell beside their own object, kept so that a later one does not take it away.
 
 A read of a subscription may embed its discounts whole, the next event only names them; a read of a
-price lists its tiers, an event does not. Both are kept as objects of their own kinds, by the same
-rules of order as all objects: what was told last stands, whatever the order of arrival.
+price lists its tiers, one of a customer its tax ids, an event does not. All are kept as objects of
+their own kinds, by the same rules of order as all objects: what was told last stands, whatever the
+order of arrival.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plumbline_domain.order import Glance, Held, Sight, fold, rules_for
 from plumbline_schemas.billing import BillingCustomer, Subscription
@@ -14,7 +15,7 @@ from plumbline_schemas.catalogue import Body, Coupon, Discount, Price
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import AnyObservation
 
-from matcher.needs import COUPON_TOLD, DISCOUNT, PRICE_TOLD
+from matcher.needs import COUPON_TOLD, DISCOUNT, PRICE_TOLD, tax_ids_key
 from matcher.rows import ObjectRow
 from matcher.snapshot import Snapshot, kind_of
 from matcher.stored import hash_of
@@ -43,6 +44,9 @@ def parts_of(observation: AnyObservation) -> list[Part]:
     for discount in _discounts(body):
         for part in _discount(observation, place, discount):
             parts.setdefault(part.key, part)
+    if isinstance(body, BillingCustomer) and body.tax_ids is not None:
+        key = tax_ids_key(observation.key)
+        parts[key] = _told(observation, key, {"tax_ids": list(body.tax_ids)})
     return list(parts.values())
 
 
@@ -66,7 +70,10 @@ def _coupon(observation: AnyObservation, place: str, coupon: Coupon) -> Iterator
 
 
 def _part(observation: AnyObservation, key: str, body: Body) -> Part:
-    content = body.model_dump(mode="json", exclude_none=True)
+    return _told(observation, ExternalKey(key), body.model_dump(mode="json", exclude_none=True))
+
+
+def _told(observation: AnyObservation, key: ExternalKey, content: dict[str, Any]) -> Part:
     sight = Sight(
         received_at=observation.received_at,
         origin=observation.origin,
@@ -75,13 +82,27 @@ def _part(observation: AnyObservation, key: str, body: Body) -> Part:
         event_type=observation.event_type,
     )
     glance = Glance(observation.vendor_time_ms, sight, content, hash_of(content))
-    return Part(ExternalKey(key), glance)
+    return Part(key, glance)
+
+
+def tax_ids_in(row: ObjectRow | None) -> tuple[str, ...]:
+    """The numbers that are held of a customer's tax ids."""
+    standing = None if row is None else row.held.standing
+    return () if standing is None else tuple(standing.content["tax_ids"])
+
+
+def _nothing_new(held: Held | None, part: Part) -> bool:
+    """No tax ids, of a customer that had none: nearly all are like that, and take no row."""
+    content = part.glance.content or {}
+    return held is None and content.get("tax_ids") == []
 
 
 def is_news(held: dict[ExternalKey, Held], parts: Iterable[Part]) -> bool:
     """Whether any of the parts changes what is held, which is updated."""
     news = False
     for part in parts:
+        if _nothing_new(held.get(part.key), part):
+            continue
         folded = fold(held.get(part.key), part.glance, rules_for(kind_of(part.key)))
         if folded.changed:
             held[part.key] = folded.held
@@ -94,6 +115,8 @@ def take_parts(snapshot: Snapshot, parts: Iterable[Part]) -> bool:
     other = False
     for part in parts:
         row, kind = snapshot.objects.get(part.key), kind_of(part.key)
+        if _nothing_new(None if row is None else row.held, part):
+            continue
         folded = fold(None if row is None else row.held, part.glance, rules_for(kind))
         if not folded.changed:
             continue

@@ -105,23 +105,17 @@ class StripeBook:
 class HubSpotBook:
     """Companies, and contacts where the workspace maps fields onto them."""
 
-    def __init__(
-        self,
-        client: HubSpotClient,
-        context: HubSpotContext,
-        mapping: Mapping[str, Mapping[str, str]],
-    ) -> None:
+    def __init__(self, client: HubSpotClient, context: HubSpotContext) -> None:
         self._client = client
         self._context = context
-        self._mapping = mapping
         self.kinds: Sequence[str] = (
-            ("company", "contact") if mapping.get("contact") else ("company",)
+            ("company", "contact") if context.mapping.get("contact") else ("company",)
         )
 
     async def page(self, kind: str, cursor: str | None) -> BookPage:
         """Records carry their own version (`updatedAt`)."""
         page = await self._client.page(
-            kind, after=cursor, properties=properties_to_read(kind, self._mapping)
+            kind, after=cursor, properties=properties_to_read(kind, self._context)
         )
         received_at = datetime.now(UTC)
         observations: list[AnyObservation] = []
@@ -169,8 +163,14 @@ def open_book(workspace: Workspace, name: str, pool: "asyncpg.Pool", budget: Bud
     mapping = {str(kind): properties for kind, properties in workspace.fields.items()}
     shelf = TokenStore.of(pool, workspace.id, connection)
     hubspot = hubspot_client(workspace.id, connection, shelf=shelf, told=budget.told)
+    context = hubspot_context(
+        workspace.id,
+        connection,
+        mapping,
+        tax_id_property=workspace.policies.identity.tax_id_property,
+    )
     return OpenBook(
-        HubSpotBook(hubspot, hubspot_context(workspace.id, connection, mapping), mapping),
+        HubSpotBook(hubspot, context),
         partial(hubspot_check, workspace.id, connection, hubspot, acquire, shelf),
         hubspot.aclose,
     )

@@ -27,6 +27,9 @@ __all__ = [
 
 MERGED_IDS: Final = "hs_merged_object_ids"
 _OWNER: Final = "hubspot_owner_id"
+_PLACE: Final = ("city", "country", "zip")
+_COUNTRY_CODE: Final = "hs_country_code"
+_PARENT: Final = "hs_parent_company_id"
 _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "company": (
         "name",
@@ -34,10 +37,13 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
         "hs_additional_domains",
         "website",
         "phone",
+        *_PLACE,
+        _COUNTRY_CODE,
+        _PARENT,
         _OWNER,
         MERGED_IDS,
     ),
-    "contact": ("firstname", "lastname", "email", "phone", _OWNER, MERGED_IDS),
+    "contact": ("firstname", "lastname", "email", "phone", *_PLACE, _OWNER, MERGED_IDS),
 }
 _OBSERVATIONS: Final[Mapping[str, type[CompanyObservation | ContactObservation]]] = {
     "company": CompanyObservation,
@@ -54,6 +60,8 @@ class HubSpotContext(NamedTuple):
     connection: str
     mapping: Mapping[str, Mapping[str, str]]
     """Per kind (company, contact): our field -> vendor property."""
+    tax_id_property: str | None = None
+    """Property of companies that holds their tax id."""
 
 
 def translate_record(
@@ -92,7 +100,7 @@ def translate_record(
     properties = obj.get("properties")
     body = None
     if isinstance(properties, Mapping):
-        body = _body(kind, properties, context.mapping.get(kind, {}))
+        body = _body(kind, properties, context)
     return _OBSERVATIONS[kind](
         workspace=context.workspace,
         connection=context.connection,
@@ -123,11 +131,13 @@ def _version(obj: Mapping[str, Any], looked_at: datetime, *, gone: bool) -> date
     return max(moment, looked_at) if gone else moment
 
 
-def properties_to_read(kind: str, mapping: Mapping[str, Mapping[str, str]]) -> list[str]:
+def properties_to_read(kind: str, context: HubSpotContext) -> list[str]:
     """Names of the properties to ask for, each once: ours to match by, and the mapped ones."""
     if kind not in _READ:
         raise ValueError(f"no HubSpot kind {kind!r}; known: {', '.join(_READ)}")
-    return list(dict.fromkeys([*_READ[kind], *mapping.get(kind, {}).values()]))
+    taxes = context.tax_id_property if kind == "company" else None
+    named = [taxes] if taxes is not None else []
+    return list(dict.fromkeys([*_READ[kind], *named, *context.mapping.get(kind, {}).values()]))
 
 
 def same_mapped_value(our_field: str, a: str | None, b: str | None) -> bool:
@@ -135,14 +145,21 @@ def same_mapped_value(our_field: str, a: str | None, b: str | None) -> bool:
     return same_value(FIELDS[our_field].type, a, b)
 
 
-def _body(kind: str, properties: Mapping[str, Any], mapping: Mapping[str, str]) -> CrmRecord:
+def _body(kind: str, properties: Mapping[str, Any], context: HubSpotContext) -> CrmRecord:
     values = {name: _text(value) for name, value in properties.items()}
+    mapping = context.mapping.get(kind, {})
     ids_property = mapping.get("stripe_customer_id")
+    taxes = context.tax_id_property if kind == "company" else None
     return CrmRecord(
         name=_name(kind, values),
         domains=_domains(values) if kind == "company" else (),
         email=values.get("email") or None if kind == "contact" else None,
         phone=values.get("phone") or None,
+        city=values.get("city") or None,
+        country=values.get(_COUNTRY_CODE) or values.get("country") or None,
+        postal_code=values.get("zip") or None,
+        tax_ids=_numbers(values.get(taxes)) if taxes else (),
+        parent_id=values.get(_PARENT) or None,
         owner=values.get(_OWNER) or None,
         stripe_customer_ids=_listed(values.get(ids_property)) if ids_property else (),
         merged_ids=_listed(values.get(MERGED_IDS)),
@@ -165,6 +182,12 @@ def _domains(values: Mapping[str, str | None]) -> tuple[str, ...]:
 def _listed(value: str | None) -> tuple[str, ...]:
     """Members of a list in one property: HubSpot separates by semicolon, people by anything."""
     members = _LIST_SEPARATORS.split(value or "")
+    return tuple(dict.fromkeys(member for member in members if member))
+
+
+def _numbers(value: str | None) -> tuple[str, ...]:
+    """Members of a list of numbers, which may be written with spaces."""
+    members = (member.strip() for member in (value or "").split(";"))
     return tuple(dict.fromkeys(member for member in members if member))
 
 

@@ -35,6 +35,15 @@ class MetadataKeys(NamedTuple):
 
     crm_id: str
     company: str
+    tax_id: str = "tax_id"
+
+
+class _Place(NamedTuple):
+    """Where a customer is."""
+
+    city: str | None
+    country: str | None
+    postal_code: str | None
 
 
 class _Period(NamedTuple):
@@ -47,10 +56,12 @@ def customer_body(obj: Fields, keys: MetadataKeys) -> BillingCustomer:
     metadata = obj.beneath("metadata")
     settings = obj.beneath("invoice_settings")
     discounts = discounts_of(obj)
+    shipping = obj.beneath("shipping")
+    place = _place(obj.beneath("address")) or _place(shipping.beneath("address"))
     return _new_billing_customer(
         email=obj.text("email"),
         name=obj.text("name") or obj.text("business_name") or obj.text("individual_name"),
-        phone=obj.text("phone"),
+        phone=obj.text("phone") or shipping.text("phone"),
         created=obj.time("created"),
         currency=lower(obj.text("currency")),
         crm_id=metadata.text(keys.crm_id),
@@ -58,7 +69,26 @@ def customer_body(obj: Fields, keys: MetadataKeys) -> BillingCustomer:
         discounts=discounts.ids,
         discount_objects=discounts.embedded,
         default_payment_method=settings.ref("default_payment_method") or obj.ref("default_source"),
+        city=None if place is None else place.city,
+        country=None if place is None else place.country,
+        postal_code=None if place is None else place.postal_code,
+        tax_id=metadata.text(keys.tax_id),
+        tax_ids=_tax_ids(obj),
     )
+
+
+def _place(address: Fields) -> _Place | None:
+    """None: it says nothing of these."""
+    place = _Place(address.text("city"), address.text("country"), address.text("postal_code"))
+    return place if any(place) else None
+
+
+def _tax_ids(obj: Fields) -> tuple[str, ...] | None:
+    """Sorted, so that the vendor's order says nothing; None when the list is not expanded."""
+    listed = obj.child("tax_ids")
+    if listed is None:
+        return None
+    return tuple(sorted({one.required_text("value") for one in listed.children("data")}))
 
 
 def subscription_body(obj: Fields) -> Subscription:

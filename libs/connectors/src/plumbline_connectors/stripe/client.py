@@ -29,7 +29,8 @@ API_VERSION: Final = "2026-10-28.endive"
 _MAX_PAGE: Final = 100
 _COMPLETED: Final = frozenset({"subscription", "coupon"})
 """Of a list: its other coupons are not read with their products."""
-_FREE_IDS: Final = PATHS["coupon"].path
+_MISSING: Final = frozenset({404})
+_NOT_EXPANDED: Final = frozenset({400, 403})
 _ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 _KEY_MODE: Final = re.compile(r"(?:sk|rk)_(live|test)_")
 _NOT_OFFERED: Final = frozenset({400, 403, 404, 405, 501})
@@ -81,6 +82,7 @@ class StripeClient:
         self._http = http
         self.api_version = api_version
         self._mode = mode
+        self._spare = True
 
     async def account(self) -> VendorAccount:
         """Which account the key opens, and in which mode.
@@ -109,7 +111,8 @@ class StripeClient:
         """
         if kind in SENT_ON:
             return await self._read_holder(kind, vendor_id)
-        answer = await self._one(_path(kind).path, vendor_id, expansions(kind, listed=False))
+        path = f"{_path(kind).path}/{_in_path(vendor_id, kind, self._http.where)}"
+        answer = await self._expanded(kind, path, (), accept=_MISSING)
         if answer.status == 404:
             return ReadResult(None, answer.vendor_began_at)
         obj = _object(answer)
@@ -127,14 +130,14 @@ class StripeClient:
         `refused` says so.
         """
         path = _path(kind)
-        params = [("limit", str(min(limit, _MAX_PAGE))), *expansions(kind, listed=True)]
+        params = [("limit", str(min(limit, _MAX_PAGE)))]
         if starting_after is not None:
             params.append(("starting_after", starting_after))
         if kind == "subscription":
             params.append(("status", "all"))
         # Refused on a later page it is the cursor's fault.
         accept = _NOT_OFFERED if path.optional and starting_after is None else frozenset()
-        answer = await self._get(path.path, params, accept=accept)
+        answer = await self._expanded(kind, path.path, params, accept=accept, listed=True)
         if answer.status in accept:
             return Page([], None, answer.vendor_began_at, refused=error_message(answer))
         rows, more = _list(answer)
@@ -160,21 +163,38 @@ class StripeClient:
         headers = {"stripe-version": self.api_version}
         return await self._http.request("GET", path, params=params, headers=headers, accept=accept)
 
+    async def _expanded(
+        self,
+        kind: str,
+        path: str,
+        params: Params,
+        *,
+        accept: frozenset[int],
+        listed: bool = False,
+    ) -> Answer:
+        """GET with what the kind has expanded.
+
+        A key without the permission for what is asked for as well (`Path.spare`), or a server
+        that doesn't have it, refuses the whole call: it is asked for no more then.
+        """
+        if self._spare and PATHS[kind].spare:
+            asked = [*params, *expansions(kind, listed=listed)]
+            answer = await self._get(path, asked, accept=accept | _NOT_EXPANDED)
+            if answer.status not in _NOT_EXPANDED:
+                return answer
+        plain = [*params, *expansions(kind, listed=listed, spare=False)]
+        answer = await self._get(path, plain, accept=accept)
+        self._spare = self._spare and not (PATHS[kind].spare and answer.status < 300)
+        return answer
+
     async def _read_holder(self, kind: str, vendor_id: str) -> ReadResult:
-        answer = await self._one(SENT_ON[kind], vendor_id)
+        path = f"{SENT_ON[kind]}/{_in_path(vendor_id, kind, self._http.where)}"
+        answer = await self._get(path, accept=_MISSING)
         named = Fields({}, kind) if answer.status == 404 else Fields(_object(answer), kind)
         holder = ERRANDS[kind].holder(named)
         if holder is None:
             return ReadResult(None, answer.vendor_began_at)
         return await self.read(*holder)
-
-    async def _one(self, path: str, vendor_id: str, params: Params = ()) -> Answer:
-        # A coupon's id is whatever its author typed; all the others are plain.
-        if not vendor_id.strip(".") or not (_ID.fullmatch(vendor_id) or path == _FREE_IDS):
-            raise Permanent(f"no Stripe id: {vendor_id[:40]!r}", where=self._http.where)
-        return await self._get(
-            f"{path}/{quote(vendor_id, safe='')}", params, accept=frozenset({404})
-        )
 
     async def _rows(self, path: str, params: Params) -> tuple[list[dict[str, Any]], bool]:
         return _list(await self._get(path, params))
@@ -185,6 +205,13 @@ class StripeClient:
         """None of a list that the key may not read, or the server doesn't have: more follow."""
         answer = await self._get(path, params, accept=_NOT_OFFERED)
         return ([], True) if answer.status in _NOT_OFFERED else _list(answer)
+
+
+def _in_path(vendor_id: str, kind: str, where: str) -> str:
+    """An id as a path has it. A coupon's is whatever its author typed; all the others are plain."""
+    if not vendor_id.strip(".") or not (_ID.fullmatch(vendor_id) or kind == "coupon"):
+        raise Permanent(f"no Stripe id: {vendor_id[:40]!r}", where=where)
+    return quote(vendor_id, safe="")
 
 
 def _mode_of(obj: Mapping[str, Any]) -> Mode | None:

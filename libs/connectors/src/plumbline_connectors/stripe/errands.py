@@ -59,6 +59,7 @@ ERRANDS: Final[Mapping[str, Errand]] = {
         _by("subscription", "subscription", "released_subscription"), "no_subscription"
     ),
     "subscription_item": Errand(_by("subscription", "subscription"), "no_subscription"),
+    "tax_id": Errand(_by("customer", "customer"), "no_customer"),
     "discount": Errand(_of_discount, "no_holder"),
 }
 """By the vendor's name of the object. A discount of an invoice alone is no part of any state."""

@@ -19,6 +19,8 @@ class Path(NamedTuple):
     """Of a list, where it is not the same; without `data.`."""
     optional: bool = False
     """A key without this permission, or a server without this list, leaves it out."""
+    spare: tuple[str, ...] = ()
+    """Expanded as well where the key and the server allow it."""
 
 
 PATHS: Final[Mapping[str, Path]] = {
@@ -27,7 +29,10 @@ PATHS: Final[Mapping[str, Path]] = {
     "coupon": Path("/v1/coupons", ("applies_to", "currency_options"), optional=True),
     "tax_rate": Path("/v1/tax_rates", optional=True),
     "customer": Path(
-        "/v1/customers", ("discount.source.coupon.applies_to",), ("discount.source.coupon",)
+        "/v1/customers",
+        ("discount.source.coupon.applies_to",),
+        ("discount.source.coupon",),
+        spare=("tax_ids",),
     ),
     "subscription": Path(
         "/v1/subscriptions",
@@ -47,16 +52,18 @@ SENT_ON: Final[Mapping[str, str]] = {
     "promotion_code": "/v1/promotion_codes",
     "subscription_schedule": "/v1/subscription_schedules",
     "subscription_item": "/v1/subscription_items",
+    "tax_id": "/v1/tax_ids",
 }
 """Kinds that lead to another (`errands.ERRANDS`), which is what a read of them answers with."""
 
 READABLE: Final = frozenset({*PATHS, *SENT_ON})
 
 
-def expansions(kind: str, *, listed: bool) -> list[tuple[str, str]]:
-    """The `expand` parameters of a read of one object or of a list."""
+def expansions(kind: str, *, listed: bool, spare: bool = True) -> list[tuple[str, str]]:
+    """The `expand` parameters of a read of one object or of a list; `spare` ones come last."""
     path = PATHS[kind]
+    more = path.spare if spare else ()
     if not listed:
-        return [("expand[]", name) for name in path.expand]
+        return [("expand[]", name) for name in (*path.expand, *more)]
     names = path.expand if path.expand_listed is None else path.expand_listed
-    return [("expand[]", f"data.{name}") for name in names]
+    return [("expand[]", f"data.{name}") for name in (*names, *more)]

@@ -41,6 +41,7 @@ class StripeContext(NamedTuple):
     """Whether the connection's mode is live; objects of the other mode are refused."""
     crm_id_key: str = "crm_id"
     company_key: str = "company"
+    tax_id_key: str = "tax_id"
 
     def key(self, kind: str, vendor_id: str) -> ExternalKey:
         """External key of one of this connection's objects."""
@@ -127,7 +128,7 @@ def translate_object(
         return None
     if event is None and obj.get("livemode") is (not context.livemode):
         raise _wrong_mode(context, not context.livemode, where=f"{_ROOT}.livemode")
-    keys = MetadataKeys(context.crm_id_key, context.company_key)
+    keys = MetadataKeys(context.crm_id_key, context.company_key, context.tax_id_key)
     stub = fields.flag("deleted")
     gone = stub or (event is not None and is_deletion(event.type))
     body = None if stub else kind.body(fields, keys)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from plumbline_domain.identity.countries import country_code
 from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, domain_class
 from plumbline_domain.identity.domain_lists import RELAYS
 from plumbline_domain.identity.hosts import email_host, registrable_domain, web_host
@@ -153,8 +154,8 @@ def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVE
     kinds = {address.kind for address in addresses}
     return Profile(
         party.id, names, person, addresses, domains, (), labels,
-        _closed(party.city), _cities(party.city, names), _code(party.country),
-        phone_tail(party.phone, party.country), _tax_ids(party), _text(party.crm_id),
+        _closed(party.city), _cities(party.city, names), country_code(party.country),
+        phone_tail(party.phone, country_code(party.country)), _tax_ids(party), _text(party.crm_id),
         hosts=hosts, suspicious=bool(kinds & {"own", "disposable"}),
     )  # fmt: skip
 
@@ -180,8 +181,8 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
         names = (*names, person)
     return Profile(
         party.id, names, None, addresses, domains, contacts, _labels((*domains, *contacts, *hosts)),
-        _closed(party.city), _cities(party.city, ()), _code(party.country),
-        phone_tail(party.phone, party.country), _tax_ids(party), None,
+        _closed(party.city), _cities(party.city, ()), country_code(party.country),
+        phone_tail(party.phone, country_code(party.country)), _tax_ids(party), None,
         tuple(filter(None, map(_text, party.stripe_ids))),
         None if party.parent_id == party.id else _text(party.parent_id), party.merged_ids,
         hosts=hosts,
@@ -246,12 +247,6 @@ def _cities(city: str | None, names: tuple[NameForm, ...]) -> tuple[str, ...]:
 @lru_cache(maxsize=16384)
 def _closed(text: str | None) -> str:
     return "".join(words(clean(text)))
-
-
-def _code(country: str | None) -> str:
-    """The ISO code; a country written out is no evidence, it would differ from every code."""
-    code = (country or "").strip().upper()
-    return {"UK": "GB"}.get(code, code) if len(code) == 2 else ""
 
 
 def _tax_ids(party: Party) -> tuple[str, ...]:

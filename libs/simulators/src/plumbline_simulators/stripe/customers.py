@@ -23,6 +23,17 @@ def create_customer(ledger: Ledger, params: Params) -> Record:
         "invoice_prefix": customer_id[-8:].upper(),
         "metadata": {},
     }
+    record["_tax_ids"] = [
+        {
+            "id": f"txi_{customer_id[4:]}_{place}",
+            "object": "tax_id",
+            "created": ledger.now(),
+            "customer": customer_id,
+            "type": read.needed(given, "type"),
+            "value": read.needed(given, "value"),
+        }
+        for place, given in enumerate(read.sequence(params, "tax_id_data"))
+    ]
     ledger.create(_applied(record, params), "customer.created")
     _pays_with(ledger, customer_id, params)
     return _discounted(ledger, customer_id, params)
@@ -100,6 +111,14 @@ def _applied(before: Record, params: Params) -> Record:
     if "address" in params:
         given = read.mapping(params, "address")
         after["address"] = {name: read.text(given, name) for name in _ADDRESS} if given else None
+    if "shipping" in params:
+        given = read.mapping(params, "shipping")
+        place = read.mapping(given, "address")
+        after["shipping"] = {
+            "address": {name: read.text(place, name) for name in _ADDRESS},
+            "name": read.text(given, "name"),
+            "phone": read.text(given, "phone"),
+        }
     if (balance := read.integer(params, "balance")) is not None:
         after["balance"] = balance
     if "preferred_locales" in params:

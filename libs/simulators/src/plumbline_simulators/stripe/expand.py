@@ -95,6 +95,9 @@ class Expander:
                 if record["status"] not in ("canceled", "incomplete_expired")
             ]
             return first_page(rows[::-1], f"/v1/customers/{object_id}/subscriptions")
+        if kind == "customer" and name == "tax_ids":
+            rows = (self._store.get(object_id) or {}).get("_tax_ids", [])
+            return first_page(rows, f"/v1/customers/{object_id}/tax_ids")
         if kind == "invoice" and name == "payments":
             rows = [
                 self._renderer.render(record, version)
