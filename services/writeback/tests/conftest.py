@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import asyncpg
 import orjson
 import pytest
+from plumbline_connectors.hubspot.creation import Sought
+from plumbline_connectors.hubspot.outcomes import RowOutcome
 from plumbline_connectors.hubspot.properties import PropertyProblem
 from plumbline_runtime.attention import AttentionDesk
 from plumbline_runtime.circuit import Circuit
@@ -18,11 +20,13 @@ from plumbline_runtime.postgres import create_pool, prepare_connection
 from plumbline_runtime.producer import Message
 from plumbline_runtime.records import Batch, Record
 from plumbline_schemas.accounts import AccountState
-from plumbline_schemas.fields import default_mapping
+from plumbline_schemas.errors import Retryable
+from plumbline_schemas.fields import ACCOUNT_ID_PROPERTY, default_mapping
 from plumbline_schemas.internal import WorkspaceConfig
 from plumbline_schemas.observations import AnyObservation, decode_observation, encode_observation
 from plumbline_schemas.topics import ACCOUNTS_STATE, ATTENTION, OBSERVATIONS, Topic
 from writeback.consume import AccountsHandler, CrmHandler
+from writeback.creation_round import Creations
 from writeback.crm import Answered, Sight, UpdateRow
 from writeback.deploy import Deployment
 from writeback.outbox import Outbox
@@ -43,6 +47,8 @@ class FakeCrm:
     script: list[Any] = field(default_factory=list)
     row_faults: dict[str, Answered] = field(default_factory=dict)
     problems: list[PropertyProblem] = field(default_factory=list)
+    creating: list[Any] = field(default_factory=list)
+    """What the next creations do: "taken" and "lost" end without an answer, or an error."""
     gone: frozenset[str] = frozenset()
     clock_ms: int = 1_790_000_000_000
     frozen: bool = False
@@ -112,6 +118,51 @@ class FakeCrm:
         self.calls.append(("ensure", kind))
         return self.problems
 
+    async def ensure_account_id(self, kind: str) -> list[PropertyProblem]:
+        self.calls.append(("ensure_account_id", kind))
+        return self.problems
+
+    async def held(self, kind: str, accounts: Sequence[str]) -> dict[str, str]:
+        self.calls.append(("held", list(accounts)))
+        made = {record.get(ACCOUNT_ID_PROPERTY): one for (_, one), record in self.records.items()}
+        return {one: made[one] for one in accounts if one in made}
+
+    async def search(
+        self, kind: str, sought: Sequence[Sought]
+    ) -> list[tuple[str, dict[str, str | None]]]:
+        self.calls.append(("search", list(sought)))
+        return [
+            (one, dict(record))
+            for (_, one), record in self.records.items()
+            if any(record.get(what.property) in what.values for what in sought)
+        ]
+
+    async def create(
+        self, kind: str, rows: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, RowOutcome]:
+        """As an upsert by the account's id."""
+        self.calls.append(("create", dict(rows)))
+        step = self.creating.pop(0) if self.creating else None
+        if step == "taken":
+            self._make(kind, rows)
+        if isinstance(step, BaseException):
+            raise step
+        if step is not None:
+            raise Retryable("no answer", where="acme/hubspot")
+        return self._make(kind, rows)
+
+    def _make(self, kind: str, rows: Mapping[str, Mapping[str, str]]) -> dict[str, RowOutcome]:
+        found = {r.get(ACCOUNT_ID_PROPERTY): one for (_, one), r in self.records.items()}
+        for account, values in rows.items():
+            vendor_id = found.get(account) or str(7000 + len(self.records))
+            self.put(vendor_id, kind, **values, **{ACCOUNT_ID_PROPERTY: account})
+            found[account] = vendor_id
+        return {one: RowOutcome(one, "ok", {"id": found[one]}) for one in rows}
+
+    def created(self) -> list[dict[str, str | None]]:
+        """Records that bear an account's id."""
+        return [record for record in self.records.values() if record.get(ACCOUNT_ID_PROPERTY)]
+
 
 class FreeBudget:
     """Grants everything, and notes what it was told."""
@@ -178,7 +229,7 @@ class World:
         self.settings = WritebackSettings(
             poll=0.02, coalesce=0.005, circuit_retry=0.1, lock_retry=0.02, http_timeout=0.2,
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
-            deploy_retry=0.02, rest=0.01,
+            deploy_retry=0.02, rest=0.01, create_delay=0.01, create_settle=0.05, create_look=30.0,
         )  # fmt: skip
         self.doubt_delay = 0.0
         self.revision = 1_790_000_000_000
@@ -314,6 +365,8 @@ class World:
         sender = Sender(
             "acme", "hubspot", connect=connect, deployed=deployment, circuit=self.circuit("writes"),
             rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
+            creations=Creations(("acme", "hubspot"), self.crm, self.budget, identifier=deployment,
+                                settings=self.settings),
             stopping=stopping, wake_outbox=lambda: None,
         )  # fmt: skip
         self.stopping = stopping

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from plumbline_schemas.internal import AT_RISK, AtRiskTrigger, Switch
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from plumbline_runtime.config_checks import check_property, refuse
+from plumbline_runtime.config_checks import check_property
 from plumbline_runtime.connections import Section
 
 PolicyCheck = Callable[[Mapping[str, Switch]], object]
@@ -15,7 +15,6 @@ PolicyCheck = Callable[[Mapping[str, Switch]], object]
 DEFAULT_MRR: Final = "plumbline"
 MRR_PRESETS: Final = (DEFAULT_MRR, "stripe_default", "chartmogul", "baremetrics", "profitwell")
 """The named definitions of MRR (billing, "MRR"); a table starts from one of them, its `base`."""
-_LATER_UNMATCHED: Final = frozenset({"create", "hybrid"})
 
 
 def _check_mrr(value: object) -> object:
@@ -63,10 +62,8 @@ class Policies(Section):
         tuple[AtRiskTrigger, ...], Field(strict=False), AfterValidator(_check_at_risk)
     ] = AT_RISK
     """What makes a customer at_risk."""
-    unmatched: Annotated[
-        Literal["leave", "review"],
-        BeforeValidator(refuse(_LATER_UNMATCHED, expected="'leave' or 'review'")),
-    ] = "review"
+    unmatched: Literal["leave", "review", "create", "hybrid"] = "review"
+    """What becomes of customers without a CRM record; only the last two create any."""
     identity: IdentityPolicy = IdentityPolicy()
     personal_domains: Literal["skip", "match"] = "skip"
     conflict: Literal["overwrite", "keep", "queue"] = "overwrite"

@@ -129,6 +129,26 @@ class Flags(BaseModel):
     links_truncated: bool = False
 
 
+class WantedRecord(BaseModel):
+    """A CRM record that the account has none of, and is to get (policies create and hybrid, or a
+    person's word). It goes once the account is linked, or a person is asked after all."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: Literal["company", "contact"]
+    name: str
+    domain: str | None = None
+    """Only one that no record and no other organisation has."""
+    email: str | None = None
+    """Of a contact."""
+    lock: str
+    """The strongest thing that tells it from others: two with the same one are not created at
+    once, the second waits until the first is known to the matcher."""
+    customers: tuple[str, ...]
+    """The billing customers' ids, as the vendor has them."""
+    by: Literal["policy", "person"]
+
+
 class AccountState(BaseModel):
     """The whole account. A newer `version` replaces an older one; an equal one is the same."""
 
@@ -155,6 +175,8 @@ class AccountState(BaseModel):
     """The instant each reminder was last about."""
     originals: dict[str, OriginalMrr] = Field(default_factory=dict)
     """What of the MRR is in other currencies than the workspace's, by currency in lower case."""
+    wanted_record: WantedRecord | None = None
+    """None: it has one, or is to have none."""
     shares: tuple[CustomerShare, ...] = Field(default=(), max_length=MAX_LINKS)
     """Each billing customer's own, by key, the first of them; empty with a single customer."""
     effective_at: datetime | None = None

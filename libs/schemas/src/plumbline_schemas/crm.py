@@ -20,6 +20,8 @@ class CrmRecord(Body):
     postal_code: str | None = None
     tax_ids: tuple[str, ...] = ()
     """Numbers in the property that `[policies.identity] tax_id_property` names."""
+    account_id: str | None = None
+    """The account that Plumbline created the record for."""
     parent_id: str | None = None
     """Vendor id of the parent company."""
     owner: str | None = None

@@ -136,6 +136,12 @@ _TABLE: Final = (
     ),
 )
 
+ACCOUNT_ID_PROPERTY: Final = "plumbline_account_id"
+"""On a record that was created for an account: its id. Unique, so that no second one can be.
+
+It is no field: no mapping moves it, and no other record ever gets one.
+"""
+
 FIELDS: Final[Mapping[str, FieldSpec]] = {spec.name: spec for spec in _TABLE}
 
 LAST_SYNCED: Final = "last_synced_at"

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline_schemas.ids import AccountId, ExternalKey
 
-OutcomeResult = Literal["written", "unchanged", "skipped", "conflict", "failed"]
+OutcomeResult = Literal["written", "unchanged", "skipped", "conflict", "failed", "created"]
+"""`created`: the record was made, and holds nothing of the account yet but its id."""
 
 
 class WritebackOutcome(BaseModel):

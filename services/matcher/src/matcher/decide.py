@@ -21,11 +21,9 @@ from matcher.facts import keep
 from matcher.kept import KEPT_KINDS
 from matcher.lacking import answered, wonder
 from matcher.matching import (
-    follow_merged_records,
     found,
     index_customer,
     index_record,
-    let_go_of_deleted,
     question,
     rematch,
     waiting_mates,
@@ -34,6 +32,7 @@ from matcher.matching import (
 from matcher.outbox import enqueue
 from matcher.rate_tables import take_table
 from matcher.reads import want_read
+from matcher.record_moves import adopt_created, follow_merged_records, let_go_of_deleted
 from matcher.refold import refold
 from matcher.rows import DecisionRow, ObjectRow, WorkspaceRow
 from matcher.rulings import rule
@@ -129,6 +128,7 @@ def follow(snapshot: Snapshot, observation: AnyObservation, cause: RecordCause) 
         touched = follow_merged_records(snapshot, row)
         changed = index_record(snapshot, row)
         touched |= let_go_of_deleted(snapshot, row)
+        touched |= adopt_created(snapshot, row)
         for account in waiting_on(snapshot, changed):
             touched |= rematch(snapshot, account)
     refold_all(snapshot, touched, cause)

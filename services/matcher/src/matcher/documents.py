@@ -8,7 +8,7 @@ are parsed, compared and written for each change.
 from collections.abc import Mapping
 from datetime import date
 from fractions import Fraction
-from typing import Any, Final, NamedTuple, NotRequired, TypedDict
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 from plumbline_domain.originals import Original, Originals
 from plumbline_domain.rollup import MemberShare
@@ -72,6 +72,18 @@ Doubts = dict[ExternalKey, Doubt]
 """By customer; empty: nothing is to be asked."""
 
 
+class WantedDocument(TypedDict):
+    """A `WantedRecord`."""
+
+    kind: Literal["company", "contact"]
+    name: str
+    domain: str | None
+    email: str | None
+    lock: str
+    customers: list[str]
+    by: Literal["policy", "person"]
+
+
 class FlagsDocument(TypedDict):
     """`Flags`."""
 
@@ -97,6 +109,7 @@ class StateDocument(TypedDict):
     trails: dict[str, list[StepDocument]]
     announced: dict[str, str]
     originals: dict[str, OriginalDocument]
+    wanted_record: WantedDocument | None
     shares: list[ShareDocument]
     effective_at: str | None
     cause: ChangeCause | None
@@ -120,7 +133,12 @@ def announced_in(state: StateDocument) -> dict[str, str]:
     return stored
 
 
-NOT_TOLD: Final[Mapping[str, Any]] = {"originals": {}, "shares": [], "trails": {}}
+NOT_TOLD: Final[Mapping[str, Any]] = {
+    "originals": {},
+    "shares": [],
+    "trails": {},
+    "wanted_record": None,
+}
 """What a state means that was stored before it told of this."""
 
 

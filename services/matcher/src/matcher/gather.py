@@ -41,6 +41,8 @@ class Seeds:
     records: set[ExternalKey] = field(default_factory=set)
     lost: set[ExternalKey] = field(default_factory=set)
     accounts: set[AccountId] = field(default_factory=set)
+    adopting: set[AccountId] = field(default_factory=set)
+    """Those that records were created for."""
     identity: IdentitySeeds = field(default_factory=IdentitySeeds)
     rematch: bool = False
     """Whether the accounts are decided again."""
@@ -142,6 +144,8 @@ def _seed_record(seeds: Seeds, observation: CompanyObservation, workspace: Works
     body = observation.body
     if body is None:
         return
+    if body.account_id is not None:
+        seeds.adopting.add(AccountId(body.account_id))
     if observation.kind == "company":
         seeds.identity.add("record", party_of_record(observation.key, body, workspace))
     for merged in body.merged_ids:
@@ -153,7 +157,10 @@ async def gather(conn: asyncpg.Connection, snapshot: Snapshot, seeds: Seeds) -> 
     _seed_stored_records(snapshot, seeds)
     customers = seeds.customers | _stored_parents(snapshot, seeds)
     await load_links(conn, snapshot, customers | seeds.records)
+    seeds.accounts |= seeds.adopting
     await load_accounts_links(conn, snapshot, seeds.accounts)
+    for account in seeds.adopting:
+        seeds.identity.decided |= set(snapshot.customers_of(account))
     seeds.identity.decisions |= seeds.decisions
     seeds.identity.records |= seeds.records
     seeds.identity.lost |= seeds.lost
@@ -179,6 +186,8 @@ def _seed_stored_records(snapshot: Snapshot, seeds: Seeds) -> None:
         if row is None or (body := body_of(row, CrmRecord)) is None:
             continue
         seeds.records |= {_beside(key, merged) for merged in body.merged_ids}
+        if body.account_id is not None:
+            seeds.adopting.add(AccountId(body.account_id))
         if row.deleted and row.kind == "company":
             seeds.identity.add("record", party_of_record(key, body, snapshot.workspace))
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from plumbline_domain.identity.decide import Decision
 from plumbline_domain.identity.profile import Profile
 from plumbline_schemas.billing import BillingCustomer
-from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_key
+from plumbline_schemas.ids import AccountId, ExternalKey, account_id
 
 from matcher.apart import is_apart, matchable
 from matcher.documents import Doubts
@@ -16,6 +17,7 @@ from matcher.snapshot import Snapshot
 from matcher.stored import body_of
 from matcher.told import tax_ids_in
 from matcher.verdicts import doubt_of, grounds_of, person_grounds, question_of, rivals_in
+from matcher.wishes import stored_wish, wanted_record, wish_for
 
 
 def found(snapshot: Snapshot, customer: ExternalKey) -> AccountId:
@@ -110,6 +112,7 @@ def rematch(snapshot: Snapshot, account: AccountId) -> set[AccountId]:
         if ruling is not None and ruling.other is not None and _stands(snapshot, ruling.other):
             return link_record(snapshot, account, ruling.other, person_grounds(ruling))
     doubts: Doubts = {}
+    decisions: dict[ExternalKey, Decision] = {}
     rivals: tuple[ExternalKey, ...] = ()
     for customer in matchable(snapshot, account):
         profile = snapshot.identity.profile("customer", local_id(customer))
@@ -121,10 +124,12 @@ def rematch(snapshot: Snapshot, account: AccountId) -> set[AccountId]:
             record = key_in(snapshot.workspace.workspace, decision.record_id)
             if not _strangers(snapshot, account, record):
                 return link_record(snapshot, account, record, grounds_of(profile, decision))
+        decisions[customer] = decision
         rivals = rivals or rivals_in(snapshot, decision)
         doubt = doubt_of(snapshot, account, customer, decision)
         if doubt is not None:
             doubts[customer] = doubt
+    snapshot.findings.wishes[account] = wish_for(snapshot, row, decisions)
     return _wait(snapshot, row, doubts, rivals)
 
 
@@ -204,7 +209,9 @@ def _wait(
         for name, item in row.attention.items()
         if name.startswith("review_match|")
     }
-    if rivals == row.candidates and held == {key: doubt.details for key, doubt in doubts.items()}:
+    told = held == {key: doubt.details for key, doubt in doubts.items()}
+    wants = wanted_record(snapshot, row) != stored_wish(row)
+    if rivals == row.candidates and told and not wants:
         return set()
     if rivals != row.candidates:
         row.candidates = rivals
@@ -257,40 +264,3 @@ def merge(snapshot: Snapshot, one: AccountId, other: AccountId, record: External
     survivor.baselines = {**gone.baselines, **survivor.baselines}
     snapshot.changed_accounts |= {survivor.account_id, gone.account_id}
     return survivor.account_id
-
-
-def let_go_of_deleted(snapshot: Snapshot, row: ObjectRow) -> set[AccountId]:
-    """A deleted CRM record loses its account, which waits for another one, or for its return.
-
-    Deletion was confirmed by a direct read (design 5). A customer belongs on a living record: one
-    that takes the deleted one's place is found like any late record, a restored one as well.
-    """
-    link = snapshot.link(row.key)
-    if link is None or not row.deleted:
-        return set()
-    snapshot.close_link(row.key)
-    return {link.account_id} | rematch(snapshot, link.account_id)
-
-
-def follow_merged_records(snapshot: Snapshot, row: ObjectRow) -> set[AccountId]:
-    """A CRM record into which others were merged takes over their links (identity.md 7).
-
-    If both sides carried billing customers, both are kept: the accounts merge and MRR is summed.
-    """
-    body = record_body(row)
-    if body is None:
-        return set()
-    workspace, connection, kind, vendor_id = row.key.split("/", 3)
-    touched: set[AccountId] = set()
-    for old_id in sorted(set(body.merged_ids) - {vendor_id}):
-        old_key = external_key(workspace, connection, kind, old_id)
-        snapshot.identity.put("record", local_id(old_key), None)
-        link = snapshot.link(old_key)
-        if link is None:
-            continue
-        snapshot.close_link(link.key)
-        evidence = f"CRM record {old_id} was merged into {vendor_id}; {link.evidence}"
-        touched.add(link.account_id)
-        grounds = link.grounds._replace(evidence=evidence)
-        touched |= link_record(snapshot, link.account_id, row.key, grounds)
-    return touched

@@ -34,6 +34,7 @@ from matcher.mrr_change import mrr_change
 from matcher.rows import AccountRow, ChangeRow, WorkspaceRow
 from matcher.shares import fixed_rates
 from matcher.snapshot import Snapshot
+from matcher.wishes import wanted_record
 
 
 def refold(snapshot: Snapshot, account: AccountId, cause: RecordCause) -> bool:
@@ -135,6 +136,7 @@ def _state(
         "trails": plain_trails(folded.trails),
         "announced": _announced(row, folded),
         "originals": _originals(row.state, folded),
+        "wanted_record": wanted_record(snapshot, row),
         "shares": [share_document(share) for share in folded.shares[:MAX_LINKS]],
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,
@@ -158,6 +160,7 @@ _BESIDE_FIELDS: Final = (
     "trails",
     "announced",
     "originals",
+    "wanted_record",
     "shares",
 )
 _COMPARED: Final = (*_BESIDE_FIELDS, "fields")
@@ -188,6 +191,7 @@ def _close(snapshot: Snapshot, row: AccountRow, cause: RecordCause, version: int
         "trails": {},
         "announced": {},
         "originals": {},
+        "wanted_record": None,
         "shares": [],
         "effective_at": cause.document["vendor_time"],
         "cause": cause.change,

@@ -177,7 +177,7 @@ def _redecide_domain(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId
 
 
 def _create(snapshot: Snapshot, key: ExternalKey, decision: Decision) -> set[AccountId]:
-    """Nothing is created by the matcher; the decision is kept for who does."""
+    """The account wants a record from now on (`wishes`), whatever the policy."""
     if decision.customer is not None:
         _note(snapshot, key, decision, decision.customer, None)
     return set()

@@ -14,7 +14,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey
 
 from matcher.book import Book
 from matcher.cause import RecordCause
-from matcher.documents import Doubt, Doubts
+from matcher.documents import Doubt, Doubts, WantedDocument
 from matcher.identity_view import IdentityView
 from matcher.kept import Kept
 from matcher.rows import (
@@ -64,6 +64,10 @@ class Findings:
 
     doubts: dict[AccountId, Doubts] = field(default_factory=dict)
     """Of accounts that were decided and not linked."""
+    wishes: dict[AccountId, WantedDocument | None] = field(default_factory=dict)
+    """The CRM records that accounts of those are to get."""
+    lost: dict[AccountId, ExternalKey] = field(default_factory=dict)
+    """CRM records that were deleted under accounts."""
     questions: dict[ExternalKey, Doubt | None] = field(default_factory=dict)
     """Of customers whose news were held against their links; None: they agree."""
 

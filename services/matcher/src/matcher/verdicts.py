@@ -16,6 +16,9 @@ from matcher.identity_parties import key_in, local_id
 from matcher.rows import Grounds, Ruling
 from matcher.snapshot import Snapshot
 
+CREATING: Final = frozenset({"create", "hybrid"})
+"""Policies that create records."""
+
 _TOLD: Final = 4
 """Pieces of evidence in a link's sentence, the strongest ones."""
 
@@ -52,16 +55,37 @@ def doubt_of(
         return None
     name = _name(profile)
     if snapshot.rulings.creates(customer):
-        reason = "it is to have a record of its own: create it in the CRM, this version does not"
-        details = _details(snapshot, account, customer, decision)
-        return Doubt(f"{name or profile.vendor_id}: {reason}", {**details, "reasons": [reason]})
-    if decision.outcome != "review":
         return None
     details = _details(snapshot, account, customer, decision)
+    if decision.outcome != "review":
+        return _missed(snapshot, account, customer, f"{name or profile.vendor_id}", details)
     shown = details["candidates"]
     first = shown[0]["name"] or shown[0]["record"].rpartition("/")[2] if shown else "no record"
     reason = decision.reasons[0] if decision.reasons else "it is not certain"
     return Doubt(f"{name or profile.vendor_id} may be {first}: {reason}", details)
+
+
+def _missed(
+    snapshot: Snapshot,
+    account: AccountId,
+    customer: ExternalKey,
+    name: str,
+    details: dict[str, Any],
+) -> Doubt | None:
+    """Its record was taken out of the CRM, and by the policy another one would be created.
+
+    Whoever deleted it did not want that; so it is asked until the customer is linked again.
+    """
+    config = snapshot.workspace.config
+    if config is None or config.unmatched not in CREATING:
+        return None
+    held = snapshot.accounts[account].attention.get(f"review_match|{customer}")
+    known = None if held is None else held.get("details", {}).get("deleted")
+    record = snapshot.findings.lost.get(account, known)
+    if record is None:
+        return None
+    reason = f"its CRM record {record.rpartition('/')[2]} was deleted: decide whether to create it"
+    return Doubt(f"{name}: {reason}", {**details, "reasons": [reason], "deleted": record})
 
 
 def question_of(
@@ -110,7 +134,7 @@ def rivals_in(snapshot: Snapshot, decision: Decision) -> tuple[ExternalKey, ...]
 
 def _asks(snapshot: Snapshot) -> bool:
     config = snapshot.workspace.config
-    return config is not None and config.unmatched in {"review", "hybrid"}
+    return config is not None and config.unmatched in {"review", *CREATING}
 
 
 def _candidate(snapshot: Snapshot, candidate: Candidate) -> dict[str, Any]:

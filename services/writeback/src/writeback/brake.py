@@ -54,6 +54,8 @@ select (select count(*) from writeback.effects
 _HOLDS: Final = """
 select exists (select from writeback.effects
                where workspace = $1 and connection = $2 and doubt is not null and held_by = $3)
+    or exists (select from writeback.creations
+               where workspace = $1 and connection = $2 and state = 'held')
 """
 
 _LOCK: Final = """

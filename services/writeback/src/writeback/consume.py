@@ -55,17 +55,17 @@ class _Handler:
         pool: asyncpg.Pool,
         dead_letters: DeadLetterSink,
         wake: Callable[[], None],
-        blank_delay: float,
-        doubt_delay: float = 0.0,
+        *delays: float,
     ) -> None:
+        """`delays` in seconds, as `Moment` has them: before a blank, a doubt, a creation."""
         self._pool = pool
         self._dead_letters = dead_letters
         self._wake = wake
-        self._blank_delay = timedelta(seconds=blank_delay)
-        self._doubt_delay = timedelta(seconds=doubt_delay)
+        self._delays = tuple(timedelta(seconds=delay) for delay in delays)
 
     async def _moment(self, conn: asyncpg.Connection) -> Moment:
-        return Moment(await database_time(conn), self._blank_delay, self._doubt_delay)
+        now = await database_time(conn)
+        return Moment(now, *self._delays)
 
     async def _bury(self, batch: Batch, dead: Iterable[tuple[Record, Exception]]) -> None:
         for record, error in dead:
@@ -83,7 +83,8 @@ class AccountsHandler(_Handler):
         async def apply(conn: asyncpg.Connection) -> int:
             changed = await fold_states(conn, changes, await self._moment(conn))
             await batch.advance(conn)
-            return len(changed)
+            wishing = any(one.state and one.state.wanted_record for one in changes)
+            return len(changed) + wishing
 
         effects = await transaction(self._pool, apply)
         if effects:

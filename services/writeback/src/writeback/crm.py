@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from plumbline_connectors.hubspot.client import HubSpotClient, UpdateRow
 from plumbline_connectors.hubspot.faults import PROPERTY_MISSING
 from plumbline_connectors.hubspot.outcomes import OBJECT_NOT_FOUND, BatchRefused, RowStatus
-from plumbline_connectors.hubspot.properties import PropertyProblem, specs_for
+from plumbline_connectors.hubspot.properties import ACCOUNT_ID, PropertyProblem, specs_for
 from plumbline_connectors.hubspot.translate import MERGED_IDS
 from plumbline_connectors.hubspot.values import epoch_ms, parse_time
 
@@ -93,6 +93,10 @@ class HubSpotCrm:
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
         """Create the missing properties of a mapping; returns those that can't take our values."""
         return await self._client.ensure_properties(kind, specs_for(mapping))
+
+    async def ensure_account_id(self, kind: str) -> list[PropertyProblem]:
+        """Create the property of created records; returns why it can't be what it must."""
+        return await self._client.ensure_properties(kind, [ACCOUNT_ID])
 
 
 def _sight(record: Mapping[str, Any], properties: Sequence[str], began_at: datetime) -> Sight:

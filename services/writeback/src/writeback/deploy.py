@@ -11,6 +11,7 @@ from plumbline_runtime.attention import Item, close_items, open_attention
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.postgres import UNREACHABLE, transaction
 from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
+from plumbline_schemas.fields import ACCOUNT_ID_PROPERTY
 
 from writeback import queue, settle, store
 from writeback.crm import PropertyProblem
@@ -30,6 +31,9 @@ class PropertyHolder(Protocol):
 
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> Sequence[PropertyProblem]:
         """Create what is missing; returns what can't take our values."""
+
+    async def ensure_account_id(self, kind: str) -> Sequence[PropertyProblem]:
+        """The same for the property that tells created records."""
 
 
 class Gate(Protocol):
@@ -90,6 +94,8 @@ class Deployment:
         self._blocked: dict[str, frozenset[str]] = {}
         self._renewed: dict[str, float] = {}
         self._doubted: set[str] = set()
+        self._identified: set[str] = set()
+        self._unfit_until: dict[str, float] = {}
         self._lock = asyncio.Lock()
         self._condition = f"crm_properties:{workspace}/{connection}"
         health.set(self._condition, False, "not looked at yet")
@@ -189,6 +195,25 @@ class Deployment:
                 if again:
                     await self._restore(kind, sorted(gone - self._blocked[kind]))
             return self._blocked.get(kind, frozenset())
+
+    async def identify(self, kind: str) -> bool:
+        """Whether records of the kind can be created once: by a property of unique values.
+
+        It is made when the first one is to be, and asked about once a minute while it does not fit.
+        """
+        async with self._lock:
+            if kind in self._identified:
+                return True
+            if time.monotonic() < self._unfit_until.get(kind, 0.0):
+                return False
+            await self._budget.acquire("write", priority=True)
+            problems = await self._crm.ensure_account_id(kind)
+            await self._report(kind, {ACCOUNT_ID_PROPERTY: ACCOUNT_ID_PROPERTY}, problems)
+            if problems:
+                self._unfit_until[kind] = time.monotonic() + self._settings.deploy_check
+                return False
+            self._identified.add(kind)
+            return True
 
     async def _restore(self, kind: str, names: list[str]) -> None:
         """Properties that were deleted are there again, empty: every record gets its values."""

@@ -11,7 +11,8 @@ from plumbline_schemas.observations import (
     WalkObservation,
 )
 
-from writeback import brake, store
+from writeback import brake, creation_store, store
+from writeback.creations import fold_creation
 from writeback.effects import HELD_BY_BRAKE, Effect, RecordId
 from writeback.gate import OPEN, PLAN, WorkspaceFacts, gate_of
 from writeback.outbox import close_record_attention
@@ -67,8 +68,36 @@ async def fold_states(
         shown = change.state or _nothing(*key, version)
         changed |= fold_account(effects, shown, facts[key[0]], moment)
     await store.save_accounts(conn, {key: (at, one.value) for key, (at, one) in newest.items()})
+    await _fold_creations(conn, facts, newest, moment)
     await _save(conn, facts, before, effects, changed)
     return changed
+
+
+async def _fold_creations(
+    conn: Connection,
+    facts: Mapping[str, WorkspaceFacts],
+    newest: Mapping[tuple[str, str], tuple[int, StateChange]],
+    moment: Moment,
+) -> None:
+    """Records that the accounts want made, or want no longer."""
+    wishing = {
+        key for key, (_, one) in newest.items() if one.state and one.state.wanted_record is not None
+    }
+    known = await creation_store.lock(conn, newest.keys())
+    kept, gone = [], []
+    for key in sorted(wishing | known.keys()):
+        version, change = newest[key]
+        state, was = change.state or _nothing(*key, version), known.get(key)
+        row = fold_creation(was, state, facts[key[0]], moment.now, moment.create_delay)
+        if row is None and was is not None:
+            gone.append(was)
+        elif row is not None and row != was:
+            kept.append(row)
+    await creation_store.save(conn, kept)
+    await creation_store.drop(conn, gone)
+    doubted = {(row.workspace, row.connection) for row in kept if row.doubted}
+    for target in sorted(doubted):
+        await creation_store.check(conn, *target)
 
 
 async def _save(
@@ -164,6 +193,7 @@ async def _fold_own(
     await store.save_workspace(conn, now)
     if now.approved_revision != facts.approved_revision:
         await brake.release(conn, now)
+        await creation_store.release(conn, now)
     if now.config != facts.config:
         await _recompute(conn, now, moment, moved=facts.gate == OPEN)
         await store.release_conflicts(conn, facts.workspace, now.gate)
@@ -207,6 +237,13 @@ async def _recompute(
         changed: set[RecordId] = set()
         for state in page:
             changed |= fold_account(effects, state, facts, moment, recompute=True, moved=moved)
+        told = {
+            (facts.workspace, str(state.id)): (
+                state.version, StateChange(facts.workspace, state.id, state)
+            )
+            for state in page
+        }  # fmt: skip
+        await _fold_creations(conn, {facts.workspace: facts}, told, moment)
         await _save(conn, {facts.workspace: facts}, before, effects, changed)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 import asyncpg
 from plumbline_connectors.configured import hubspot_check, hubspot_client
 from plumbline_connectors.hubspot.client import HubSpotClient
+from plumbline_connectors.hubspot.creation import HubSpotCreation
 from plumbline_runtime.budget import Budget
 from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
@@ -20,6 +21,7 @@ from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 
 from writeback.consume import AccountsHandler, CrmHandler
+from writeback.creation_round import Creations
 from writeback.crm import HubSpotCrm
 from writeback.deploy import Deployment
 from writeback.metrics import begin_target
@@ -54,7 +56,7 @@ async def build(runtime: Runtime) -> None:
         for sender in senders:
             sender.wake()
 
-    delays = (settings.blank_delay, settings.doubt_delay)
+    delays = (settings.blank_delay, settings.doubt_delay, settings.create_delay)
     runtime.consume(
         ACCOUNTS_STATE,
         group=GROUP_ACCOUNTS,
@@ -110,6 +112,13 @@ def _sender(
         connection.name,
         connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
+        creations=Creations(
+            (workspace.id, connection.name),
+            HubSpotCreation(client),
+            budget,
+            identifier=deployment,
+            settings=settings,
+        ),
         deployed=deployment,
         circuit=circuit("writes"),
         settings=settings,

@@ -5,7 +5,7 @@ rather than losing them.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -16,8 +16,8 @@ from plumbline_runtime.producer import Message, PublishFailed
 from plumbline_runtime.tracing import traceparent
 from plumbline_schemas.attention import AttentionKind
 from plumbline_schemas.envelope import Envelope
-from plumbline_schemas.outcomes import WritebackOutcome
-from plumbline_schemas.topics import WRITEBACK_OUTCOMES, Topic
+from plumbline_schemas.outcomes import RefreshRequest, WritebackOutcome
+from plumbline_schemas.topics import REFRESH_REQUESTS, WRITEBACK_OUTCOMES, Topic
 
 from writeback.effects import Effect
 
@@ -28,7 +28,8 @@ _LIMIT: Final = 500
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 1.0
 
-_WAITING: Final = "select exists (select from writeback.outcomes)"
+_WAITING: Final = """select exists (select from writeback.outcomes)
+                           or exists (select from writeback.looks)"""
 
 Connection = Any
 """An asyncpg connection, pooled or not."""
@@ -107,7 +108,34 @@ class Outbox:
                     "delete from writeback.outcomes where id = any($1::bigint[])",
                     [row["id"] for row in rows],
                 )
-        return len(rows)
+            asked = await conn.fetch(
+                """select id, key, reason, requested_at from writeback.looks order by id limit $1
+                   for update skip locked""",
+                _LIMIT,
+            )
+            if asked:
+                looks = [_look_message(dict(row)) for row in asked]
+                await self._publisher.publish_many(REFRESH_REQUESTS, looks)
+                await conn.execute(
+                    "delete from writeback.looks where id = any($1::bigint[])",
+                    [row["id"] for row in asked],
+                )
+        return max(len(rows), len(asked))
+
+
+def _look_message(row: Mapping[str, Any]) -> Message:
+    request = RefreshRequest(key=row["key"], reason=row["reason"], requested_at=row["requested_at"])
+    envelope = Envelope(
+        id=f"{row['key']}/look/{row['id']}",
+        source=SOURCE,
+        type="refresh.requested",
+        time=row["requested_at"],
+        subject=row["key"],
+        schema=REFRESH_REQUESTS.name,
+        sequence=row["id"],
+        traceparent=None,
+    )
+    return Message(row["key"], request.model_dump_json().encode(), envelope.headers())
 
 
 def _outcome_message(number: int, document: dict[str, Any]) -> Message:

@@ -44,6 +44,8 @@ class Moment(NamedTuple):
     """A blank waits this long for the account that may take the record over."""
     doubt_delay: timedelta = timedelta(0)
     """What the brake counts waits this long, so that a mass is seen before its first is written."""
+    create_delay: timedelta = timedelta(0)
+    """A record that is to be created rests this long."""
 
 
 def wanted(state: AccountState, mapping: Mapping[str, str]) -> Wanted:

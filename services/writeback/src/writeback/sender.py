@@ -17,6 +17,7 @@ from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import queue, settle, store
+from writeback.creation_round import Creations
 from writeback.deploy import KINDS
 from writeback.gate import OPEN, WorkspaceFacts
 from writeback.job import Job
@@ -71,6 +72,7 @@ class Sender:
         *,
         connect: Callable[[], Awaitable[asyncpg.Connection]],
         rounds: Rounds,
+        creations: Creations,
         deployed: Deployed,
         circuit: Gate,
         settings: WritebackSettings,
@@ -81,6 +83,7 @@ class Sender:
         self._connection = connection
         self._connect = connect
         self._rounds = rounds
+        self._creations = creations
         self._deployed = deployed
         self._circuit = circuit
         self._settings = settings
@@ -176,7 +179,9 @@ class Sender:
                 started = True
             if started and self._trial:
                 break
-        return started
+        if started and (self._trial or self._rounds.throttled):
+            return started
+        return await self._creations.start(session, lanes) or started
 
     async def _facts(self, session: Session) -> WorkspaceFacts:
         async with session.turn() as conn:

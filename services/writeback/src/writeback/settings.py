@@ -37,6 +37,12 @@ class WritebackSettings(NamedTuple):
     """Before a closed link's record is blanked: whoever takes it over is on the way."""
     doubt_delay: float = 5.0
     """Before what the brake counts is written: a mass shows itself before its first is out."""
+    create_delay: float = 1.0
+    """Before a record is created: what comes in the same moment may make that needless."""
+    create_settle: float = 30.0
+    """After a record was created and linked, before another of the same name or domain is."""
+    create_look: float = 15.0
+    """Before a created record is asked for that the matcher has not linked yet."""
     circuit_retry: float = 30.0
     """Between attempts on a connection that refuses us."""
     deploy_retry: float = 2.0

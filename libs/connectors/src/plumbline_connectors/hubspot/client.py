@@ -153,7 +153,7 @@ class HubSpotClient:
         portal, zone = told.get("portalId"), told.get("timeZone")
         if isinstance(portal, int | str) and str(portal):
             return VendorAccount(str(portal), None, zone if isinstance(zone, str) else None)
-        path, params = self._objects("company"), [("limit", "1")]
+        path, params = self.objects("company"), [("limit", "1")]
         await self._http.request("GET", path, params=params, accept=_NOT_FOUND)
         return VendorAccount(None, None)
 
@@ -174,7 +174,7 @@ class HubSpotClient:
         if after is not None:
             params.append(("after", after))
         params += [("properties", name) for name in properties]
-        answer = await self._http.request("GET", self._objects(kind), params=params)
+        answer = await self._http.request("GET", self.objects(kind), params=params)
         body = object_of(answer)
         return Page(results_of(body, answer), next_after(body), answer.vendor_began_at)
 
@@ -186,7 +186,7 @@ class HubSpotClient:
         if not _ID.fullmatch(vendor_id):
             raise Permanent(f"no HubSpot id: {vendor_id[:40]!r}", where=self._http.where)
         params = [("archived", "false"), *(("properties", name) for name in properties)]
-        path = f"{self._objects(kind)}/{vendor_id}"
+        path = f"{self.objects(kind)}/{vendor_id}"
         answer = await self._http.request("GET", path, params=params, accept=_NOT_FOUND)
         found = None if answer.status == 404 else object_of(answer)
         return ReadResult(found, answer.vendor_began_at)
@@ -202,7 +202,7 @@ class HubSpotClient:
         asked = list(dict.fromkeys(ids))
         _check_size(len(asked))
         sent = {"properties": list(properties), "inputs": [{"id": one} for one in asked]}
-        answer = await self._post(f"{self._objects(kind)}/batch/read", sent)
+        answer = await self.post(f"{self.objects(kind)}/batch/read", sent)
         records = results_of(object_of(answer), answer)
         by_id = {str(record["id"]): record for record in records}
         merged = {old: record for record in records for old in merged_ids(record)}
@@ -226,7 +226,7 @@ class HubSpotClient:
             }
             for row in rows
         ]
-        answer = await self._post(f"{self._objects(kind)}/batch/update", {"inputs": inputs})
+        answer = await self.post(f"{self.objects(kind)}/batch/update", {"inputs": inputs})
         return row_outcomes(rows, object_of(answer))
 
     async def ensure_properties(
@@ -262,10 +262,12 @@ class HubSpotClient:
             if tokens is not None:
                 await tokens.aclose()
 
-    def _objects(self, kind: str) -> str:
+    def objects(self, kind: str) -> str:
+        """Where records of a kind stand."""
         return f"{self._paths.objects}/{object_type(kind)}"
 
-    async def _post(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Raises BatchRefused for what is refused as a whole (400, 409, 413)."""
         answer = await self._http.request("POST", path, json=body, accept=_REFUSED_WHOLE)
         if answer.status in _REFUSED_WHOLE:
             raise BatchRefused(

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from plumbline_schemas.fields import FIELDS, GROUP_LABEL, GROUP_NAME, FieldType
+from plumbline_schemas.fields import ACCOUNT_ID_PROPERTY, FIELDS, GROUP_LABEL, GROUP_NAME, FieldType
 
-ProblemReason = Literal["unfit_type", "missing_options", "read_only", "refused"]
+ProblemReason = Literal["unfit_type", "missing_options", "read_only", "refused", "not_unique"]
 
 _FIELD_TYPES: Final[Mapping[FieldType, str]] = {
     "string": "text",
@@ -33,6 +33,8 @@ class PropertySpec(NamedTuple):
     label: str
     description: str = ""
     options: tuple[str, ...] = ()
+    unique: bool = False
+    """No two records may have the same value, which only its creation can ask for (vendors 2.4)."""
 
 
 class PropertyProblem(NamedTuple):
@@ -55,6 +57,15 @@ def specs_for(mapping: Mapping[str, str]) -> list[PropertySpec]:
     ]
 
 
+ACCOUNT_ID: Final = PropertySpec(
+    ACCOUNT_ID_PROPERTY,
+    "string",
+    "Plumbline account",
+    "On records that Plumbline created: the account each was created for.",
+    unique=True,
+)
+
+
 def group_body() -> dict[str, Any]:
     """What creates the group that our properties stand in."""
     return {"name": GROUP_NAME, "label": GROUP_LABEL, "displayOrder": -1}
@@ -69,7 +80,7 @@ def creation_body(spec: PropertySpec) -> dict[str, Any]:
         "groupName": GROUP_NAME,
         "type": spec.type,
         "fieldType": _FIELD_TYPES[spec.type],
-        "hasUniqueValue": False,
+        "hasUniqueValue": spec.unique,
         "formField": False,
     }
     options = _options(spec)
@@ -97,6 +108,8 @@ def problem_of(spec: PropertySpec, existing: Mapping[str, Any]) -> PropertyProbl
         return PropertyProblem(
             spec.name, "read_only", "read only", "a property that can be written"
         )
+    if spec.unique and existing.get("hasUniqueValue") is not True:
+        return PropertyProblem(spec.name, "not_unique", "any value", "unique values")
     if found == "enumeration":
         return _missing_options(spec, existing)
     return None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from plumbline_schemas.crm import CrmRecord
-from plumbline_schemas.fields import FIELDS
+from plumbline_schemas.fields import ACCOUNT_ID_PROPERTY, FIELDS
 from plumbline_schemas.observations import (
     AnyObservation,
     CompanyObservation,
@@ -137,6 +137,7 @@ def properties_to_read(kind: str, context: HubSpotContext) -> list[str]:
         raise ValueError(f"no HubSpot kind {kind!r}; known: {', '.join(_READ)}")
     taxes = context.tax_id_property if kind == "company" else None
     named = [taxes] if taxes is not None else []
+    named.append(ACCOUNT_ID_PROPERTY)
     return list(dict.fromkeys([*_READ[kind], *named, *context.mapping.get(kind, {}).values()]))
 
 
@@ -159,6 +160,7 @@ def _body(kind: str, properties: Mapping[str, Any], context: HubSpotContext) -> 
         country=values.get(_COUNTRY_CODE) or values.get("country") or None,
         postal_code=values.get("zip") or None,
         tax_ids=_numbers(values.get(taxes)) if taxes else (),
+        account_id=values.get(ACCOUNT_ID_PROPERTY) or None,
         parent_id=values.get(_PARENT) or None,
         owner=values.get(_OWNER) or None,
         stripe_customer_ids=_listed(values.get(ids_property)) if ids_property else (),
