@@ -233,7 +233,9 @@ COMPANIES = {
 
 
 @asynccontextmanager
-async def open_world(folder: Path, *, first_write: str, more: str = "") -> AsyncIterator[World]:
+async def open_world(
+    folder: Path, *, first_write: str, more: str = "", environment: Mapping[str, str] = {}
+) -> AsyncIterator[World]:
     """`more` goes to the end of the file: fields of a company first."""
     edge = f"http://127.0.0.1:{free_port()}"
     hook = f"{edge}/webhooks/acme/crm_main"
@@ -255,6 +257,7 @@ async def open_world(folder: Path, *, first_write: str, more: str = "") -> Async
             stripe=stripe.base_url, hubspot=hubspot.base_url, first_write=first_write
         )
         world.config.write_text(text + more)
+        world.environment |= environment
         try:
             await world.start()
             yield world

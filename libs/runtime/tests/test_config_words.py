@@ -203,12 +203,18 @@ def test_an_unknown_definition_of_mrr_is_refused(complaint):
     )
 
 
-@pytest.mark.parametrize("name", ["create", "hybrid"])
-def test_creating_records_is_refused(name, complaint, load):
-    message = complaint(f'{WORKSPACE}[policies]\nunmatched = "{name}"\n')
-    assert message == f"policies.unmatched: found '{name}', {LATER} 'leave' or 'review'"
-    leave = f'{WORKSPACE}[policies]\nunmatched = "leave"\n'
-    assert load(leave).policies.unmatched == "leave"
+@pytest.mark.parametrize("name", ["leave", "review", "create", "hybrid"])
+def test_every_policy_for_unmatched_customers_is_taken(name, load):
+    assert load(f'{WORKSPACE}[policies]\nunmatched = "{name}"\n').policies.unmatched == name
+
+
+def test_a_tax_id_property_is_a_propertys_name(load, complaint):
+    table = f"{WORKSPACE}[policies.identity]\n"
+    found = load(f'{table}tax_id_property = "vat_number"\n').policies.identity
+    assert found.tax_id_property == "vat_number"
+    assert complaint(f'{table}tax_id_property = "VAT Number"\n').startswith(
+        "policies.identity.tax_id_property: found 'VAT Number', expected a property's internal name"
+    )
 
 
 def test_an_unknown_key_lists_the_keys_of_its_vendor(complaint):

@@ -155,8 +155,8 @@ def check_property(name: str) -> str:
     """A vendor property's internal name."""
     if not _PROPERTY.fullmatch(name):
         raise ValueError(
-            f"found {name!r}, expected a property's internal name: a lower-case letter, then "
-            f"lower-case letters, digits and _"
+            "expected a property's internal name: a lower-case letter, then lower-case letters, "
+            "digits and _"
         )
     return name
 

@@ -39,6 +39,9 @@ NAMES: Final = frozenset(
         "writeback.after_claim",
         "writeback.during_call",
         "writeback.after_answer",
+        "writeback.after_creation_claim",
+        "writeback.during_creation",
+        "writeback.after_creation",
     }
 )
 """Every point there is (engineering 6.2 rows 1, 2, 6, 7 and the steps of reads and walks)."""

@@ -6,9 +6,15 @@ from typing import Final
 
 import asyncpg
 import msgspec
+from plumbline_domain.identity.duplicate_items import (
+    DUPLICATE_KIND,
+    called,
+    duplicate_evidence,
+    duplicate_subject,
+    duplicate_summary,
+)
 from plumbline_domain.identity.duplicates import (
     Duplicate,
-    duplicate_sentence,
     duplicates,
     one_each,
     shipped_pairs,
@@ -16,8 +22,7 @@ from plumbline_domain.identity.duplicates import (
 from plumbline_domain.identity.index import Side
 from plumbline_domain.identity.profile import Profile
 from plumbline_runtime.attention import Item, close_items, open_attention
-from plumbline_schemas.attention import AttentionKind
-from plumbline_schemas.attention_details import DuplicateDetails, Evidence
+from plumbline_schemas.attention_details import DuplicateDetails
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.outputs import Output
 from plumbline_schemas.review_outputs import DuplicatePair, Duplicates, StandingDecision
@@ -27,10 +32,6 @@ from console.deciding.standing import standing
 from console.review.domains import common_domain
 from console.show import say
 
-KIND: Final[Mapping[Side, AttentionKind]] = {
-    "record": "duplicate_records",
-    "customer": "duplicate_customers",
-}
 _profile: Final = msgspec.json.Decoder(Profile)
 
 
@@ -50,7 +51,7 @@ async def scan(desk: Desk, *, workspace: str | None, report_only: bool) -> tuple
     found = [
         await _side(desk.db, name, side)
         for name in await workspaces(desk.db, workspace)
-        for side in KIND
+        for side in DUPLICATE_KIND
     ]
     opened, closed = (0, 0) if report_only else await _tell(desk.db, workspace, found)
     told = Duplicates(
@@ -82,7 +83,7 @@ async def _side(db: asyncpg.Connection, workspace: str, side: Side) -> Found:
         made = [one for one in made if not _kept(workspace, one, stood)]
     kept = one_each(made, _apart(workspace, stood))
     pairs = [_told(workspace, one, profiles) for one in kept]
-    domains = {_subject(pair): _domain(profiles, pair) for pair in pairs}
+    domains = {duplicate_subject(pair.keys): _domain(profiles, pair) for pair in pairs}
     return Found(side, len(profiles), pairs, domains)
 
 
@@ -124,24 +125,13 @@ def _local(workspace: str, key: ExternalKey) -> str:
 
 def _told(workspace: str, one: Duplicate, profiles: Mapping[str, Profile]) -> DuplicatePair:
     keys = (ExternalKey(f"{workspace}/{one.one}"), ExternalKey(f"{workspace}/{one.other}"))
-    ranked = sorted(one.evidence, key=lambda piece: (-abs(piece.weight), piece.code))
     return DuplicatePair(
         workspace=workspace,
         keys=keys,
-        names=(_name(profiles[one.one]), _name(profiles[one.other])),
+        names=(called(profiles[one.one]), called(profiles[one.other])),
         probability=one.probability,
-        evidence=tuple(
-            Evidence(
-                code=piece.code, sentence=duplicate_sentence(piece), weight=piece.weight / 1000
-            )
-            for piece in ranked
-        ),
+        evidence=duplicate_evidence(one),
     )
-
-
-def _name(profile: Profile) -> str | None:
-    form = next(iter(profile.names), profile.person)
-    return form.raw if form is not None else None
 
 
 def _domain(profiles: Mapping[str, Profile], pair: DuplicatePair) -> str | None:
@@ -151,16 +141,12 @@ def _domain(profiles: Mapping[str, Profile], pair: DuplicatePair) -> str | None:
     return common_domain(address.whole for address in first.addresses)
 
 
-def _subject(pair: DuplicatePair) -> str:
-    return "|".join(sorted(pair.keys))
-
-
 async def _tell(
     db: asyncpg.Connection, workspace: str | None, found: Sequence[Found]
 ) -> tuple[int, int]:
     """Open an item a pair, and close those whose pair is none any more, in one transaction."""
     wanted = {
-        Item(pair.workspace, KIND[one.side], _subject(pair)): (one, pair)
+        Item(pair.workspace, DUPLICATE_KIND[one.side], duplicate_subject(pair.keys)): (one, pair)
         for one in found
         for pair in one.pairs
     }
@@ -172,7 +158,7 @@ async def _tell(
                 workspace=item.workspace,
                 kind=item.kind,
                 subject=item.subject,
-                summary=_summary(one.side, pair),
+                summary=duplicate_summary(one.side, pair.keys, pair.names),
                 details=_details(pair, one.domains[item.subject]).model_dump(mode="json"),
             )
         gone = before - wanted.keys()
@@ -184,18 +170,10 @@ async def _open_items(db: asyncpg.Connection, workspace: str | None) -> set[Item
     rows = await db.fetch(
         """select workspace, kind, subject from runtime.attention_view
            where status = 'open' and kind = any($1) and ($2::text is null or workspace = $2)""",
-        list(KIND.values()),
+        list(DUPLICATE_KIND.values()),
         workspace,
     )
     return {Item(row["workspace"], row["kind"], row["subject"]) for row in rows}
-
-
-def _summary(side: Side, pair: DuplicatePair) -> str:
-    what = "Two CRM records" if side == "record" else "Two billing customers"
-    first, second = (
-        name or key.rpartition("/")[2] for name, key in zip(pair.names, pair.keys, strict=True)
-    )
-    return f"{what} may be one: {first} and {second}"
 
 
 def _details(pair: DuplicatePair, domain: str | None) -> DuplicateDetails:

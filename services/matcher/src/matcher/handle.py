@@ -38,6 +38,7 @@ from matcher.reindex import Indexing
 from matcher.shelf import Shelf
 from matcher.snapshot import Snapshot
 from matcher.store import apply
+from matcher.twins import tell_twins
 
 log = structlog.get_logger()
 
@@ -190,6 +191,8 @@ class Matcher:
             missing.take_missing(snapshot)
         await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._outbox is None)
+        if self._outbox is not None:
+            await tell_twins(conn, snapshot)
         return snapshot
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:

@@ -145,6 +145,11 @@ class MemoryIndex:
         return {i: held[i] for i in ids if i in held}
 
 
+def keys_by_kind(side: Side, profile: Profile) -> Mapping[int, KeyKind]:
+    """The keys under which a profile stands in the index, with their kinds."""
+    return customer_keys(profile) if side == "customer" else record_keys(profile)
+
+
 def keys_of(side: Side, profile: Profile) -> Iterable[int]:
     """The keys under which a profile stands in the index."""
-    return customer_keys(profile) if side == "customer" else record_keys(profile)
+    return keys_by_kind(side, profile)
