@@ -26,6 +26,7 @@ from matcher.apart import let_go_of_records
 from matcher.cause import cause_of
 from matcher.decide import OwnObservation, refold_all, take_object, take_own
 from matcher.gather import Seeds, gather
+from matcher.identity_parties import decided_by
 from matcher.lacking import settle
 from matcher.loading import read_workspace
 from matcher.matching import rematch
@@ -41,6 +42,14 @@ select account_id from (
     union
     select account_id from matcher.accounts
     where workspace = $1 and fold_version < $5 and merged_into is null) due
+where account_id > $2 order by account_id limit $4
+"""
+_DUE_OR_WAITING = """
+select account_id from (
+    select account_id from matcher.accounts where workspace = $1 and due_at <= $3
+    union
+    select account_id from matcher.accounts
+    where workspace = $1 and merged_into is null and (waiting or fold_version < $5)) due
 where account_id > $2 order by account_id limit $4
 """
 _ALL = """
@@ -120,7 +129,8 @@ class FanOut:
                 await store_table(conn, observation)
         rates = await self._rates.rates(conn, workspace)
         accounts = await self._select(conn, workspace, observation, after) if relevant else []
-        seeds = Seeds(accounts=set(accounts), rematch=_rematches(observation))
+        rematches = _rematches(observation, workspace)
+        seeds = Seeds(accounts=set(accounts), rematch=rematches)
         if not isinstance(observation, OwnObservation):
             seeds.objects |= {observation.key, *(part.key for part in parts_of(observation))}
         while True:
@@ -132,6 +142,8 @@ class FanOut:
                 break
             seeds.take_missing(snapshot)
         finished = not found or len(accounts) < self._accounts
+        if finished and relevant and rematches:
+            snapshot.workspace.decided_basis = decided_by(snapshot.workspace)
         snapshot.workspace.cursor = None if finished else {**place, "after": accounts[-1]}
         await settle(conn, snapshot)
         await apply(conn, snapshot, was=was, silent=self._silent)
@@ -172,7 +184,7 @@ class FanOut:
                 continue
             snapshot.next_record()
             touched = {account}
-            if _rematches(observation):
+            if _rematches(observation, snapshot.workspace):
                 touched |= let_go_of_records(snapshot, account)
                 touched |= rematch(snapshot, account)
             refold_all(snapshot, touched, cause)
@@ -190,7 +202,8 @@ class FanOut:
 
     def _query(self, workspace: WorkspaceRow, observation: AnyObservation) -> tuple[str, list[Any]]:
         if isinstance(observation, TickObservation):
-            return _DUE, [workspace.now, self._accounts, FOLD_VERSION]
+            query = _DUE_OR_WAITING if _rematches(observation, workspace) else _DUE
+            return query, [workspace.now, self._accounts, FOLD_VERSION]
         if isinstance(observation, ConfigObservation):
             return _ALL, [self._accounts]
         if isinstance(observation, WalkObservation):
@@ -200,8 +213,13 @@ class FanOut:
         return _DEPENDANTS, [self._accounts, observation.key]
 
 
-def _rematches(observation: AnyObservation) -> bool:
-    """Whether accounts without a CRM record are decided again."""
+def _rematches(observation: AnyObservation, workspace: WorkspaceRow) -> bool:
+    """Whether accounts without a CRM record are decided again.
+
+    After an upgrade of the rules of identity the first tick does that, as with all other rules.
+    """
+    if isinstance(observation, TickObservation):
+        return workspace.decided_basis != decided_by(workspace)
     return isinstance(observation, WalkObservation | ConfigObservation)
 
 

@@ -7,6 +7,7 @@ from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, 
 from plumbline_domain.identity.index import Side
 from plumbline_domain.identity.profile import Party, Profile, customer_profile, record_profile
 from plumbline_domain.identity.text import NORM_VERSION
+from plumbline_domain.identity.weights import shipped
 from plumbline_schemas.billing import BillingCustomer
 from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
@@ -37,7 +38,16 @@ _PERSONAL_TOO: Final = _PersonalToo()
 
 def basis_of(workspace: WorkspaceRow) -> str:
     """The rules that profiles are made by: others make them anew."""
-    return f"{NORM_VERSION}.{PARTIES}/{'match' if workspace.personal_domains else 'skip'}"
+    config = workspace.config
+    names = [] if config is None else [one.name for one in (*config.former, *config.connections)]
+    apart = sorted({name for name in names if workspace.set_apart(name)})
+    personal = "match" if workspace.personal_domains else "skip"
+    return "/".join((f"{NORM_VERSION}.{PARTIES}", personal, *apart))
+
+
+def decided_by(workspace: WorkspaceRow) -> str:
+    """The rules that customers are decided by: others decide whoever waits once more."""
+    return f"{basis_of(workspace)} {shipped().version}"
 
 
 def overrides_of(workspace: WorkspaceRow) -> Mapping[str, DomainClass]:
@@ -68,10 +78,13 @@ def party_of_customer(
 ) -> Profile:
     """A billing customer's profile; one that was never seen has its id only.
 
+    So has one of test mode beside live: it matches nothing, and is no part of what the customers of
+    a domain look like together.
+
     `tax_ids` are those that were last told of it: the body of an event tells none.
     """
     local = local_id(key)
-    if body is None:
+    if body is None or workspace.set_apart(key.split("/", 2)[1]):
         return customer_profile(Party(local))
     party = Party(
         local,

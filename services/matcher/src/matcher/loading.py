@@ -18,7 +18,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
     """The workspace's row; a new one for a workspace never seen."""
     row = await conn.fetchrow(
         """select sequence, outbox_sequence, now, config_revision, config::text, walks::text,
-                  rates::text, fold_cursor::text, index_basis, agencies::text
+                  rates::text, fold_cursor::text, index_basis, decided_basis, agencies::text
            from matcher.workspaces where workspace = $1""",
         workspace,
     )
@@ -35,6 +35,7 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
         walks=orjson.loads(row["walks"]),
         rates=orjson.loads(row["rates"]),
         index_basis=row["index_basis"],
+        decided_basis=row["decided_basis"],
         agencies=orjson.loads(row["agencies"]),
         cursor=None if row["fold_cursor"] is None else orjson.loads(row["fold_cursor"]),
     )

@@ -16,6 +16,7 @@ from plumbline_schemas.crm import CrmRecord
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import ConfigObservation
 
+from matcher.apart import succeed
 from matcher.identity_index import PostgresIndex
 from matcher.identity_parties import basis_of, local_id, party_of_customer, party_of_record
 from matcher.loading import read_workspace
@@ -60,7 +61,7 @@ class Indexing:
         now = await self._workspace(observation.workspace)
         newest = -1 if now.config_revision is None else now.config_revision
         if observation.body is not None and observation.vendor_time_ms > newest:
-            await self._make(replace(now, config=observation.body))
+            await self._make(replace(now, config=succeed(now.config, observation.body)))
 
     async def _workspace(self, name: str) -> WorkspaceRow:
         async def read(conn: asyncpg.Connection) -> WorkspaceRow:

@@ -39,6 +39,8 @@ class WorkspaceRow:
     """Decision -> domain that it says is an agency's."""
     index_basis: str | None = None
     """The rules that the profiles of identity were made by."""
+    decided_basis: str | None = None
+    """The rules that whoever waits was last decided by."""
     cursor: dict[str, Any] | None = None
     """How far a record with fan-out is folded: its partition, offset and last account."""
 

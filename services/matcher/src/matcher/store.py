@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import asyncpg
 from plumbline_runtime.records import Fenced
 
-from matcher.identity_parties import basis_of
+from matcher.identity_parties import basis_of, decided_by
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
 from matcher.statements import Statement, dumps, statements
@@ -52,16 +52,19 @@ async def save_workspace(
     status = await conn.execute(
         """insert into matcher.workspaces as w
                (workspace, sequence, outbox_sequence, now, config_revision, config, walks,
-                rates, fold_cursor, index_basis, agencies, published_up_to, outbox_published)
+                rates, fold_cursor, index_basis, agencies, decided_basis,
+                published_up_to, outbox_published)
            values ($1, $2::bigint, $3::bigint, $4, $5, $6::text::jsonb, $7::text::jsonb,
                    $12::text::jsonb, $8::text::jsonb, $13::text, $14::text::jsonb,
+                   $15::text,
                    case when $11::boolean then $2::bigint else 0 end,
                    case when $11::boolean then $3::bigint else 0 end)
            on conflict (workspace) do update set
                sequence = excluded.sequence, outbox_sequence = excluded.outbox_sequence,
                now = excluded.now, config_revision = excluded.config_revision,
                config = excluded.config, walks = excluded.walks,
-               index_basis = excluded.index_basis, agencies = excluded.agencies,
+               index_basis = excluded.index_basis, decided_basis = excluded.decided_basis,
+               agencies = excluded.agencies,
                rates = excluded.rates, fold_cursor = excluded.fold_cursor,
                published_up_to = case when $11::boolean then $2::bigint else w.published_up_to end,
                outbox_published = case when $11::boolean then $3::bigint else w.outbox_published end
@@ -81,6 +84,7 @@ async def save_workspace(
         dumps(now.rates),
         now.index_basis or basis_of(now),
         dumps(now.agencies),
+        now.decided_basis or (decided_by(now) if was.index_basis is None else None),
     )
     if status != "INSERT 0 1":
         raise Fenced(f"matcher: workspace {now.workspace} was moved by another process")

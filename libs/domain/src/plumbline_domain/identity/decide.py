@@ -169,7 +169,7 @@ def _by_evidence(
             reason = "the domain is one record's, the name another's"
             return Decision(customer.id, "review", None, None, torn, (reason,), portrait)
         owners = tuple(c for c in scored if has(c, ("domain.owners",)))[:SHOWN]
-        if len(owners) > 1 and not customer.names and not portrait.hub:
+        if len(owners) > 1 and not portrait.hub and _unsaid(customer, owners):
             reason = f"{portrait.domain} is the domain of several records, and no name tells which"
             return Decision(customer.id, "review", None, None, owners, (reason,), portrait)
         return Decision(customer.id, "none", candidates=tuple(scored[:SHOWN]), portrait=portrait)
@@ -188,6 +188,13 @@ def _by_evidence(
     return Decision(
         customer.id, "auto", best.record_id, "evidence", tuple(plausible[:SHOWN]), (), portrait
     )
+
+
+def _unsaid(customer: Profile, owners: Sequence[Candidate]) -> bool:
+    """Whether the customer does not say which of a domain's records it is: it names nobody, or
+    what it calls itself is like the names of several of them."""
+    like = [c for c in owners if c.match is not None and c.match.level != "different"]
+    return not customer.names or len(like) > 1
 
 
 def among(candidates: Sequence[Candidate]) -> float:
