@@ -193,18 +193,18 @@ async def test_every_links_score_comes_from_its_pieces(bench: Any, kit: Any) -> 
     assert proof["score"] == proof["bias"] + sum(piece[3] for piece in proof["pieces"])
 
 
-async def test_a_record_to_create_waits_for_the_crm(bench: Any, kit: Any) -> None:
+async def test_a_record_that_is_to_be_created_asks_nobody(bench: Any, kit: Any) -> None:
     log = kit.log()
     log.ready()
     log.customer("cus_1", "ap@brantov.example", name="Brantov Robotics")
     log.person("create", "cus_1")
     await bench.run(log)
-    [details] = (await open_items(bench)).values()
-    assert "create it in the CRM" in details["reasons"][0]
+    assert await open_items(bench) == {}
+    assert (await bench.state("cus_1"))["wanted_record"]["by"] == "person"
     log.company("77", "brantov.example", name="Brantov Robotics")
     await bench.run(log)
     assert await linked(bench, kit, "cus_1") == ["77"]
-    assert await open_items(bench) == {}
+    assert (await bench.state("cus_1"))["wanted_record"] is None
 
 
 def any_history(kit: Any, seed: int, steps: int = 30) -> Any:
