@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import asyncpg
 from plumbline_connectors.configured import (
@@ -31,6 +31,10 @@ from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.observations import AnyObservation
 
 from reconciler.walks import STRIPE_KINDS
+
+_CUSTOMERS: Final = "place, tax ids"
+_RECORDS: Final = "place"
+"""What is kept of them, as far as it was added later: a new word has all of them read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,10 @@ class Book(Protocol):
     def kinds(self) -> Sequence[str]:
         """Kinds in the order they are walked."""
 
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """What is asked of kinds, in a word: another one than before has the kind read again."""
+
     async def page(self, kind: str, cursor: str | None) -> BookPage:
         """Read and translate one page; raises the errors of plumbline_schemas.errors."""
 
@@ -67,6 +75,7 @@ class StripeBook:
     """The catalogue, the customers and what they were billed, of one Stripe account."""
 
     kinds: Sequence[str] = STRIPE_KINDS
+    asked: Mapping[str, str] = {"customer": _CUSTOMERS}
 
     def __init__(self, client: StripeClient, context: StripeContext) -> None:
         self._client = client
@@ -111,6 +120,11 @@ class HubSpotBook:
         self.kinds: Sequence[str] = (
             ("company", "contact") if context.mapping.get("contact") else ("company",)
         )
+        taxes = context.tax_id_property
+        self.asked: Mapping[str, str] = {
+            kind: f"{_RECORDS} {taxes}" if kind == "company" and taxes else _RECORDS
+            for kind in self.kinds
+        }
 
     async def page(self, kind: str, cursor: str | None) -> BookPage:
         """Records carry their own version (`updatedAt`)."""

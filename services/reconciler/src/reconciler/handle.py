@@ -1,7 +1,7 @@
 """The walker and the ticker: read a page, decide, publish, and only then store the position."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Literal, Protocol
@@ -31,8 +31,14 @@ class Publisher(Protocol):
 class Positions(Protocol):
     """Where walks are remembered."""
 
-    async def load_or_begin(self, fresh: Walk) -> Walk:
-        """Return the stored walk, or store and return `fresh`."""
+    async def load_or_begin(self, fresh: Walk, asked: Mapping[str, str]) -> Walk:
+        """Return the stored walk, or store and return `fresh`, of which this is asked."""
+
+    async def renewal(self, initial: Walk, asked: Mapping[str, str]) -> Walk | None:
+        """The walk of the kinds of which more is asked now than the initial walk did, if any."""
+
+    async def renewed(self, initial: Walk, asked: Mapping[str, str]) -> None:
+        """That walk is over."""
 
     async def save(self, walk: Walk) -> None:
         """Store the position; a walk that was told to fail no longer does."""
@@ -108,7 +114,7 @@ class Walker:
     async def run(self) -> None:
         """Walk to the end; a refusing or failing vendor is retried for as long as it takes."""
         walk = await self._positions.load_or_begin(
-            begin(self._workspace, self._connection, self._book.kinds)
+            begin(self._workspace, self._connection, self._book.kinds), self._book.asked
         )
         self._health.set(self.condition, walk.completed, self._progress(walk))
         if not walk.completed:
@@ -117,6 +123,19 @@ class Walker:
         while not walk.completed:
             walk = await self._step(walk)
             self._health.set(self.condition, walk.completed, self._progress(walk))
+        await self._renew(walk)
+
+    async def _renew(self, initial: Walk) -> None:
+        """Read again what an upgrade or the configuration asks more of; the book stays whole."""
+        asked = self._book.asked
+        walk = await self._positions.renewal(initial, asked)
+        if walk is None:
+            return
+        self._circuit.doubt()
+        self._log.info("walk_renewed", kinds=walk.kinds, kind=walk.kind, cursor=walk.cursor)
+        while not walk.completed:
+            walk = await self._step(walk)
+        await self._positions.renewed(initial, asked)
 
     async def _step(self, walk: Walk) -> Walk:
         await self._wait_for_room()
@@ -134,7 +153,7 @@ class Walker:
             next_cursor=page.next_cursor,
         )
         await self._publisher.publish_observations(page.observations)
-        if moved.completed:
+        if moved.completed and moved.scope == "initial":
             await self._publisher.publish_observations([marker(moved, datetime.now(UTC))])
         failpoints.hit("walker.after_publish")
         await self._positions.save(moved)

@@ -1,14 +1,14 @@
 """SQL of the reconciler."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
 from plumbline_runtime.attention import close_attention, open_attention
 from plumbline_runtime.postgres import UNREACHABLE, transaction
 
-from reconciler.walks import Walk
+from reconciler.walks import Walk, begin, to_renew
 
 _ERROR_LIMIT = 500
 _WATCH_SECONDS = 1.0
@@ -24,12 +24,12 @@ class WalkStore:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def load_or_begin(self, fresh: Walk) -> Walk:
-        """Return the stored walk, or store and return `fresh`."""
+    async def load_or_begin(self, fresh: Walk, asked: Mapping[str, str]) -> Walk:
+        """Return the stored walk, or store and return `fresh`, of which this is asked."""
         await self._pool.execute(
-            """insert into reconciler.walks (workspace, connection, scope, kind)
-               values ($1, $2, $3, $4) on conflict do nothing""",
-            fresh.workspace, fresh.connection, fresh.scope, fresh.kind,
+            """insert into reconciler.walks (workspace, connection, scope, kind, asked)
+               values ($1, $2, $3, $4, $5) on conflict do nothing""",
+            fresh.workspace, fresh.connection, fresh.scope, fresh.kind, dict(asked),
         )  # fmt: skip
         row = await self._pool.fetchrow(
             """select kind, cursor, rows, skipped, state from reconciler.walks
@@ -49,6 +49,44 @@ class WalkStore:
             skipped=row["skipped"],
             completed=row["state"] == "completed",
         )
+
+    async def renewal(self, initial: Walk, asked: Mapping[str, str]) -> Walk | None:
+        """The walk of the kinds of which more is asked now than the initial walk did, if any.
+
+        One that was begun for something else again is begun anew.
+        """
+        row = await self._pool.fetchrow(
+            """select asked from reconciler.walks
+               where workspace = $1 and connection = $2 and scope = $3""",
+            initial.workspace, initial.connection, initial.scope,
+        )  # fmt: skip
+        kinds = to_renew(initial.kinds, asked, {} if row is None else row["asked"])
+        if not kinds:
+            return None
+        await self._pool.execute(
+            """delete from reconciler.walks
+               where workspace = $1 and connection = $2 and scope = 'renewed' and asked <> $3""",
+            initial.workspace, initial.connection, dict(asked),
+        )  # fmt: skip
+        fresh = begin(initial.workspace, initial.connection, kinds, scope="renewed")
+        return await self.load_or_begin(fresh, asked)
+
+    async def renewed(self, initial: Walk, asked: Mapping[str, str]) -> None:
+        """That walk is over."""
+
+        async def write(conn: asyncpg.Connection) -> None:
+            await conn.execute(
+                """update reconciler.walks set asked = $4
+                   where workspace = $1 and connection = $2 and scope = $3""",
+                initial.workspace, initial.connection, initial.scope, dict(asked),
+            )  # fmt: skip
+            await conn.execute(
+                """delete from reconciler.walks
+                   where workspace = $1 and connection = $2 and scope = 'renewed'""",
+                initial.workspace, initial.connection,
+            )  # fmt: skip
+
+        await transaction(self._pool, write)
 
     async def save(self, walk: Walk) -> None:
         """Store the position; called only after the rows before it are in Kafka."""

@@ -9,7 +9,8 @@ from plumbline_schemas.ids import OWN
 from plumbline_schemas.internal import Tick, WalkMarker
 from plumbline_schemas.observations import TickObservation, WalkObservation
 
-Scope = Literal["initial"]
+Scope = Literal["initial", "renewed"]
+"""`renewed`: kinds of which an upgrade or the configuration asks for more are read once more."""
 
 STRIPE_KINDS: Final = (
     "product",
@@ -41,11 +42,20 @@ class Walk:
     completed: bool = False
 
 
-def begin(workspace: str, connection: str, kinds: Sequence[str]) -> Walk:
-    """Start the initial walk of a connection; it reads at least one kind."""
+def begin(
+    workspace: str, connection: str, kinds: Sequence[str], *, scope: Scope = "initial"
+) -> Walk:
+    """Start a walk of a connection; it reads at least one kind."""
     if not kinds:
         raise ValueError(f"{workspace}/{connection}: a walk needs at least one kind of object")
-    return Walk(workspace, connection, "initial", tuple(kinds), kinds[0])
+    return Walk(workspace, connection, scope, tuple(kinds), kinds[0])
+
+
+def to_renew(
+    kinds: Sequence[str], asked: Mapping[str, str], before: Mapping[str, str]
+) -> list[str]:
+    """Kinds of which something else is asked now than was before."""
+    return [kind for kind in kinds if asked.get(kind) != before.get(kind)]
 
 
 def advance(walk: Walk, *, published: int, skipped: int, next_cursor: str | None) -> Walk:
