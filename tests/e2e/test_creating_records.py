@@ -8,6 +8,11 @@ import pytest
 pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
 
 POINTS = ("writeback.after_creation_claim", "writeback.during_creation", "writeback.after_creation")
+CONTACTS = """
+[fields.contact]
+mrr = "billing_mrr"
+stripe_customer_id = "billing_id"
+"""
 POLICIES = 'auto"\nunmatched = "create'
 
 
@@ -17,7 +22,8 @@ async def creating(opened: Any, tmp_path_factory: pytest.TempPathFactory) -> Asy
     folder = tmp_path_factory.mktemp("create")
     armed = ",".join(f"{point}=1@{folder / point}" for point in POINTS)
     more = {"PLUMBLINE_FAILPOINTS": armed, "PLUMBLINE_WRITEBACK_HTTP_TIMEOUT_SECONDS": "2"}
-    async with opened(folder, first_write=POLICIES, environment=more) as world:
+    fields = {"first_write": POLICIES, "more": CONTACTS}
+    async with opened(folder, **fields, environment=more) as world:
         await world.settled()
         yield world
 
@@ -78,3 +84,17 @@ async def test_a_person_made_the_company_in_the_same_moment(creating: Any) -> No
     await creating.shows(company, mrr="49", id=customer)
     await creating.settled()
     assert [row["id"] for row in made_for(creating, "ostfold.example")] == [company]
+
+
+async def test_a_person_gets_a_contact(creating: Any) -> None:
+    customer = await creating.customer("runa.holm@gmail.com", "price_monthly", name="Runa Holm")
+
+    def contact() -> dict[str, Any]:
+        rows = creating.hubspot.state.records["contacts"].all(archived=False, after=0)
+        return next((dict(row["properties"]) for row in rows), {})
+
+    await creating.until(lambda: contact().get("billing_mrr") == "49", 60, contact)
+    assert contact().get("billing_id") == customer
+    told = {name: contact()[name] for name in ("firstname", "lastname", "email")}
+    assert told == {"firstname": "Runa", "lastname": "Holm", "email": "runa.holm@gmail.com"}
+    assert "Runa Holm" not in {row["name"] for row in companies(creating)}

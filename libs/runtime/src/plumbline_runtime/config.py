@@ -262,13 +262,25 @@ def log_config(workspace: Workspace) -> WorkspaceConfig:
         timezone=workspace.workspace.timezone,
         connections=tuple(
             ConfigConnection(
-                name=name, kind=connection.kind, mode=connection.mode, scope=_scope(connection)
+                name=name,
+                kind=connection.kind,
+                mode=connection.mode,
+                default_record=_default_record(connection),
+                scope=_scope(connection),
             )
             for name, connection in sorted(workspace.connections.items())
         ),
         **policies.model_dump(),
         fields={str(kind): dict(mapping) for kind, mapping in workspace.fields.items()},
     )
+
+
+def _default_record(
+    connection: StripeConnection | HubSpotConnection,
+) -> Literal["company", "contact"] | None:
+    """None where it says nothing new, so that the log of before sees no change."""
+    found = connection.default_record if isinstance(connection, HubSpotConnection) else "company"
+    return None if found == "company" else found
 
 
 def _scope(connection: StripeConnection | HubSpotConnection) -> ConnectionScope:

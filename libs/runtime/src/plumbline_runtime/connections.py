@@ -107,6 +107,9 @@ class HubSpotConnection(_Connection):
     portal_id: Annotated[str, AfterValidator(check_portal_id)] | None = None
     mode: Literal["live", "test"] = "live"
     api_layout: Literal["v3", "2026-03"] = "v3"
+    default_record: Literal["company", "contact"] = "company"
+    """Where a customer goes that tells neither a company nor a person; people go to contacts once
+    `[fields.contact]` is there (features L3)."""
     api_base: str = "https://api.hubapi.com"
     rate_per_10_seconds: int = Field(default=100, ge=1, le=1900)
     """Requests we may use of the vendor's limit (design 7)."""

@@ -37,9 +37,10 @@ LinkMethod = Literal[
     "evidence",
     "person",
     "created",
+    "email",
 ]
 """`person`: decided in the review queue, and never changed by the machine; `created`: the record
-was created for the account."""
+was created for the account; `email`: the contact has the person's very address."""
 
 MAX_LINKS = 100
 

@@ -34,6 +34,8 @@ class BillingCustomer(Body):
     country: str | None = None
     """ISO code. Town, country and postal code are the address's, else the shipping address's."""
     postal_code: str | None = None
+    told_type: Literal["company", "individual"] | None = None
+    """What the vendor's `business_name` or `individual_name` says it is; None: neither is set."""
     tax_id: str | None = None
     """The tax id in the metadata key that the connection's `metadata.tax_id` names."""
     tax_ids: tuple[str, ...] | None = None

@@ -13,6 +13,8 @@ class CrmRecord(Body):
     """The domain field, then additional ones, then the website's; as written, not yet reduced."""
     email: str | None = None
     """Contacts only."""
+    more_emails: tuple[str, ...] = ()
+    """Further addresses of a contact."""
     phone: str | None = None
     city: str | None = None
     country: str | None = None

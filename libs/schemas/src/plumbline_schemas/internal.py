@@ -154,6 +154,8 @@ class ConfigConnection(Body):
     name: str
     kind: str
     mode: str | None = None
+    default_record: Literal["company", "contact"] | None = None
+    """Of a CRM: where a customer goes that tells neither a company nor a person."""
     scope: ConnectionScope = ConnectionScope()
 
 

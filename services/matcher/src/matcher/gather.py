@@ -17,6 +17,7 @@ from plumbline_schemas.ids import AccountId, ExternalKey, account_id, external_k
 from plumbline_schemas.observations import (
     AnyObservation,
     CompanyObservation,
+    ContactObservation,
     DecisionObservation,
 )
 
@@ -87,7 +88,7 @@ def seeds_of(
                 for numbers in {tax_ids_in(held.get(tax_ids_key(key))), *told.get(key, ())}:
                     profile = party_of_customer(key, body, workspace, numbers)
                     seeds.identity.add("customer", profile)
-        elif isinstance(observation, CompanyObservation):
+        elif isinstance(observation, CompanyObservation | ContactObservation):
             _seed_record(seeds, observation, workspace)
         if isinstance(body, Subscription | BillingCustomer):
             seeds.catalogue |= catalogue_needs(key, body)
@@ -137,7 +138,9 @@ def _beside(key: ExternalKey, vendor_id: str) -> ExternalKey:
     return external_key(workspace, connection, kind, vendor_id)
 
 
-def _seed_record(seeds: Seeds, observation: CompanyObservation, workspace: WorkspaceRow) -> None:
+def _seed_record(
+    seeds: Seeds, observation: CompanyObservation | ContactObservation, workspace: WorkspaceRow
+) -> None:
     seeds.records.add(observation.key)
     if observation.deleted:
         seeds.lost.add(observation.key)
@@ -146,8 +149,9 @@ def _seed_record(seeds: Seeds, observation: CompanyObservation, workspace: Works
         return
     if body.account_id is not None:
         seeds.adopting.add(AccountId(body.account_id))
-    if observation.kind == "company":
-        seeds.identity.add("record", party_of_record(observation.key, body, workspace))
+    profile = party_of_record(observation.key, body, workspace)
+    if profile is not None:
+        seeds.identity.add("record", profile)
     for merged in body.merged_ids:
         seeds.records.add(_sibling(observation, observation.kind, merged))
 
@@ -188,8 +192,9 @@ def _seed_stored_records(snapshot: Snapshot, seeds: Seeds) -> None:
         seeds.records |= {_beside(key, merged) for merged in body.merged_ids}
         if body.account_id is not None:
             seeds.adopting.add(AccountId(body.account_id))
-        if row.deleted and row.kind == "company":
-            seeds.identity.add("record", party_of_record(key, body, snapshot.workspace))
+        profile = party_of_record(key, body, snapshot.workspace)
+        if row.deleted and profile is not None:
+            seeds.identity.add("record", profile)
 
 
 def _losing(snapshot: Snapshot, seeds: Seeds) -> set[ExternalKey]:

@@ -1,11 +1,19 @@
 """Between external keys and vendor objects on one side, profiles of identity on the other."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, is_personal
 from plumbline_domain.identity.index import Side
-from plumbline_domain.identity.profile import Party, Profile, customer_profile, record_profile
+from plumbline_domain.identity.party_type import customer_type
+from plumbline_domain.identity.profile import (
+    Party,
+    Profile,
+    contact_profile,
+    customer_profile,
+    record_profile,
+)
 from plumbline_domain.identity.text import NORM_VERSION
 from plumbline_domain.identity.weights import shipped
 from plumbline_schemas.billing import BillingCustomer
@@ -42,7 +50,8 @@ def basis_of(workspace: WorkspaceRow) -> str:
     names = [] if config is None else [one.name for one in (*config.former, *config.connections)]
     apart = sorted({name for name in names if workspace.set_apart(name)})
     personal = "match" if workspace.personal_domains else "skip"
-    return "/".join((f"{NORM_VERSION}.{PARTIES}", personal, *apart))
+    contacts = [f"contacts {workspace.default_record}"] if workspace.contacts else []
+    return "/".join((f"{NORM_VERSION}.{PARTIES}", personal, *contacts, *apart))
 
 
 def decided_by(workspace: WorkspaceRow) -> str:
@@ -97,7 +106,22 @@ def party_of_customer(
         tax_ids=(*tax_ids, body.tax_id) if body.tax_id else tax_ids,
         crm_id=body.crm_id,
     )
-    return customer_profile(party, overrides_of(workspace))
+    profile = customer_profile(party, overrides_of(workspace))
+    if not workspace.contacts:
+        return profile
+    told = customer_type(profile, body.told_type) or workspace.default_record
+    return replace(profile, individual=told in {"individual", "contact"})
+
+
+def _party_of_contact(key: ExternalKey, body: CrmRecord) -> Profile:
+    emails = (body.email, *body.more_emails)
+    party = Party(
+        local_id(key),
+        emails=tuple(filter(None, emails)),
+        stripe_ids=body.stripe_customer_ids,
+        merged_ids=tuple(filter(None, body.merged_ids)),
+    )
+    return contact_profile(party)
 
 
 def _parent(key: ExternalKey, body: CrmRecord) -> str | None:
@@ -107,8 +131,10 @@ def _parent(key: ExternalKey, body: CrmRecord) -> str | None:
     return f"{connection}/{kind}/{body.parent_id}"
 
 
-def party_of_record(key: ExternalKey, body: CrmRecord, workspace: WorkspaceRow) -> Profile:
-    """A CRM company's profile."""
+def party_of_record(key: ExternalKey, body: CrmRecord, workspace: WorkspaceRow) -> Profile | None:
+    """A CRM record's profile; None of a contact while customers only go to companies."""
+    if key.split("/", 3)[2] == "contact":
+        return _party_of_contact(key, body) if workspace.contacts else None
     party = Party(
         local_id(key),
         name=body.name,

@@ -61,8 +61,6 @@ def index_record(snapshot: Snapshot, row: ObjectRow) -> list[Profile]:
 
     Returns the profiles it had and has when they differ: who waits for either is decided again.
     """
-    if row.kind != "company":
-        return []
     view, local = snapshot.identity, local_id(row.key)
     body = record_body(row)
     before = view.profile("record", local)

@@ -31,7 +31,7 @@ select key, kind, deleted, body::text,
                          || substr(o.key, length(o.place) + 1)) as told
 from (select *, $1 || '/' || split_part(key, '/', 2) || '/' || kind || '/' as place
       from matcher.objects
-      where workspace = $1 and key > $2 and kind in ('customer', 'company')
+      where workspace = $1 and key > $2 and kind in ('customer', 'company', 'contact')
       order by key limit $3) as o
 order by key
 """
@@ -107,10 +107,15 @@ async def _page(conn: asyncpg.Connection, workspace: WorkspaceRow, after: str) -
             held = None if body is None else BillingCustomer.model_validate(body)
             told = () if row["told"] is None else tuple(orjson.loads(row["told"])["tax_ids"])
             customers.append(party_of_customer(key, held, workspace, told))
-        elif row["deleted"] or body is None:
-            gone.append(local_id(key))
         else:
-            records.append(party_of_record(key, CrmRecord.model_validate(body), workspace))
+            there = body is not None and not row["deleted"]
+            profile = (
+                party_of_record(key, CrmRecord.model_validate(body), workspace) if there else None
+            )
+            if profile is None:
+                gone.append(local_id(key))
+            else:
+                records.append(profile)
     index = PostgresIndex(conn, workspace.workspace)
     await index.put("customer", customers)
     await index.put("record", records)

@@ -64,6 +64,17 @@ class WorkspaceRow:
         """Whether personal domains match."""
         return self.config is not None and self.config.personal_domains == "match"
 
+    @property
+    def contacts(self) -> bool:
+        """Whether customers that are people go to contacts."""
+        return self.config is not None and bool(self.config.fields.get("contact"))
+
+    @property
+    def default_record(self) -> str:
+        """Where customers go that are neither people nor companies for all that is known."""
+        known = self.config.connections if self.config is not None else ()
+        return next((one.default_record for one in known if one.default_record), "company")
+
     def scope(self, connection: str) -> ConnectionScope:
         """What of a billing connection counts."""
         connections = self.config.connections if self.config is not None else ()

@@ -77,7 +77,8 @@ async def tell_twins(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
         return
     sides: tuple[Side, ...] = ("customer", "record")
     for side in sides:
-        put, gone = snapshot.identity.changes(side)
+        changed, gone = snapshot.identity.changes(side)
+        put = [p for p in changed if side == "customer" or not p.individual]
         if put or gone:
             await _tell(conn, snapshot, side, put, gone)
 
@@ -147,7 +148,11 @@ async def _gather(
     named = {i for key in names for i in holders.get(key, ())}
     others = named.union(*partners.values()) - mine.keys()
     loaded = await index.profiles((side, i) for i in others)
-    profiles = {local: profile for (_, local), profile in loaded.items()}
+    profiles = {
+        local: profile
+        for (_, local), profile in loaded.items()
+        if side == "customer" or not profile.individual
+    }
     return _Around(profiles | {profile.id: profile for profile in put}, partners, holders)
 
 

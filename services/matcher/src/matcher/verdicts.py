@@ -33,6 +33,8 @@ def grounds_of(customer: Profile, decision: Decision) -> Grounds:
         return Grounds("stripe_id", text)
     if decision.method == "tax_id":
         return Grounds("tax_id", f"CRM record {record} has the customer's tax id")
+    if decision.method == "email":
+        return Grounds("email", f"contact {record} has the customer's very address")
     winner = next(c for c in decision.candidates if c.record_id == decision.record_id)
     told = "; ".join(_plain(piece) for piece in _ranked(winner)[:_TOLD])
     return Grounds("evidence", told, json.dumps(_proof(winner), sort_keys=True))

@@ -86,8 +86,10 @@ def _was_deleted(row: AccountRow) -> bool:
 
 
 def _tells_enough(snapshot: Snapshot, customer: ExternalKey, decision: Decision) -> bool:
-    """It names a company, and its domain is nobody else's."""
+    """It names a company, and its domain is nobody else's; a person has an address."""
     profile = snapshot.identity.profile("customer", local_id(customer))
+    if profile is not None and profile.individual:
+        return bool(profile.addresses)
     return (
         profile is not None and bool(profile.names) and _own_domain(profile, decision) is not None
     )
@@ -117,12 +119,12 @@ def _wish(
     if not pairs:
         return None
     key, profile, decision = next((one for one in pairs if one[1].names), pairs[0])
-    domain = _own_domain(profile, decision)
+    domain = None if profile.individual else _own_domain(profile, decision)
     return {
-        "kind": "company",
+        "kind": "contact" if profile.individual else "company",
         "name": _name(snapshot, key, profile, domain),
         "domain": domain,
-        "email": None,
+        "email": _email(snapshot, key) if profile.individual else None,
         "lock": _lock(key, profile, domain),
         "customers": [customer.split("/", 3)[3] for customer in customers],
         "by": "person" if by_person else "policy",
@@ -133,17 +135,20 @@ def _name(snapshot: Snapshot, key: ExternalKey, profile: Profile, domain: str | 
     """A company's name, else its domain, else whatever the customer is called."""
     if profile.names:
         return profile.names[0].raw
+    person = None if profile.person is None else profile.person.raw
+    return domain or person or _email(snapshot, key) or profile.vendor_id
+
+
+def _email(snapshot: Snapshot, key: ExternalKey) -> str | None:
     row = snapshot.objects.get(key)
     body = None if row is None else body_of(row, BillingCustomer)
-    person = None if profile.person is None else profile.person.raw
-    email = None if body is None else body.email
-    return domain or person or email or profile.vendor_id
+    return None if body is None else body.email
 
 
 def _lock(key: ExternalKey, profile: Profile, domain: str | None) -> str:
     if domain is not None:
         return f"domain:{domain}"
-    if profile.names:
+    if profile.names and not profile.individual:
         return f"name:{profile.names[0].squash}"
     if profile.addresses:
         return f"email:{profile.addresses[0].whole}"

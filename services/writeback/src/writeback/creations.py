@@ -145,6 +145,7 @@ def properties_of(row: Creation) -> dict[str, str]:
     if row.kind == "company":
         given = {"name": row.name, "domain": row.domain}
     else:
-        first, _, last = row.name.rpartition(" ")
+        named = row.name if row.name != row.email and row.name not in row.customers else ""
+        first, _, last = named.rpartition(" ")
         given = {"firstname": first, "lastname": last, "email": row.email}
     return {name: value for name, value in given.items() if value}

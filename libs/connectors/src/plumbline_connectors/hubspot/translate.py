@@ -30,6 +30,7 @@ _OWNER: Final = "hubspot_owner_id"
 _PLACE: Final = ("city", "country", "zip")
 _COUNTRY_CODE: Final = "hs_country_code"
 _PARENT: Final = "hs_parent_company_id"
+_MORE_EMAILS: Final = "hs_additional_emails"
 _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "company": (
         "name",
@@ -43,7 +44,16 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
         _OWNER,
         MERGED_IDS,
     ),
-    "contact": ("firstname", "lastname", "email", "phone", *_PLACE, _OWNER, MERGED_IDS),
+    "contact": (
+        "firstname",
+        "lastname",
+        "email",
+        _MORE_EMAILS,
+        "phone",
+        *_PLACE,
+        _OWNER,
+        MERGED_IDS,
+    ),
 }
 _OBSERVATIONS: Final[Mapping[str, type[CompanyObservation | ContactObservation]]] = {
     "company": CompanyObservation,
@@ -155,6 +165,7 @@ def _body(kind: str, properties: Mapping[str, Any], context: HubSpotContext) -> 
         name=_name(kind, values),
         domains=_domains(values) if kind == "company" else (),
         email=values.get("email") or None if kind == "contact" else None,
+        more_emails=_listed(values.get(_MORE_EMAILS)) if kind == "contact" else (),
         phone=values.get("phone") or None,
         city=values.get("city") or None,
         country=values.get(_COUNTRY_CODE) or values.get("country") or None,

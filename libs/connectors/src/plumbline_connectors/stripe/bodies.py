@@ -7,7 +7,7 @@ domain names what is wrong. Text is as `decoding` leaves it: without U+0000.
 """
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from plumbline_schemas.billing import (
     BillingCustomer,
@@ -72,9 +72,16 @@ def customer_body(obj: Fields, keys: MetadataKeys) -> BillingCustomer:
         city=None if place is None else place.city,
         country=None if place is None else place.country,
         postal_code=None if place is None else place.postal_code,
+        told_type=_told_type(obj),
         tax_id=metadata.text(keys.tax_id),
         tax_ids=_tax_ids(obj),
     )
+
+
+def _told_type(obj: Fields) -> Literal["company", "individual"] | None:
+    if obj.text("business_name"):
+        return "company"
+    return "individual" if obj.text("individual_name") else None
 
 
 def _place(address: Fields) -> _Place | None:

@@ -15,7 +15,7 @@ from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights, probability, total
 
 Outcome = Literal["auto", "review", "none"]
-Method = Literal["crm_id", "stripe_id", "tax_id", "evidence"]
+Method = Literal["crm_id", "stripe_id", "tax_id", "email", "evidence"]
 
 SHOWN: Final = 3
 """Candidates a reviewer sees."""
@@ -58,9 +58,16 @@ def decide(
     portrait = paint(customer, around)
     scene = Scene(around.records, portrait, around.record_profiles)
     named = _identified(customer, around, cannot)
+    if named is None and customer.individual and not identifiers_only:
+        named = _of_mailbox(customer, around, cannot)
     if identifiers_only and named is None:
         return Decision(customer.id, "none", reasons=("the books are not complete yet",))
-    ids = _shortlist(customer, around, cannot)
+    ids = [
+        i
+        for i in _shortlist(customer, around, cannot)
+        if i not in around.record_profiles
+        or around.record_profiles[i].individual == customer.individual
+    ]
     if named is not None and named[0] not in ids:
         ids = [named[0], *ids]
     scored = [
@@ -71,6 +78,8 @@ def decide(
     scored.sort(key=lambda c: (-c.score, c.record_id))
     if named is not None:
         return _by_identifier(customer, named, scored, portrait, weights)
+    if customer.individual:
+        return Decision(customer.id, "none", portrait=portrait)
     return _by_evidence(customer, scored, around, portrait, weights)
 
 
@@ -92,8 +101,27 @@ def _identified(
     ways += [("tax_id", key_of("tax", number)) for number in customer.tax_ids]
     for method, key in ways:
         found = [i for i in around.records.get(key, NOBODY).ids if i not in cannot]
+        alike = [i for i in found if _is_contact(i, around) == customer.individual]
+        for some in (found, alike):  # a contact and a company may have one id
+            if len(some) == 1:
+                return some[0], method
+    return None
+
+
+def _is_contact(record_id: str, around: Neighbourhood) -> bool:
+    profile = around.record_profiles.get(record_id)
+    return profile is not None and profile.individual
+
+
+def _of_mailbox(
+    customer: Profile, around: Neighbourhood, cannot: Collection[str]
+) -> tuple[str, Method] | None:
+    """The contact with a person's very address; no evidence beside it links a person."""
+    for address in customer.addresses:
+        ids = around.records.get(key_of("person", address.whole), NOBODY).ids
+        found = [i for i in ids if i not in cannot]
         if len(found) == 1:
-            return found[0], method
+            return found[0], "email"
     return None
 
 

@@ -89,6 +89,8 @@ def crowds(side: Side, profiles: Iterable[Profile]) -> Crowds:
     names: defaultdict[str, int] = defaultdict(int)
     keys_of = customer_keys if side == "customer" else record_keys
     for profile in profiles:
+        if side == "record" and profile.individual:
+            continue  # contacts: the vendor itself keeps their addresses apart
         for key, kind in keys_of(profile).items():
             if kind in SEARCHED:
                 holders[key].append(profile.id)

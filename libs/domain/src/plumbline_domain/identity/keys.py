@@ -12,21 +12,22 @@ from plumbline_domain.identity.profile import Profile, label_of
 
 KeyKind = Literal[
     "id", "stripe", "tax", "email", "domain", "squash", "word", "pair", "start", "end", "initials",
-    "phone", "local",
+    "phone", "local", "person",
 ]  # fmt: skip
 """identity.md 7, Index. `squash` holds names and domain labels alike: `acme.de` finds `Acme AG`.
 `start` and `end` are the first and last letters of a squash, so that one typing error leaves the
-other half; `local` is a person's local part, which moves with the person to another mailbox."""
+other half; `local` is a person's local part, which moves with the person to another mailbox;
+`person` is the address of a contact, which only a customer that is a person asks for."""
 
 FAN_OUT: Final = 40
 """A key on more records finds nothing by itself; its count still weighs (identity.md 7)."""
 
-ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain"})
+ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain", "person"})
 
 KIND_VALUE: Final[Mapping[KeyKind, float]] = {
     "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
     "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
-    "initials": 1.0,
+    "initials": 1.0, "person": 20.0,
 }  # fmt: skip
 """What a shared key of a kind says before anything is compared; it only ranks candidates."""
 
@@ -53,6 +54,8 @@ def record_keys(profile: Profile) -> dict[int, KeyKind]:
     found: dict[int, KeyKind] = {
         _hashed("id", held): "id" for held in (profile.vendor_id, *profile.merged_ids)
     }
+    if profile.individual:
+        return found | _of_person(profile)
     for kind, value in _values(profile):
         found[(_hashed if kind in _RARE else key_of)(kind, value)] = kind
     for domain in profile.contact_domains:
@@ -65,11 +68,21 @@ def customer_keys(profile: Profile) -> dict[int, KeyKind]:
     found: dict[int, KeyKind] = {key_of("stripe", profile.vendor_id): "stripe"}
     if profile.crm_id:
         found[key_of("id", profile.crm_id)] = "id"
+    if profile.individual:
+        found |= _of_person(profile)
     for kind, value in _values(profile):
         found[key_of(kind, value)] = kind
     for kind, value in _asked(profile):
         found.setdefault(key_of(kind, value), kind)
     return found
+
+
+def _of_person(profile: Profile) -> dict[int, KeyKind]:
+    """The mailbox, and of a contact the customers that stand on it."""
+    found: dict[int, KeyKind] = {
+        _hashed("person", one.whole): "person" for one in profile.addresses
+    }
+    return found | {_hashed("stripe", one): "stripe" for one in profile.stripe_ids}
 
 
 def _asked(profile: Profile) -> Iterator[tuple[KeyKind, str]]:

@@ -47,6 +47,8 @@ class Party:
     """Records: the customers that stand on it."""
     parent_id: str | None = None
     merged_ids: tuple[str, ...] = ()
+    individual: bool = False
+    """Customers: a person, who goes to a contact. Records: a contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Profile:
     """Domains that somebody typed as a name."""
     suspicious: bool = field(default=False)
     """The workspace's own domain, a disposable or relayed address: never linked by evidence."""
+    individual: bool = False
+    """A person, or a contact: found by the address alone, and no company's evidence."""
 
     @property
     def vendor_id(self) -> str:
@@ -156,7 +160,7 @@ def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVE
         party.id, names, person, addresses, domains, (), labels,
         _closed(party.city), _cities(party.city, names), country_code(party.country),
         phone_tail(party.phone, country_code(party.country)), _tax_ids(party), _text(party.crm_id),
-        hosts=hosts, suspicious=bool(kinds & {"own", "disposable"}),
+        hosts=hosts, suspicious=bool(kinds & {"own", "disposable"}), individual=party.individual,
     )  # fmt: skip
 
 
@@ -187,6 +191,17 @@ def record_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERR
         None if party.parent_id == party.id else _text(party.parent_id), party.merged_ids,
         hosts=hosts,
     )  # fmt: skip
+
+
+def contact_profile(party: Party) -> Profile:
+    """Normalise a CRM contact: a mailbox, and what identifies it."""
+    return Profile(
+        party.id,
+        addresses=_addresses(party.emails, NO_OVERRIDES),
+        stripe_ids=tuple(filter(None, map(_text, party.stripe_ids))),
+        merged_ids=party.merged_ids,
+        individual=True,
+    )
 
 
 def _is_sender(form: NameForm, addresses: tuple[Address, ...], labels: tuple[str, ...]) -> bool:
