@@ -47,8 +47,7 @@ class FakeCrm:
     script: list[Any] = field(default_factory=list)
     row_faults: dict[str, Answered] = field(default_factory=dict)
     problems: list[PropertyProblem] = field(default_factory=list)
-    creating: list[Any] = field(default_factory=list)
-    """What the next creations do: "taken" and "lost" end without an answer, or an error."""
+    creating: list[Any] = field(default_factory=list)  # "taken", "lost": no answer; or an error
     gone: frozenset[str] = frozenset()
     clock_ms: int = 1_790_000_000_000
     frozen: bool = False
@@ -119,8 +118,7 @@ class FakeCrm:
         return self.problems
 
     async def ensure_account_id(self, kind: str) -> list[PropertyProblem]:
-        self.calls.append(("ensure_account_id", kind))
-        return self.problems
+        return await self.ensure(f"{kind} account id", {})
 
     async def held(self, kind: str, accounts: Sequence[str]) -> dict[str, str]:
         self.calls.append(("held", list(accounts)))
@@ -140,11 +138,10 @@ class FakeCrm:
     async def create(
         self, kind: str, rows: Mapping[str, Mapping[str, str]]
     ) -> dict[str, RowOutcome]:
-        """As an upsert by the account's id."""
         self.calls.append(("create", dict(rows)))
         step = self.creating.pop(0) if self.creating else None
         if step == "taken":
-            self._make(kind, rows)
+            self._make(kind, rows)  # and nobody hears of it
         if isinstance(step, BaseException):
             raise step
         if step is not None:
@@ -365,8 +362,7 @@ class World:
         sender = Sender(
             "acme", "hubspot", connect=connect, deployed=deployment, circuit=self.circuit("writes"),
             rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
-            creations=Creations(("acme", "hubspot"), self.crm, self.budget, identifier=deployment,
-                                settings=self.settings),
+            creations=Creations(self.crm, self.budget, deployment, self.settings),
             stopping=stopping, wake_outbox=lambda: None,
         )  # fmt: skip
         self.stopping = stopping

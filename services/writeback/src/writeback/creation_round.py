@@ -63,42 +63,36 @@ class Creations:
     """Creates the records of one connection, one batch at a time."""
 
     def __init__(
-        self,
-        target: tuple[str, str],
-        crm: Maker,
-        budget: Throttle,
-        *,
-        identifier: Identifier,
-        settings: WritebackSettings,
+        self, crm: Maker, budget: Throttle, identifier: Identifier, settings: WritebackSettings
     ) -> None:
-        """`target`: workspace and connection."""
-        self._workspace, self._connection = target
         self._crm = crm
         self._identifier = identifier
         self._settings = settings
         self._turns = Turns(budget, settings.patience)
         self._began_at = float("-inf")
 
-    async def start(self, session: Session, lanes: Lanes) -> bool:
-        """Start a round when there is something to be made; False when there is not."""
+    async def start(self, session: Session, lanes: Lanes, target: tuple[str, str]) -> bool:
+        """Start a round when there is something to be made; False when there is not.
+
+        `target`: workspace and connection.
+        """
         now = time.monotonic()
         if now - self._began_at < self._settings.poll or not lanes.free or lanes.busy(_MARK):
             return False
         self._began_at = now
-        due = await self._due(session)
+        due = await self._due(session, target)
         if not due:
             return False
         async with session.turn() as conn:
-            facts = await store.workspace(conn, self._workspace)
+            facts = await store.workspace(conn, target[0])
         if facts.gate != OPEN:
             return False
-        marks = [RecordId(self._workspace, self._connection, _MARK, r.account_id) for r in due]
+        marks = [RecordId(*target, _MARK, r.account_id) for r in due]
         lanes.start(self._carry_out(session, facts, due), marks)
         return True
 
-    async def _due(self, session: Session) -> list[Creation]:
+    async def _due(self, session: Session, target: tuple[str, str]) -> list[Creation]:
         """What is to be made now; records that are not linked in time are asked for again."""
-        target = (self._workspace, self._connection)
         async with session.turn() as conn:
             if not await creation_store.any_open(conn, *target):
                 return []

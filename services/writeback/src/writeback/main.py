@@ -91,9 +91,6 @@ def _sender(
         account = hubspot_check(workspace.id, connection, client, acquire, shelf, told_zone=told)
         return runtime.circuit(workspace.id, connection, role=role, account=account)
 
-    def wake() -> None:
-        sender.wake()
-
     deployment = Deployment(
         workspace.id,
         connection.name,
@@ -105,20 +102,14 @@ def _sender(
         health=runtime.health,
         settings=settings,
         stopping=runtime.stopping,
-        wake=wake,
+        wake=lambda: sender.wake(),
     )
     sender = Sender(
         workspace.id,
         connection.name,
         connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
-        creations=Creations(
-            (workspace.id, connection.name),
-            HubSpotCreation(client),
-            budget,
-            identifier=deployment,
-            settings=settings,
-        ),
+        creations=Creations(HubSpotCreation(client), budget, deployment, settings),
         deployed=deployment,
         circuit=circuit("writes"),
         settings=settings,

@@ -179,9 +179,10 @@ class Sender:
                 started = True
             if started and self._trial:
                 break
+        target = (self._workspace, self._connection)
         if started and (self._trial or self._rounds.throttled):
             return started
-        return await self._creations.start(session, lanes) or started
+        return await self._creations.start(session, lanes, target) or started
 
     async def _facts(self, session: Session) -> WorkspaceFacts:
         async with session.turn() as conn:

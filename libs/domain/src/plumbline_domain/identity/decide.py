@@ -8,14 +8,15 @@ from typing import Final, Literal
 from plumbline_domain.identity.candidate import Candidate, Weighed, corroborated, has, only_alike
 from plumbline_domain.identity.compare import CALLED, FITS, telling
 from plumbline_domain.identity.evidence import Scene, pieces
-from plumbline_domain.identity.index import NOBODY, Neighbourhood
-from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE, key_of
+from plumbline_domain.identity.identifiers import IdentifierMethod, identified, of_mailbox
+from plumbline_domain.identity.index import Neighbourhood
+from plumbline_domain.identity.keys import FAN_OUT, KIND_VALUE
 from plumbline_domain.identity.portrait import NO_DOMAIN, Portrait, paint, same_company
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights, probability, total
 
 Outcome = Literal["auto", "review", "none"]
-Method = Literal["crm_id", "stripe_id", "tax_id", "email", "evidence"]
+Method = IdentifierMethod | Literal["evidence"]
 
 SHOWN: Final = 3
 """Candidates a reviewer sees."""
@@ -57,9 +58,9 @@ def decide(
     """
     portrait = paint(customer, around)
     scene = Scene(around.records, portrait, around.record_profiles)
-    named = _identified(customer, around, cannot)
+    named = identified(customer, around, cannot)
     if named is None and customer.individual and not identifiers_only:
-        named = _of_mailbox(customer, around, cannot)
+        named = of_mailbox(customer, around, cannot)
     if identifiers_only and named is None:
         return Decision(customer.id, "none", reasons=("the books are not complete yet",))
     ids = [
@@ -89,40 +90,6 @@ def weigh(customer: Profile, record: Profile, scene: Scene, weights: Weights) ->
     weighed = tuple(Weighed(*piece, weights.of(piece.code)) for piece in found)
     score = total(weights, (piece.code for piece in found))
     return Candidate(record.id, score, probability(score), weighed, match)
-
-
-def _identified(
-    customer: Profile, around: Neighbourhood, cannot: Collection[str]
-) -> tuple[str, Method] | None:
-    ways: list[tuple[Method, int]] = []
-    if customer.crm_id:
-        ways.append(("crm_id", key_of("id", customer.crm_id)))
-    ways.append(("stripe_id", key_of("stripe", customer.vendor_id)))
-    ways += [("tax_id", key_of("tax", number)) for number in customer.tax_ids]
-    for method, key in ways:
-        found = [i for i in around.records.get(key, NOBODY).ids if i not in cannot]
-        alike = [i for i in found if _is_contact(i, around) == customer.individual]
-        for some in (found, alike):  # a contact and a company may have one id
-            if len(some) == 1:
-                return some[0], method
-    return None
-
-
-def _is_contact(record_id: str, around: Neighbourhood) -> bool:
-    profile = around.record_profiles.get(record_id)
-    return profile is not None and profile.individual
-
-
-def _of_mailbox(
-    customer: Profile, around: Neighbourhood, cannot: Collection[str]
-) -> tuple[str, Method] | None:
-    """The contact with a person's very address; no evidence beside it links a person."""
-    for address in customer.addresses:
-        ids = around.records.get(key_of("person", address.whole), NOBODY).ids
-        found = [i for i in ids if i not in cannot]
-        if len(found) == 1:
-            return found[0], "email"
-    return None
 
 
 def _shortlist(customer: Profile, around: Neighbourhood, cannot: Collection[str]) -> list[str]:
@@ -158,7 +125,7 @@ def nearness(
 
 def _by_identifier(
     customer: Profile,
-    named: tuple[str, Method],
+    named: tuple[str, IdentifierMethod],
     scored: list[Candidate],
     portrait: Portrait,
     weights: Weights,
