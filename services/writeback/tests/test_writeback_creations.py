@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from plumbline_connectors.hubspot.outcomes import BatchRefused
@@ -216,3 +217,22 @@ async def test_a_policy_that_would_make_many_waits_for_a_person(world: Any, acco
     await until(world, **dict.fromkeys(names, "created"))
     assert len(world.crm.created()) == len(names)
     assert (await world.attention())["mass_change", "hubspot"] == "closed"
+
+
+async def test_a_search_that_is_refused_closes_nothing_off(world: Any, account: Any) -> None:
+    """The property it looks by was deleted: it is made again, and what can be written is."""
+    refused = BatchRefused("no such property", where="acme/hubspot", status=400)
+    broken = AsyncMock(side_effect=refused)
+    search, world.crm.search = world.crm.search, broken
+    world.crm.put("1")
+    await world.opened()
+    await world.states(wish(account), account(1, name="B"))
+    await world.start()
+    async with asyncio.timeout(10):
+        while not broken.await_count or "plumbline_mrr" not in world.crm.records["company", "1"]:
+            await asyncio.sleep(0.01)
+    world.crm.search = search
+    await until(world, A="created")
+    assert ("connection_refused", "hubspot") not in await world.attention()
+    made = [kind for call, kind in world.crm.calls if call == "ensure"]
+    assert made.count("company account id") >= 2

@@ -58,6 +58,9 @@ class Identifier(Protocol):
     async def identify(self, kind: str) -> bool:
         """Whether it is there and holds unique values; raises VendorError."""
 
+    def forget(self, kind: str) -> None:
+        """It may be gone: have it looked for before the next one is made."""
+
 
 class Creations:
     """Creates the records of one connection, one batch at a time."""
@@ -120,6 +123,10 @@ class Creations:
             todo = await self._look(session, facts, kind, rows)
             if not todo or not await self._turns.may_begin("write", urgent=False):
                 return None
+        except BatchRefused as error:  # a property that was looked by is gone
+            self._identifier.forget(kind)
+            await postpone(session, rows, str(error), self._settings, bounded=False)
+            return None
         except Retryable as error:
             await self._turns.tell(error)
             raise

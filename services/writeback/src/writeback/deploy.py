@@ -215,6 +215,10 @@ class Deployment:
             self._identified.add(kind)
             return True
 
+    def forget(self, kind: str) -> None:
+        """It may be gone: look for it before the next record is made."""
+        self._identified.discard(kind)
+
     async def _restore(self, kind: str, names: list[str]) -> None:
         """Properties that were deleted are there again, empty: every record gets its values."""
         if names:

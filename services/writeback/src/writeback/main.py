@@ -102,7 +102,7 @@ def _sender(
         health=runtime.health,
         settings=settings,
         stopping=runtime.stopping,
-        wake=lambda: sender.wake(),
+        wake=lambda: sender.wake(),  # noqa: PLW0108 - it is made below
     )
     sender = Sender(
         workspace.id,
