@@ -201,6 +201,34 @@ async def test_a_person_has_a_record_made(bench: Any, kit: Any, policy: str) -> 
     assert await items(bench) == ([] if policy == "leave" else [("review_match", "cus_1")])
 
 
+@pytest.mark.parametrize("size", [1, 500])
+async def test_create_on_a_linked_customer_takes_it_off_that_record(
+    bench: Any, kit: Any, size: int
+) -> None:
+    """The record it has is not its own; the one that is made for it stays, however often said."""
+    log = kit.log()
+    log.ready()
+    log.company("77", "brantov.example", name="Brantov Robotics")
+    log.customer("cus_1", "ann@brantov.example", name="Brantov Robotics")
+    log.customer("cus_2", "bob@brantov.example", name="Brantov Robotics")
+    log.person("create", "cus_2")
+    await bench.run(log, size=size)
+    assert await linked(bench, kit, "cus_1") == ["77"]
+    assert await linked(bench, kit, "cus_2") == []
+    wish = await wanted(bench, "cus_2")
+    assert wish is not None
+    log.company("900", name="Brantov Robotics", account_id=acc("cus_2"))
+    log.person("create", "cus_2")
+    await bench.run(log, size=size)
+    assert await linked(bench, kit, "cus_2") == ["900"]
+    log.person("create", "cus_1")
+    await bench.run(log, size=size)
+    assert await linked(bench, kit, "cus_1") == []
+    log.person("create", "cus_1", withdrawn=True)
+    await bench.run(log, size=size)
+    assert await linked(bench, kit, "cus_1") == ["77"]
+
+
 async def test_an_agencys_domain_goes_to_nobodys_record(bench: Any, kit: Any) -> None:
     log = kit.log()
     log.ready(unmatched="create")

@@ -54,7 +54,7 @@ class Rulings:
 
     def _apart(self, customer: ExternalKey) -> Iterator[ExternalKey]:
         for ruling in self._held.get(customer, {}).values():
-            if ruling.action in APART and ruling.other is not None:
+            if ruling.action in {*APART, "create"} and ruling.other is not None:
                 yield ruling.other
 
     def linked(self, customer: ExternalKey) -> Ruling | None:

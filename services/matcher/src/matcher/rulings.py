@@ -177,10 +177,22 @@ def _redecide_domain(snapshot: Snapshot, customer: ExternalKey) -> set[AccountId
 
 
 def _create(snapshot: Snapshot, key: ExternalKey, decision: Decision) -> set[AccountId]:
-    """The account wants a record from now on (`wishes`), whatever the policy."""
-    if decision.customer is not None:
-        _note(snapshot, key, decision, decision.customer, None)
-    return set()
+    """The customer wants a record of its own from now on (`wishes`), whatever the policy.
+
+    One that it is linked to is not its own, unless that was created for it.
+    """
+    customer = decision.customer
+    if customer is None:
+        return set()
+    account = found(snapshot, customer)
+    held = [link for link in snapshot.links_of(account) if side_of(link.key) == "record"]
+    others = [link.key for link in held if link.method != "created"]
+    _note(snapshot, key, decision, customer, others[0] if others else None)
+    if others and len(snapshot.customers_of(account)) > 1:
+        return separate(snapshot, customer)
+    for record in others:
+        snapshot.close_link(record)
+    return {account}
 
 
 def _pair(decision: Decision) -> tuple[ExternalKey, ExternalKey]:
