@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -37,6 +37,8 @@ class World:
     stripe: StripeSimulator
     hubspot: HubSpotSimulator
     http: httpx.AsyncClient
+    homes: dict[str, str] = field(default_factory=dict)
+    """Company of each customer that belongs to one, as the book and the story have it."""
 
     async def stripe_api(self, method: str, path: str, form: Mapping[str, str] = {}) -> Any:
         """Call Stripe's API as the company's own billing code would."""
@@ -90,12 +92,15 @@ class World:
 
     async def truth(self, customer_ids: Sequence[str]) -> Expected:
         """What a company of these customers must show, from Stripe's objects."""
-        subscriptions, invoices = [], []
+        subscriptions, invoices, charges = [], [], []
         for customer in customer_ids:
             query = f"customer={customer}&limit=100"
-            subscriptions += (await self.every(f"/v1/subscriptions?status=all&{query}"))["data"]
+            coupons = "expand[]=data.discounts.source.coupon"
+            page = await self.every(f"/v1/subscriptions?status=all&{query}&{coupons}")
+            subscriptions += page["data"]
             invoices += (await self.every(f"/v1/invoices?{query}"))["data"]
-        return expected(customer_ids, subscriptions, invoices)
+            charges += (await self.every(f"/v1/charges?{query}"))["data"]
+        return expected(customer_ids, subscriptions, invoices, charges)
 
     async def every(self, path: str) -> Any:
         """One page of a list, which holds all the demo has of a customer."""
