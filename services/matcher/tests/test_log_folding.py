@@ -256,7 +256,21 @@ async def test_rebuild_from_the_log_gives_the_same_digest(
     row = await pool.fetchrow("select * from matcher.outbox_view")
     assert row["published_up_to"] == row["sequence"]
     await pool.execute("update matcher.accounts set version = version + 1")
-    assert (await rebuild_and_compare(settings)).equal is False
+    changed = await rebuild_and_compare(settings)
+    assert (changed.equal, changed.different) == (False, ("accounts",))
+
+
+async def test_rebuild_compares_what_both_have_folded(
+    pool: asyncpg.Pool, kit: Any, settings: Settings
+) -> None:
+    """What came after the matcher stopped (an echo, a tick) is no difference."""
+    log = story(kit)
+    await kit.bench(pool).run(log)
+    folded = len(log.observations)
+    log.customer("cus_late", "eve@late.example")
+    await publish(settings, log)
+    compared = await rebuild_and_compare(settings)
+    assert (compared.records, compared.equal, compared.different) == (folded, True, ())
 
 
 async def test_rebuild_as_a_process_prints_its_result(

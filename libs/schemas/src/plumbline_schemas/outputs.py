@@ -197,6 +197,8 @@ class Rebuilt(Output):
     digest: str
     compared_with: str | None
     equal: bool | None
+    different: tuple[str, ...] = ()
+    """The parts (accounts, links, ledger, ...) whose digests are not equal."""
     seconds: float
 
 

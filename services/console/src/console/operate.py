@@ -106,7 +106,8 @@ def run_rebuild(config: Path | None, *, as_json: bool) -> int:
         OUT.print(f"{done.records} records folded in {done.seconds:.1f} s")
         OUT.print(f"rebuilt   {done.digest}")
         if done.compared_with is not None:
-            OUT.print(f"original  {done.compared_with}  {'equal' if done.equal else 'DIFFERENT'}")
+            told = "equal" if done.equal else f"DIFFERENT in {', '.join(done.different)}"
+            OUT.print(f"original  {done.compared_with}  {told}")
     return 1 if done.equal is False else 0
 
 

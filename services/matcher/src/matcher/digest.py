@@ -4,6 +4,7 @@ Processing times (`recorded_at`, `updated_at`) stay outside, and so does how far
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
@@ -58,10 +59,24 @@ _TABLES: Final = (
 
 async def digest(pool: asyncpg.Pool) -> str:
     """SHA-256 in hexadecimal; equal for equal logs, whatever the batches were."""
-    total = hashlib.sha256()
+    return whole(await digests(pool))
+
+
+async def digests(pool: asyncpg.Pool) -> dict[str, str]:
+    """The digest of each part, all as of one moment."""
+    found: dict[str, str] = {}
     async with pool.acquire() as conn, conn.transaction(isolation="repeatable_read"):
         for name, query in _TABLES:
-            total.update(name.encode())
+            total = hashlib.sha256()
             async for row in conn.cursor(query):
                 total.update(repr(tuple(row.values())).encode())
+            found[name] = total.hexdigest()
+    return found
+
+
+def whole(parts: Mapping[str, str]) -> str:
+    """One digest of the digests of the parts."""
+    total = hashlib.sha256()
+    for name, part in parts.items():
+        total.update(f"{name} {part}\n".encode())
     return total.hexdigest()

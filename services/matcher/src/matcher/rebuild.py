@@ -3,14 +3,14 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from plumbline_runtime.delivery import Delivery
-from plumbline_runtime.positions import create_positions
+from plumbline_runtime.positions import create_positions, read_positions
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.records import Record
 from plumbline_runtime.secrets import ConfigError
@@ -18,7 +18,7 @@ from plumbline_runtime.settings import Settings
 from plumbline_schemas.outputs import Rebuilt
 from plumbline_schemas.topics import OBSERVATIONS, Topic
 
-from matcher.digest import digest
+from matcher.digest import digests, whole
 from matcher.handle import GROUP, Matcher
 from matcher.scratch import scratch_database
 
@@ -31,11 +31,19 @@ class RebuildRefused(Exception):  # noqa: N818 - the word of the design
 
 @dataclass(frozen=True, slots=True)
 class RebuildReport:
-    """What was folded, and the digest of the result."""
+    """What was folded, and the digest of each part of the result."""
 
     records: int
-    digest: str
+    digests: Mapping[str, str]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """What a database holds, and up to which offsets of the log."""
+
+    digests: Mapping[str, str]
+    folded: Mapping[int, int]
 
 
 class _Dropped:
@@ -66,11 +74,15 @@ class _Dropped:
 
 
 async def rebuild(
-    settings: Settings, *, progress: Callable[[int, int], None] | None = None
+    settings: Settings,
+    *,
+    until: Mapping[int, int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> RebuildReport:
     """Rebuild the matcher's tables up to the end the log has now.
 
-    `progress` is called with (records folded, records to fold). Raises RebuildRefused.
+    With `until` (next offset by partition) up to there, and not at all in a partition that it does
+    not name. `progress` is called with (records folded, records to fold). Raises RebuildRefused.
     """
     began = time.monotonic()
     pool = await create_pool(settings.database_url, settings)
@@ -79,8 +91,8 @@ async def rebuild(
     )
     try:
         await consumer.start()
-        records = await _Rebuild(settings, pool, consumer, progress).run()
-        return RebuildReport(records, await digest(pool), time.monotonic() - began)
+        records = await _Rebuild(settings, pool, consumer, progress).run(until)
+        return RebuildReport(records, await digests(pool), time.monotonic() - began)
     finally:
         await consumer.stop()
         await pool.close()
@@ -111,12 +123,14 @@ class _Rebuild:
         self._positions: dict[TopicPartition, int] = {}
         self._folded = 0
 
-    async def run(self) -> int:
-        """Fold every partition to its present end."""
+    async def run(self, until: Mapping[int, int] | None) -> int:
+        """Fold every partition to its present end, or to where `until` says."""
         name = self._settings.topic_prefix + OBSERVATIONS.name
         partitions = [TopicPartition(name, number) for number in range(OBSERVATIONS.partitions)]
         await self._refuse_unfit(partitions)
         ends: dict[TopicPartition, int] = await self._consumer.end_offsets(partitions)
+        if until is not None:
+            ends = {tp: min(end, until.get(tp.partition, 0)) for tp, end in ends.items()}
         await create_positions(
             self._pool, GROUP, OBSERVATIONS.name, {tp.partition: 0 for tp in partitions}
         )
@@ -174,32 +188,42 @@ async def rebuild_and_compare(
 ) -> Rebuilt:
     """Rebuild an empty database in place; else into a scratch database, and compare the two.
 
-    The comparison is true of a database that has folded the whole log.
+    Both have then folded the same part of the log: what came after the original stopped (the echo
+    of its last write, a tick) is left to it. A redelivery that is under way sets the original's
+    offsets back, so it must have been folded again before the two can be equal.
     """
-    original = await _digest_of(settings)
+    original = await _original(settings)
     if original is None:
         return _rebuilt(await rebuild(settings, progress=progress), None)
     async with scratch_database(settings.database_url) as url:
         beside = settings.model_copy(update={"database_url": url})
-        return _rebuilt(await rebuild(beside, progress=progress), original)
+        report = await rebuild(beside, until=original.folded, progress=progress)
+        return _rebuilt(report, original.digests)
 
 
-async def _digest_of(settings: Settings) -> str | None:
-    """Digest of what the database holds; None when the matcher never wrote to it."""
+async def _original(settings: Settings) -> _Original | None:
+    """What the database holds; None when the matcher never wrote to it."""
     pool = await create_pool(settings.database_url, settings)
     try:
-        used = await pool.fetchval("select exists (select 1 from matcher.workspaces)")
-        return await digest(pool) if used else None
+        if not await pool.fetchval("select exists (select 1 from matcher.workspaces)"):
+            return None
+        folded = await read_positions(
+            pool, GROUP, OBSERVATIONS.name, range(OBSERVATIONS.partitions)
+        )
+        return _Original(await digests(pool), folded)
     finally:
         await pool.close()
 
 
-def _rebuilt(report: RebuildReport, original: str | None) -> Rebuilt:
+def _rebuilt(report: RebuildReport, original: Mapping[str, str] | None) -> Rebuilt:
     return Rebuilt(
         records=report.records,
-        digest=report.digest,
-        compared_with=original,
-        equal=None if original is None else original == report.digest,
+        digest=whole(report.digests),
+        compared_with=None if original is None else whole(original),
+        equal=None if original is None else original == report.digests,
+        different=tuple(
+            part for part, one in (original or {}).items() if report.digests[part] != one
+        ),
         seconds=round(report.seconds, 3),
     )
 
