@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 from plumbline_domain.ledger import LedgerBroken
 from plumbline_runtime.postgres import UNREACHABLE
+from plumbline_schemas.money import Money
 from plumbline_schemas.outputs import AccountSearch, AccountShown, Output, Plan, Status, Why
 
 from console import accounts, status
@@ -241,8 +242,11 @@ def _print_hits(output: Output) -> None:
 
 def _print_why(output: Output) -> None:
     assert isinstance(output, Why)
-    known = output.model_dump(exclude={"working"}).items()
-    table("Why", ["", ""], [(key, value) for key, value in known if value is not None])
+    known = output.model_dump(exclude={"working"})
+    if isinstance(output.value, dict):
+        known["value"] = accounts.money(Money.model_validate(output.value))
+    rows = [(key, value) for key, value in known.items() if value is not None]
+    table("Why", ["", ""], rows)
     for line in output.working:
         say(line)
 

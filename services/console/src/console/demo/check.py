@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from console.demo.world import World
+from console.demo.world import World, expected_of
 
 OURS = "plumbline_"
 
@@ -29,11 +29,13 @@ async def check_book(world: World) -> list[Row]:
     members: defaultdict[str, list[str]] = defaultdict(list)
     for customer, company in world.homes.items():
         members[company].append(customer)
+    objects = await world.objects()
     rows = []
     for row in list(world.hubspot.state.records["companies"].all()):
         here = sorted(members.get(row["id"], []))
         shown = {k: v or "" for k, v in row["properties"].items() if k.startswith(OURS)}
         nothing = dict.fromkeys(shown, "")
-        wanted = (await world.truth(here)).properties() if here else nothing
+        found = [objects[customer] for customer in here if customer in objects]
+        wanted = expected_of(here, found).properties() if here else nothing
         rows.append(Row(row["id"], tuple(here), wanted, shown))
     return rows

@@ -8,6 +8,8 @@ from console.demo.truth import major_text
 
 COMPANY: Final = "9150"
 REFUNDED: Final = 100_000
+FINALISED_SECONDS: Final = 7_200
+"""Stripe finalises and collects a renewal's invoice an hour after it made it."""
 
 
 class Hero:
@@ -47,7 +49,9 @@ class Hero:
         await world.stripe_control(
             f"/customers/{self.customer}/payment_method", {"behaviour": "fail"}
         )
-        await world.days(31)
+        subscription = await world.stripe_api("GET", f"/v1/subscriptions/{self.subscription}")
+        renewal = subscription["items"]["data"][0]["current_period_end"]
+        await world.until(renewal + FINALISED_SECONDS)
         took = await self._stage.expect(
             COMPANY, payment_status="failing", state="at_risk", mrr="4900"
         )
@@ -67,13 +71,13 @@ class Hero:
         stage, world = self._stage, self._stage.world
         await stage.settled()
         paid = (await world.truth([self.customer])).ltv
-        charges = await world.every(f"/v1/charges?customer={self.customer}&limit=100")
-        newest = next(one for one in charges["data"] if one["amount_captured"] > REFUNDED)
+        charges = await world.every(f"/v1/charges?customer={self.customer}")
+        newest = next(one for one in charges if one["amount_captured"] > REFUNDED)
         form = {"charge": newest["id"], "amount": str(REFUNDED), "reason": "requested_by_customer"}
         await world.stripe_api("POST", "/v1/refunds", form)
         left = (await world.truth([self.customer])).ltv
         took = await stage.expect(COMPANY, ltv=left, mrr="4900")
-        fact = f"1000.00 of {major_text(newest['amount'])} given back: LTV {paid}, now {left}"
+        fact = f"1000 of {major_text(newest['amount'])} given back: LTV {paid}, now {left}"
         return Step(fact, COMPANY, took, await stage.why(self.customer, "ltv"))
 
     async def cancels(self) -> Step:

@@ -17,6 +17,7 @@ from plumbline_schemas.outputs import DemoStep, DemoTold
 from rich.markup import escape
 
 from console.demo.book import companies, customers, hubspot_seed, stripe_seed
+from console.demo.cases import CASES, wrong_in
 from console.demo.check import Row, check_book
 from console.demo.rates import write_rates
 from console.demo.stage import Stage
@@ -34,6 +35,7 @@ from console.show import ERR, OUT, fail, print_json, table
 from console.up import CANNOT_RUN, make_deployment, until_ready
 
 MARKER = "demo.toml"
+RIGHT, WRONG = "[green]ok[/green]   ", "[red]WRONG[/red]"
 READY_SECONDS = 120.0
 CONFIG = """# Written by `plumbline demo`.
 [edge]
@@ -189,6 +191,7 @@ class Teller:
         OUT.print(f"Kafka, PostgreSQL and every service ready after {took:.1f} s.")
         await self._stage.settled()
         first = await self._check("After the first walk of both books")
+        cases = self._cases()
         story = Story(self._stage, self._tell)
         asked = await self._questions(story)
         OUT.print("\n[bold]The story[/bold] (milliseconds from the fact to HubSpot's value)\n")
@@ -196,7 +199,7 @@ class Teller:
         await self._stage.settled()
         last = await self._check("After the story")
         self._summary(story.told)
-        self.right = all(told.right for told in story.told) and first and asked and last
+        self.right = all(told.right for told in story.told) and first and cases and asked and last
         verdict = "[green]every value is right[/green]" if self.right else "[red]WRONG VALUES[/red]"
         OUT.print(f"\n{verdict}\n")
         if self._stays:
@@ -206,7 +209,7 @@ class Teller:
 
     def _tell(self, told: Told) -> None:
         self._told.append(told)
-        mark = "[green]ok[/green]   " if told.right else "[red]WRONG[/red]"
+        mark = RIGHT if told.right else WRONG
         took = "" if told.milliseconds is None else f"{told.milliseconds:.0f} ms"
         OUT.print(f"{mark} [bold]{escape(told.title)}[/bold]")
         if told.fact:
@@ -214,6 +217,17 @@ class Teller:
         OUT.print(f"        HubSpot  {escape(told.shown)}   [cyan]{took}[/cyan]")
         for line in told.why:
             OUT.print(f"        why      [dim]{escape(line)}[/dim]")
+
+    def _cases(self) -> bool:
+        """What is hard to match, each as it must be."""
+        right = True
+        for case in CASES:
+            wrong = list(wrong_in(case, self._world))
+            right = right and not wrong
+            OUT.print(f"{RIGHT if not wrong else WRONG} {escape(case.title)}")
+            for line in wrong:
+                OUT.print(f"        {escape(line)}")
+        return right
 
     async def _questions(self, story: Story) -> bool:
         """What Plumbline asks a person instead of guessing: exactly the two of the book."""

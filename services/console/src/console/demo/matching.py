@@ -16,7 +16,8 @@ from console.demo.stage import Stage, Step
 from console.demo.world import WrongValue
 from console.reach import connected
 from console.review.items import open_items
-from console.review.show import ASKS
+from console.review.shared import with_evidence
+from console.review.show import ASKS, evidence_lines
 
 ASKED: Final = {"review_match": HALCYON, "ambiguous_match": "cus_0147"}
 """The questions that the book leaves open, and a customer that each is about."""
@@ -35,7 +36,7 @@ class Matching:
         """Every open question."""
         run = self._stage.deployment.current()
         async with connected(database_url(run)) as db:
-            return await open_items(db, datetime.now(UTC))
+            return await with_evidence(db, await open_items(db, datetime.now(UTC)))
 
     def as_wanted(self, items: list[ReviewItem]) -> bool:
         """Whether exactly those questions are open that the book leaves open."""
@@ -45,18 +46,8 @@ class Matching:
         )
 
     def in_words(self, item: ReviewItem) -> list[str]:
-        """A question as a person reads it, with the strongest evidence for each candidate."""
-        summary = item.summary
-        if item.customers:
-            names = " and ".join(key.rpartition("/")[2] for key in item.customers)
-            summary = f"{names} share a company of the CRM; their MRR is added up meanwhile"
-        lines = [f"{item.id}  {ASKS[item.kind]}  {summary}"]
-        for one in item.candidates:
-            strongest = max(one.evidence, key=lambda piece: piece.weight, default=None)
-            said = "" if strongest is None else f": {strongest.sentence}"
-            likely = "" if one.probability is None else f", likely {one.probability:.0%}"
-            lines.append(f"{one.record.rpartition('/')[2]} {one.name or ''}{likely}{said}")
-        return lines
+        """A question as `plumbline review list` has it."""
+        return [f"{item.id}  {ASKS[item.kind]}  {item.summary}", *evidence_lines(item)]
 
     async def answered(self) -> Step:
         """`plumbline review decide`, as a person types it."""

@@ -18,7 +18,7 @@ class Others:
         self._stage = stage
         self.european = ""
         self.thrifty = ""
-        self._paused = ""
+        self._subscription = ""
 
     async def annual(self) -> Step:
         """A yearly price is a twelfth of it a month."""
@@ -42,7 +42,7 @@ class Others:
         terms = {"percent_off": "25", "duration": "repeating", "duration_in_months": "1"}
         await world.stripe_api("POST", "/v1/coupons", {"id": COUPON, **terms})
         self.thrifty = await stage.sign_up(THRIFTY)
-        self._paused = await stage.subscribe(
+        self._subscription = await stage.subscribe(
             self.thrifty, BY_KEY["growth_monthly"], 5, **{"discounts[0][coupon]": COUPON}
         )
         took = await stage.expect(THRIFTY, mrr="525", state="active")
@@ -51,15 +51,18 @@ class Others:
 
     async def coupon_ends(self) -> Step:
         """Nobody does anything but wait."""
-        await self._stage.world.days(31)
-        took = await self._stage.expect(THRIFTY, mrr="700", discount="", state="active")
-        why = await self._stage.why(self.thrifty, "mrr")
-        return Step("31 days later: 5 x 140.00 a month", THRIFTY, took, why)
+        stage, world = self._stage, self._stage.world
+        path = f"/v1/subscriptions/{self._subscription}?expand[]=discounts"
+        [discount] = (await world.stripe_api("GET", path))["discounts"]
+        await world.until(discount["end"] + 1)
+        took = await stage.expect(THRIFTY, mrr="700", discount="", state="active")
+        why = await stage.why(self.thrifty, "mrr")
+        return Step("the month is over: 5 x 140.00 a month", THRIFTY, took, why)
 
     async def pauses(self) -> Step:
         """Collection is paused: nothing is owed, so nothing counts."""
         form = {"pause_collection[behavior]": "void"}
-        await self._stage.world.stripe_api("POST", f"/v1/subscriptions/{self._paused}", form)
+        await self._stage.world.stripe_api("POST", f"/v1/subscriptions/{self._subscription}", form)
         took = await self._stage.expect(THRIFTY, mrr="0")
         why = await self._stage.why(self.thrifty, "mrr")
         return Step("pause_collection: invoices are voided", THRIFTY, took, why)
@@ -67,6 +70,6 @@ class Others:
     async def resumes(self) -> Step:
         """Collection goes on."""
         form = {"pause_collection": ""}
-        await self._stage.world.stripe_api("POST", f"/v1/subscriptions/{self._paused}", form)
+        await self._stage.world.stripe_api("POST", f"/v1/subscriptions/{self._subscription}", form)
         took = await self._stage.expect(THRIFTY, mrr="700", state="active")
         return Step("pause_collection taken away", THRIFTY, took)

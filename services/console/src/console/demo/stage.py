@@ -85,8 +85,9 @@ class Stage:
         return [one for one in page["data"] if one["data"]["object"]["customer"] == customer]
 
     async def why(self, account: str, field: str) -> tuple[str, ...]:
-        """The arithmetic that `plumbline accounts why` prints, without its heading."""
+        """The arithmetic that `plumbline accounts why` prints, without heading and sum."""
         async with connected(database_url(self.deployment.current())) as db:
             state = await accounts.load(db, account)
             lines = await working(db, state, field)
-        return tuple(line for line in lines[HEADING[field] :] if line)
+        told = lines[HEADING[field] :]
+        return tuple(line for line in told if line and not line.startswith("MRR"))
