@@ -159,3 +159,24 @@ async def test_phases_that_make_no_sense_are_refused(rig):
         await schedule(rig, **form)
     with pytest.raises(stripe.InvalidRequestError, match="after its start"):
         await schedule(rig, **form, phases=[{"items": [{"price": price.id}], "end_date": 5}])
+    phase = {"items": [{"price": price.id}], "billing_thresholds": {"amount_gte": 5}}
+    with pytest.raises(stripe.InvalidRequestError, match="billing_thresholds"):
+        await schedule(rig, **form, phases=[phase])
+
+
+async def test_schedules_are_listed_and_expanded(rig):
+    customer = await rig.customer()
+    running = await rig.subscription(customer)
+    made = await schedule(rig, from_subscription=running.id, expand=["subscription", "customer"])
+    assert made.subscription.id == running.id
+    assert made.customer.id == customer.id
+    page = await rig.call(
+        rig.client.v1.subscription_schedules.list,
+        {"customer": customer.id, "expand": ["data.phases.items.price"]},
+    )
+    assert [one.id for one in page.data] == [made.id]
+    assert page.data[0].phases[0]["items"][0].price.unit_amount == 1000
+    read_back = await rig.call(
+        rig.client.v1.subscriptions.retrieve, running.id, {"expand": ["schedule"]}
+    )
+    assert read_back.schedule.id == made.id

@@ -3,7 +3,7 @@
 from typing import Any
 
 from plumbline_simulators.stripe import params as read
-from plumbline_simulators.stripe.errors import invalid, required
+from plumbline_simulators.stripe.errors import invalid, required, unknown_parameter
 from plumbline_simulators.stripe.items import next_end
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.params import Params
@@ -12,6 +12,21 @@ from plumbline_simulators.stripe.store import Record
 from plumbline_simulators.stripe.subscription_changes import update_subscription
 
 _PRORATIONS = ("always_invoice", "create_prorations", "none")
+_KNOWN = frozenset(
+    {
+        "currency",
+        "discounts",
+        "duration",
+        "end_date",
+        "items",
+        "metadata",
+        "proration_behavior",
+        "start_date",
+        "trial",
+        "trial_end",
+    }
+)
+"""Of a phase's parameters; the others are refused, so that nobody believes they had an effect."""
 _BLANK: Record = {
     "add_invoice_items": [],
     "application_fee_percent": None,
@@ -99,6 +114,9 @@ def _changes(subscription: Record, phase: Record) -> list[Params]:
 
 def _phase(ledger: Ledger, entry: Params, start: int, place: int) -> Record:
     where = f"phases[{place}]"
+    for name in entry:
+        if name not in _KNOWN:
+            raise unknown_parameter(f"{where}[{name}]")
     given = read.sequence(entry, "items")
     if not given:
         raise required(f"{where}[items]")

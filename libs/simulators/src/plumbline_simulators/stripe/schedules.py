@@ -8,7 +8,7 @@ schedule is completed and the subscription ends.
 from plumbline_simulators.stripe import params as read
 from plumbline_simulators.stripe.customers import living_customer
 from plumbline_simulators.stripe.endings import end_subscription
-from plumbline_simulators.stripe.errors import StripeError, required
+from plumbline_simulators.stripe.errors import StripeError, required, unknown_parameter
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.params import Params
 from plumbline_simulators.stripe.pauses import UPDATED
@@ -27,6 +27,7 @@ _ENDS = ("cancel", "release")
 
 def create_schedule(ledger: Ledger, params: Params) -> Record:
     """From a running subscription, or of phases that begin at `start_date`."""
+    _check(params)
     name = read.text(params, "from_subscription")
     if name is not None:
         return _from_subscription(ledger, params, running(ledger, name))
@@ -63,6 +64,7 @@ def _from_subscription(ledger: Ledger, params: Params, subscription: Record) -> 
 
 def update_schedule(ledger: Ledger, name: str, params: Params) -> Record:
     """New phases hold from the one under way on; what changes in it takes effect now."""
+    _check(params)
     before = _living(ledger, name)
     after = {**before, "metadata": read.merged_metadata(before["metadata"], params)}
     if "end_behavior" in params:
@@ -127,6 +129,13 @@ def expiring(ledger: Ledger, schedule: Record) -> None:
     """A week before the last phase ends."""
     if schedule["status"] == "active":
         ledger.emit("subscription_schedule.expiring", schedule)
+
+
+def _check(params: Params) -> None:
+    """What is not simulated is refused, so that nobody believes it had an effect."""
+    for name in ("default_settings", "pause_schedules"):
+        if params.get(name):
+            raise unknown_parameter(name)
 
 
 def _begin(ledger: Ledger, schedule: Record) -> Record:
