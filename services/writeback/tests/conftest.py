@@ -39,7 +39,8 @@ FOUNDED = datetime(2026, 9, 21, 14, 0, tzinfo=UTC)
 
 @dataclass
 class FakeCrm:
-    """Records by (kind, id); `script` holds what the next updates do instead of succeeding."""
+    """Records by (kind, id); `script` holds what the next updates do instead of succeeding, and
+    `creating` what the next creations do: "taken" and "lost" get no answer."""
 
     records: dict[tuple[str, str], dict[str, str | None]] = field(default_factory=dict)
     times: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -47,7 +48,7 @@ class FakeCrm:
     script: list[Any] = field(default_factory=list)
     row_faults: dict[str, Answered] = field(default_factory=dict)
     problems: list[PropertyProblem] = field(default_factory=list)
-    creating: list[Any] = field(default_factory=list)  # "taken", "lost": no answer; or an error
+    creating: list[Any] = field(default_factory=list)
     gone: frozenset[str] = frozenset()
     clock_ms: int = 1_790_000_000_000
     frozen: bool = False
@@ -62,11 +63,9 @@ class FakeCrm:
         self.times[key] = self.clock_ms
 
     def updates(self) -> list[list[UpdateRow]]:
-        """Every batch that was sent, failed ones too."""
         return [rows for call, rows in self.calls if call == "update"]
 
     def rows(self) -> list[UpdateRow]:
-        """Every row that was sent."""
         return [row for rows in self.updates() for row in rows]
 
     async def read_many(
@@ -140,8 +139,9 @@ class FakeCrm:
     ) -> dict[str, RowOutcome]:
         self.calls.append(("create", dict(rows)))
         step = self.creating.pop(0) if self.creating else None
+        step = await step() if callable(step) else step
         if step == "taken":
-            self._make(kind, rows)  # and nobody hears of it
+            self._make(kind, rows)
         if isinstance(step, BaseException):
             raise step
         if step is not None:

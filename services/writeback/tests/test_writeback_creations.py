@@ -101,13 +101,16 @@ async def test_a_call_without_an_answer_makes_one_record(
 @pytest.mark.parametrize("step", ["taken", "lost"])
 async def test_a_wish_taken_back_while_a_call_is_out(world: Any, account: Any, step: str) -> None:
     """What came of the call is looked for; a record that was made is left to the CRM's people."""
-    world.crm.creating = [step]
+    world.crm.put("1")
+
+    async def call() -> str:
+        await world.states(account(2, links=(("company", "1", 2),)))
+        return step
+
+    world.crm.creating = [call]
     await world.opened()
     await world.states(wish(account))
     await world.start()
-    await until(world, A="sending")
-    await world.states(account(2, links=(("company", "1", 2),)))
-    world.crm.put("1")
     await until(world, **({"A": "done"} if step == "taken" else {}))
     assert len(world.crm.created()) == (step == "taken")
 
