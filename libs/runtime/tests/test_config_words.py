@@ -226,7 +226,8 @@ def test_an_unknown_key_lists_the_keys_of_its_vendor(complaint):
     hubspot = complaint(WORKSPACE + HUBSPOT.replace(".hubspot", ".stripe") + "scope = {}\n")
     assert hubspot == (
         "connections.stripe.scope: unknown key, expected one of access_token, api_base, "
-        "api_layout, client_secret, daily_limit, kind, mode, oauth, portal_id, rate_per_10_seconds"
+        "api_layout, client_secret, daily_limit, default_record, kind, mode, oauth, portal_id, "
+        "rate_per_10_seconds"
     )
     nested = complaint(WORKSPACE + SIGNED + "scope = { product = [] }\n")
     assert nested == (
