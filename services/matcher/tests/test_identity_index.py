@@ -5,7 +5,7 @@ import random
 import asyncpg
 import pytest
 from matcher.identity_index import PostgresIndex
-from matcher.identity_sql import INDEXES
+from matcher.identity_sql import INDEXES, WITHOUT_INDEXES
 from plumbline_domain.identity.decide import decide
 from plumbline_domain.identity.index import MemoryIndex, gather
 from plumbline_domain.identity.profile import (
@@ -20,13 +20,6 @@ pytestmark = pytest.mark.server
 
 WORDS = ("Brantov", "Quilmark", "Wexholm", "Ostfold", "Dorlund", "Kelnesse", "Zinrick")
 TRADES = ("Robotics", "Foods", "GmbH", "Ltd", "Logistics", "")
-
-
-async def drop_indexes(conn: asyncpg.Connection) -> None:
-    await conn.execute(
-        "alter table matcher.identity_profiles drop constraint identity_profiles_pkey"
-    )
-    await conn.execute("alter table matcher.identity_keys drop constraint identity_keys_pkey")
 
 
 def book(seed: int) -> tuple[list[Profile], list[Profile]]:
@@ -94,7 +87,7 @@ async def test_filling_and_putting_make_the_same_index(database_url: str) -> Non
     customers, records = book(5)
     conn = await asyncpg.connect(database_url)
     try:
-        await drop_indexes(conn)
+        await conn.execute(WITHOUT_INDEXES)
         filled, put = PostgresIndex(conn, "filled"), PostgresIndex(conn, "put")
         await filled.fill("record", records)
         await filled.fill("customer", customers)

@@ -20,6 +20,7 @@ from plumbline_domain.identity.index import (
 from plumbline_domain.identity.keys import (
     ALWAYS,
     FAN_OUT,
+    NOT_WAITED_ON,
     KeyKind,
     customer_keys,
     record_keys,
@@ -30,7 +31,6 @@ from plumbline_domain.identity.weights import Weights
 from matcher.identity_index import Vicinity
 
 IDENTIFIERS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax"})
-_NOT_WAITED_ON: Final[frozenset[KeyKind]] = frozenset({"word", "initials"})
 _NO_ONE: Final[frozenset[str]] = frozenset()
 
 
@@ -120,7 +120,7 @@ class IdentityView:
         """The keys by which a record finds customers that wait for it now."""
         keys = self.keys_of("record", record).items()
         if self.whole_book:
-            return {key: kind for key, kind in keys if kind not in _NOT_WAITED_ON}
+            return {key: kind for key, kind in keys if kind not in NOT_WAITED_ON}
         return {key: kind for key, kind in keys if kind in IDENTIFIERS}
 
     def domains_of(self, customer: Profile) -> list[int]:

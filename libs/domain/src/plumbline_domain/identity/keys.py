@@ -23,6 +23,9 @@ FAN_OUT: Final = 40
 
 ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain"})
 
+NOT_WAITED_ON: Final[frozenset[KeyKind]] = frozenset({"word", "initials"})
+"""What a late record never finds a customer by: too many wait under one of these."""
+
 KIND_VALUE: Final[Mapping[KeyKind, float]] = {
     "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
     "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
