@@ -23,6 +23,7 @@ from plumbline_domain.identity.keys import (
     NOT_WAITED_ON,
     KeyKind,
     customer_keys,
+    key_of,
     record_keys,
 )
 from plumbline_domain.identity.profile import Profile
@@ -145,6 +146,23 @@ class IdentityView:
                 elif kind in ALWAYS or len(ids) <= FAN_OUT:
                     found.update(ids)
         return found
+
+    def merged_away(self, record: Profile) -> bool:
+        """Whether another record says that this one was merged into it.
+
+        Of two that say it of each other, who says it now stands. Noted as missing, and False, when
+        it is not here.
+        """
+        ids = self._holders("record", key_of("id", record.vendor_id))
+        if ids is None:
+            self.unsought.add(record)
+        beside = record.id.removesuffix(record.vendor_id)
+        others = (self.profile("record", i) for i in ids or () if i != record.id)
+        return any(
+            record.vendor_id in other.merged_ids and other.vendor_id not in record.merged_ids
+            for other in others
+            if other is not None and other.id == f"{beside}{other.vendor_id}"
+        )
 
     def _holders(self, side: Side, key: int) -> tuple[str, ...] | None:
         """Who holds a key now, by id; None when that is not here."""
