@@ -121,6 +121,7 @@ class Events:
         self._pool = pool
         self._customers = read_book(folder).customers
         self._matcher = _matcher(pool)
+        self._published: list[float] = []
 
     async def play(self) -> None:
         """Identity's part first, on an index it leaves as it was; then whole events."""
@@ -134,7 +135,9 @@ class Events:
         )
         await self._pool.execute("checkpoint")
         self._customers = self._customers[::HANDLED]
+        self._published.clear()
         await self._timed("event", self._handled, postgres)
+        _print("+outbox", "wall", self._published[WARM:])
 
     async def _timed(
         self,
@@ -150,6 +153,9 @@ class Events:
             await play(n, party)
             wall.append(time.perf_counter() - began)
             cpu.append(time.process_time() - spent)
+            began = time.perf_counter()
+            await self._matcher.settled()
+            self._published.append(wall[-1] + time.perf_counter() - began)
         wall, cpu = wall[WARM:], cpu[WARM:]
         _print(name, "wall", wall)
         mean = (_cpu_of(postgres) - database) / len(wall)
@@ -165,7 +171,6 @@ class Events:
 
     async def _handled(self, number: int, party: Party) -> None:
         await self._matcher.handle(_batch(OPENING + number, [_customer(number, party)]))
-        await self._matcher.settled()
 
 
 def _cpu_of(postgres: psutil.Process) -> float:
