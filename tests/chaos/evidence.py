@@ -168,6 +168,8 @@ class Course:
     letters_expected: int = 0
     clock_ahead_ms: int = 0
     """So far ahead an edge's clock went: deliveries may say that they came later than they did."""
+    emptied: bool = False
+    """For a while Stripe answered that nobody pays: what got through before the brake held is 0."""
     fence_rejections: int | None = None
     """Commits that the position's compare-and-set refused, where the case counted them."""
     replay: "Replay | None" = None

@@ -128,14 +128,14 @@ def versions_rise(evidence: Evidence, course: Course) -> Finding:
                 f"{newest[state.account]}"
             )
         newest[state.account] = max(state.version, newest.get(state.account, 0))
-    wrong += _out_of_order(evidence)
+    wrong += _out_of_order(evidence, course)
     figures = f"{len(last)} records written, {len(newest)} accounts published"
     if course.fence_rejections is not None:
         figures += f", {course.fence_rejections} commits fenced"
     return Finding("I3", figures, tuple(wrong))
 
 
-def _out_of_order(evidence: Evidence) -> list[str]:
+def _out_of_order(evidence: Evidence, course: Course) -> list[str]:
     """Amounts written to a company must follow the order in which Stripe made them.
 
     Within one second Stripe's order is not told, so it is not asked for; nor between the events of
@@ -158,7 +158,7 @@ def _out_of_order(evidence: Evidence) -> list[str]:
         if (write.record, write.trace) in late:
             continue  # carried out when the vendor pleased; that it is overwritten is I5
         amount, company = write.properties.get(f"{OURS}mrr"), write.record
-        if amount is None or company not in known:
+        if amount is None or company not in known or (course.emptied and amount == "0"):
             continue
         before = evidence.shown_before.get(company, {}).get(f"{OURS}mrr") or "0"
         steps = [one.second for one in made[company] if one.mrr == amount]

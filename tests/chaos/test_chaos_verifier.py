@@ -151,6 +151,14 @@ def test_a_planted_violation_is_found(
     ), found
 
 
+def test_amounts_of_an_emptied_book_are_only_excused_where_one_was_shown() -> None:
+    there = Write("7", "k3", {"plumbline_mrr": "0"})
+    evidence = replace(sound(), writes=[sound().writes[0], there, *sound().writes[1:]])
+    assert violations(judge(evidence, Course(emptied=True))) == []
+    (found,) = violations(judge(evidence, Course()))
+    assert found.startswith("I3: company 7: mrr 0")
+
+
 def test_what_is_on_its_way_is_counted_and_only_the_backlog_says_it_is_wrong() -> None:
     evidence = replace(sound(), positions={("observe", 0): 1, ("matcher", 0): 0})
     findings = judge(evidence, Course())

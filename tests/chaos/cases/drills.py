@@ -101,6 +101,7 @@ async def empty_book(stage: Stage) -> None:
     """The same account answers that nobody subscribes any more: the brake holds."""
     settings = StripeSettings(api_keys=(API_KEY,), account_id=STRIPE_ACCOUNT)
     vendors = stage.vendors
+    stage.course.emptied = True
     async with stripe_simulator(settings) as empty:
         await vendors.seed_without_subscribers(empty)
         line = vendors.switchboard.lines[API_KEY]

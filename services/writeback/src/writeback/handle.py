@@ -80,7 +80,7 @@ async def _save(
 ) -> None:
     """Store folded effects, with what their change means for the brake and for attention."""
     await _settle_held(conn, facts, effects, changed)
-    await store.save_effects(conn, (effects[record] for record in changed))
+    await store.save_effects(conn, (effects[record] for record in changed), before)
     known = [(before[record], effects[record]) for record in changed if record in before]
     for target in sorted({record[:2] for record in changed if effects[record].doubt}):
         await brake.check(conn, *target)

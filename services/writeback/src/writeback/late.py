@@ -111,7 +111,7 @@ async def look_back(
             for one in locked.values()
         }
         await store.save_effects(
-            conn, [looked(one, began, reader.window) for one in after.values()]
+            conn, [looked(one, began, reader.window) for one in after.values()], locked
         )
     _tell(job, len(ids), [one for key, one in locked.items() if after[key] != one])
 

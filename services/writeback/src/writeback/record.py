@@ -40,7 +40,7 @@ async def record_planned(
         locked = await store.lock_effects(conn, [plan.effect.id for plan in plans])
         kept = [plan for plan in plans if _current(locked, plan)]
         ready = [plan._replace(effect=bodied(plan, locked[plan.effect.id])) for plan in kept]
-        await store.save_effects(conn, [plan.effect for plan in ready])
+        await store.save_effects(conn, [plan.effect for plan in ready], locked)
         await tell.conflicts(conn, job, ready)
     return ready
 
@@ -76,7 +76,7 @@ async def record_idle(
             and locked[record].revision == effect.revision
             and locked[record].state == "pending"
         ]
-        await store.save_effects(conn, [*same, *gone])
+        await store.save_effects(conn, [*same, *gone], locked)
         await brake.written(conn, (plan.effect for plan in kept if plan.effect.sending))
         await tell.conflicts(conn, job, kept)
         await tell.queued(conn, kept)
@@ -120,7 +120,7 @@ async def record_answers(
             settle.again(locked[plan.effect.id], str(failure), at, wait, refused=refused)
             for plan in unsent
         ]
-        await store.save_effects(conn, after)
+        await store.save_effects(conn, after, locked)
         await brake.written(conn, (one.plan.effect for one in taken))
         await tell.queued(conn, [one.plan for one in taken])
         await close_record_attention(

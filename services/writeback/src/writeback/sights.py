@@ -45,7 +45,7 @@ async def fold_records(
         and (checked := _after(before.get(record), last, effect, facts, moment.now)) != effect
     }
     await store.save_seen(conn, news.values())
-    await store.save_effects(conn, changed.values())
+    await store.save_effects(conn, changed.values(), effects)
     return bool(changed)
 
 

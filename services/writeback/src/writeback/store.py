@@ -13,6 +13,7 @@ from plumbline_schemas.internal import WorkspaceConfig
 
 from writeback.effects import Effect, RecordId, SeenRecord
 from writeback.gate import HOLDS, OPEN, WorkspaceFacts
+from writeback.partial import changed_columns, everything, nothing, row_of, statement
 
 Connection = Any
 """An asyncpg connection, pooled or not."""
@@ -36,7 +37,6 @@ def _upsert(table: str, columns: tuple[str, ...], key: int) -> str:
     """  # noqa: S608 - names are constants of this module
 
 
-_SAVE_EFFECTS: Final = _upsert("effects", _COLUMNS, 4)
 _SAVE_RECORDS: Final = _upsert("records", SeenRecord._fields, 4)
 
 
@@ -260,11 +260,18 @@ async def lock_effects(
     return {effect.id: effect for effect in effects}
 
 
-async def save_effects(conn: Connection, effects: Iterable[Effect]) -> None:
-    """Insert or replace effects that this transaction has locked."""
-    rows = [effect._asdict() for effect in sorted(effects, key=lambda effect: effect.id)]
-    if rows:
-        await conn.execute(_SAVE_EFFECTS, rows)
+async def save_effects(
+    conn: Connection, effects: Iterable[Effect], locked: Mapping[RecordId, Effect]
+) -> None:
+    """Insert effects, or replace what has changed of those that this transaction has `locked`."""
+    ordered = sorted(effects, key=lambda effect: effect.id)
+    new = [effect for effect in ordered if effect.id not in locked]
+    known = [effect for effect in ordered if effect.id in locked]
+    columns = changed_columns(known, locked)
+    for some, names in ((new, everything()), (known, tuple(columns))):
+        if some and names:
+            rows = [row_of(effect, names) for effect in some]
+            await conn.execute(statement(names), rows, nothing())
 
 
 async def seen(conn: Connection, records: Iterable[RecordId]) -> dict[RecordId, SeenRecord]:

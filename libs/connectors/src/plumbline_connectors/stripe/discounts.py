@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from plumbline_schemas.built import built
 from plumbline_schemas.catalogue import Coupon, Discount
 
-from plumbline_connectors.stripe.prices import either
+from plumbline_connectors.stripe.prices import amount_of
 from plumbline_connectors.stripe.reading import Fields
 
 _new_coupon: Final = built(Coupon)
@@ -40,7 +40,7 @@ def coupon_body(obj: Fields) -> Coupon:
         coupon_id=obj.required_text("id"),
         name=obj.text("name"),
         # Before 2019 `percent_off` was a whole number and `percent_off_precise` the truth.
-        percent_off=either(obj.decimal("percent_off_precise"), obj.decimal("percent_off")),
+        percent_off=amount_of(obj, "percent_off_precise", "percent_off"),
         amount_off=obj.decimal("amount_off"),
         currency=None if currency is None else currency.lower(),
         currency_options=None if options is None else _amounts_off(options),

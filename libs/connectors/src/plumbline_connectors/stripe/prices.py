@@ -43,14 +43,15 @@ def plan_as_price(obj: Fields) -> Price:
         return _deleted(obj)
     return _new_price(
         **_common(obj, transform="transform_usage"),
-        unit_amount=either(obj.decimal("amount_decimal"), obj.decimal("amount")),
+        unit_amount=amount_of(obj, "amount_decimal", "amount"),
         recurring=_recurring(obj),
     )
 
 
-def either(exact: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    """`*_decimal` says more than its whole-number twin, which is null for parts of a cent."""
-    return whole if exact is None else exact
+def amount_of(obj: Fields, exact: str, whole: str) -> Decimal | None:
+    """`exact` says more than its twin `whole`, which is null for parts of a cent."""
+    found = obj.decimal(exact)
+    return obj.decimal(whole) if found is None else found
 
 
 def price_of_item(item: Fields) -> Price:
@@ -95,7 +96,7 @@ def _common(obj: Fields, *, transform: str) -> dict[str, Any]:
 
 
 def _unit_amount(obj: Fields) -> Decimal | None:
-    return either(obj.decimal("unit_amount_decimal"), obj.decimal("unit_amount"))
+    return amount_of(obj, "unit_amount_decimal", "unit_amount")
 
 
 def _tiers(obj: Fields) -> tuple[Tier, ...] | None:
@@ -106,7 +107,7 @@ def _tiers(obj: Fields) -> tuple[Tier, ...] | None:
         _new_tier(
             up_to=tier.integer("up_to"),
             unit_amount=_unit_amount(tier),
-            flat_amount=either(tier.decimal("flat_amount_decimal"), tier.decimal("flat_amount")),
+            flat_amount=amount_of(tier, "flat_amount_decimal", "flat_amount"),
         )
         for tier in obj.children("tiers")
     )

@@ -31,6 +31,11 @@ def _whole(text: str) -> Decimal | None:
 
 
 @lru_cache(maxsize=4096)
+def _of_integer(value: int) -> Decimal:
+    return Decimal(value)
+
+
+@lru_cache(maxsize=4096)
 def _instant(seconds: int) -> datetime:
     """An object says the same instant several times."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -120,7 +125,7 @@ class Fields:
 
     def _exact(self, name: str, value: int | str | Decimal) -> Decimal:
         if type(value) is int and -_MAX_INTEGER <= value <= _MAX_INTEGER:
-            return Decimal(value)
+            return _of_integer(value)
         try:
             if isinstance(value, str) and not _DECIMAL_TEXT.fullmatch(value):
                 raise self.unusable(name, "a decimal")
