@@ -15,6 +15,7 @@ depends_on = None
 
 _PLANNED_ONCE = """
     set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+    set enable_hashjoin = off set enable_mergejoin = off
 """
 _POSTING = """
     array(select m.id from matcher.identity_keys m where m.key = k.key order by m.id limit $2)
