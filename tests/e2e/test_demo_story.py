@@ -20,6 +20,9 @@ def test_the_demo_tells_its_story_without_a_wrong_value(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every value is right" in done.stdout
     assert done.stdout.count(" 0 wrong") == 2
+    assert "2 to review" in done.stdout
+    for working in ("x 1.1 USD for one EUR", "HELLO25 25 % off", "a year is 12 months"):
+        assert working in done.stdout
     logs = "".join(path.read_text() for path in (tmp_path / "home" / "logs").glob("*.log"))
     for secret in ("sk_test_demo", "whsec_demo", "pat-na1-demo", "demo-client-secret"):
         assert secret not in logs

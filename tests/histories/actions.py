@@ -37,7 +37,7 @@ class Life:
             (7, self._behaviour), (5, self._collect), (4, self._refund), (4, self._credit),
             (4, self._close_invoice), (3, self._pay_outside), (3, self._card), (2, self._detach),
             (2, self._renew), (4, self._rename), (2, self._dispute), (3, self._trial),
-            (2, self._draft), (1, self._delete),
+            (2, self._draft), (2, self._schedule), (2, self._unschedule), (1, self._delete),
         ]  # fmt: skip
         self._weights = [weight for weight, _ in self._actions]
 
@@ -193,12 +193,50 @@ class Life:
     def _pause(self) -> None:
         subscription = self._running()
         if subscription is not None:
-            self._post(f"subscriptions/{subscription['id']}/pause")
+            unused = {"type": self._random.choice(["now", "none", "item_current_period_start"])}
+            way = self._random.choice(["invoice", "pending_invoice_item"])
+            asked = {"bill_for": {"unused_time_from": unused}, "invoicing_behavior": way}
+            self._post(f"subscriptions/{subscription['id']}/pause", asked)
+
+    def _schedule(self) -> None:
+        """A running subscription is to change by itself, or to end."""
+        subscription = self._running()
+        if subscription is None:
+            return
+        given = {"from_subscription": subscription["id"]}
+        made = self._post("subscription_schedules", given)
+        if made is None:
+            return
+        first = {
+            "items": [
+                {"price": one["price"], "quantity": one["quantity"]}
+                for one in made["phases"][0]["items"]
+            ],
+            "end_date": self._in(1, 40),
+        }
+        later = {"items": [self._item()], "end_date": self._in(41, 90)}
+        if self._random.random() < 0.3:
+            later["discounts"] = self._coupon()
+        asked = {
+            "phases": [first, later], "end_behavior": self._random.choice(["release", "cancel"]),
+        }  # fmt: skip
+        self._post(f"subscription_schedules/{made['id']}", asked)
+
+    def _unschedule(self) -> None:
+        living = [one for one in self._all("subscription_schedule") if one["status"] == "active"]
+        for one in living[:1]:
+            verb = self._random.choice(["release", "release", "cancel"])
+            self._post(f"subscription_schedules/{one['id']}/{verb}")
 
     def _resume(self) -> None:
         paused = [one for one in self._all("subscription") if one["status"] == "paused"]
         for one in paused[:1]:
-            self._post(f"subscriptions/{one['id']}/resume")
+            ways = ["resume_on_payment_attempt", "resume_on_payment_success"]
+            anchor = {"type": self._random.choice(["now", "now", "unchanged"])}
+            asked = {
+                "payment_behavior": self._random.choice(ways), "billing_cycle_anchor": anchor,
+            }  # fmt: skip
+            self._post(f"subscriptions/{one['id']}/resume", asked)
 
     def _alive(self) -> bool:
         record = self._vendor.ledger.store.get(self.customer, "customer")

@@ -38,7 +38,7 @@ VERSIONS: Final = (
     "2024-12-18.acacia", "2025-04-30.basil", "2025-10-29.clover", "2026-04-22.dahlia",
     "2026-10-28.endive",
 )  # fmt: skip
-_AFTER: Final[tuple[AfterRetries, ...]] = ("canceled", "unpaid", "past_due")
+_AFTER: Final[tuple[AfterRetries, ...]] = ("canceled", "unpaid", "past_due", "paused")
 _KINDS: Final = ("subscription", "invoice", "charge", "credit_note", "payment_method")
 
 
@@ -77,8 +77,11 @@ class Block:
         self.workspace = f"h{first}"
         self._order = chance.choice(ORDERS)
         billing = BillingSettings(
-            after_retries=chance.choice(_AFTER), finalize_after_seconds=chance.choice([0, 3600])
-        )
+            after_retries=chance.choice(_AFTER), finalize_after_seconds=chance.choice([0, 3600]),
+            retry_days=chance.choice([(1, 3, 5, 7), (2,), (3, 21)]),
+            pause_after_first_failure=chance.random() < 0.1,
+            resume_when_paid=chance.random() < 0.5,
+        )  # fmt: skip
         self._vendor = Vendor(
             f"{seed}/{first}", version=chance.choice(VERSIONS), billing=billing,
             all_events=chance.random() < 0.25,

@@ -17,8 +17,8 @@ from plumbline_simulators.stripe.api import Request, StripeApi
 from plumbline_simulators.stripe.discounts import give_to_customer
 from plumbline_simulators.stripe.errors import StripeError
 from plumbline_simulators.stripe.eventlog import Cause
+from plumbline_simulators.stripe.jobs import run_job
 from plumbline_simulators.stripe.ledger import BillingSettings, Ledger
-from plumbline_simulators.stripe.renewals import run_job
 from plumbline_simulators.stripe.store import Record, Store
 
 KEY: Final = "sk_test_histories"

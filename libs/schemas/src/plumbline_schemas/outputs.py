@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from plumbline_schemas.accounts import AccountState
 from plumbline_schemas.ids import AccountId, ExternalKey
@@ -122,6 +122,8 @@ class Why(Output):
     vendor_time: datetime | None
     received_at: datetime | None
     origin: str | None
+    working: list[str] = Field(default_factory=list)
+    """The arithmetic behind an amount, line by line; its wording is no contract."""
 
 
 class PlanField(Output):

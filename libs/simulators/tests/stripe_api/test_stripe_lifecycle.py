@@ -154,7 +154,8 @@ async def test_a_trial_without_a_card_ends_as_chosen(rig, chosen, status, event)
         reason = read.status_details.paused.subscription.type
         assert reason == "trial_end_without_payment_method"
         await rig.behaves(customer.id, "ok")
-        resumed = await rig.call(rig.client.v1.subscriptions.resume, made.id)
+        body = {"payment_behavior": "resume_on_payment_success"}
+        resumed = await rig.call(rig.client.v1.subscriptions.resume, made.id, body)
         assert resumed.status == "active"
         assert "customer.subscription.resumed" in types_of(await rig.events_of(customer.id))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import asyncpg
 from plumbline_domain.ledger import LedgerBroken
 from plumbline_runtime.postgres import UNREACHABLE
-from plumbline_schemas.outputs import AccountSearch, AccountShown, Output, Plan, Status
+from plumbline_schemas.money import Money
+from plumbline_schemas.outputs import AccountSearch, AccountShown, Output, Plan, Status, Why
 
 from console import accounts, status
 from console.facts import Facts
@@ -22,7 +23,8 @@ from console.reach import (
     kafka_client,
     servers,
 )
-from console.show import OUT, fail, print_json, table
+from console.show import OUT, fail, print_json, say, table
+from console.working.why import working
 
 
 def run_status(config: Path | None, *, as_json: bool) -> int:
@@ -141,7 +143,9 @@ def run_why(config: Path | None, account: str, field: str, *, as_json: bool) -> 
     """Print where a value comes from."""
 
     async def explain(db: asyncpg.Connection) -> tuple[Output, int]:
-        return accounts.why(await accounts.load(db, account), field), 0
+        state = await accounts.load(db, account)
+        found = accounts.why(state, field)
+        return found.model_copy(update={"working": await working(db, state, field)}), 0
 
     return ask_database(config, explain, as_json=as_json, human=_print_why)
 
@@ -237,11 +241,14 @@ def _print_hits(output: Output) -> None:
 
 
 def _print_why(output: Output) -> None:
-    table(
-        "Why",
-        ["", ""],
-        [(key, value) for key, value in output.model_dump().items() if value is not None],
-    )
+    assert isinstance(output, Why)
+    known = output.model_dump(exclude={"working"})
+    if isinstance(output.value, dict):
+        known["value"] = accounts.money(Money.model_validate(output.value))
+    rows = [(key, value) for key, value in known.items() if value is not None]
+    table("Why", ["", ""], rows)
+    for line in output.working:
+        say(line)
 
 
 def _print_plan(output: Output) -> None:

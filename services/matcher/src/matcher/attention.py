@@ -74,7 +74,9 @@ def _wanted(row: AccountRow, state: StateDocument) -> dict[str, _Wanted]:
             "customers": customers,
             "mrr": value_of(state, "mrr"),
         }
-        summary = f"several Stripe customers share it: {', '.join(customers)}"
+        names = ", ".join(key.split("/", 3)[3] for key in customers)
+        place = f"CRM record {records[0].split('/', 3)[3]}" if records else "one account"
+        summary = f"{len(customers)} Stripe customers share {place}: {names}"
         wanted["ambiguous_match"] = _Wanted(summary, details)
     if state["flags"]["incomplete"]:
         missing = f"missing: {', '.join(state['flags']['incomplete'])}"

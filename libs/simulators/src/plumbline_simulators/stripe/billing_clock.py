@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from plumbline_simulators.stripe.eventlog import Cause
+from plumbline_simulators.stripe.jobs import run_job
 from plumbline_simulators.stripe.ledger import Ledger
-from plumbline_simulators.stripe.renewals import run_job
 
 TICK_SECONDS = 0.2
 JOBS_PER_TURN = 20  # then other tasks get the event loop

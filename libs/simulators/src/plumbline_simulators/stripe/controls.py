@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from plumbline_simulators.control import ControlError, answer, read_json
+from plumbline_simulators.stripe.billing_settings import changed_billing, shown_billing
 from plumbline_simulators.stripe.customers import set_behaviour
 from plumbline_simulators.stripe.delivery import Deliverer
 from plumbline_simulators.stripe.discounts import give_to_customer
@@ -37,6 +38,7 @@ class Controls:
         return [
             Route("/control/seed", self.seed, methods=["POST"]),
             Route("/control/touch", self.touch, methods=["POST"]),
+            Route("/control/billing", self.billing, methods=["GET", "POST"]),
             Route("/control/emit", self.emit, methods=["POST"]),
             Route("/control/endpoints", self.endpoints, methods=["GET", "POST"]),
             Route("/control/endpoints/{id}/roll", self.roll, methods=["POST"]),
@@ -56,6 +58,12 @@ class Controls:
 
     async def touch(self, request: Request) -> Response:
         return answer(await touch(self._ledger, await read_json(request)))
+
+    async def billing(self, request: Request) -> Response:
+        """The account's billing settings, or those of them that the body changes."""
+        if request.method == "POST":
+            self._ledger.billing = changed_billing(self._ledger.billing, await read_json(request))
+        return answer(shown_billing(self._ledger.billing))
 
     async def payment(self, request: Request) -> Response:
         """How the customer's payments go from now on; `pay_open` collects open invoices now."""

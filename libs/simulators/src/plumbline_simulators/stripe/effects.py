@@ -2,8 +2,10 @@
 
 from plumbline_simulators.stripe.endings import end_subscription
 from plumbline_simulators.stripe.ledger import Ledger
+from plumbline_simulators.stripe.pauses import RESUMES, go_on, pause, paused_because
 from plumbline_simulators.stripe.store import Record
 
+PAYMENT_FAILURES = ("first_payment_failure", "final_payment_failure")
 _RECOVERABLE = ("past_due", "unpaid", "incomplete")
 
 
@@ -11,6 +13,9 @@ def after_paid(ledger: Ledger, invoice: Record) -> None:
     """Paying the latest invoice makes the subscription active again."""
     set_delinquent(ledger, invoice["customer"])
     subscription = _subscription_of(ledger, invoice)
+    if subscription is not None and subscription["status"] == "paused":
+        _after_paid_in_pause(ledger, subscription, invoice)
+        return
     if subscription is None or subscription["status"] not in _RECOVERABLE:
         return
     if subscription.get("latest_invoice") != invoice["id"]:
@@ -21,11 +26,26 @@ def after_paid(ledger: Ledger, invoice: Record) -> None:
     )
 
 
+def _after_paid_in_pause(ledger: Ledger, subscription: Record, invoice: Record) -> None:
+    """The resumption invoice ends a pause; where the account says so, the failed one as well."""
+    resumes = subscription.get(RESUMES) == invoice["id"]
+    failed = paused_because(subscription) in PAYMENT_FAILURES
+    if resumes or (failed and ledger.billing.resume_when_paid):
+        go_on(ledger, subscription)
+
+
 def after_failed(ledger: Ledger, invoice: Record, *, exhausted: bool) -> None:
     """Past due while retries last; then as the account's setting says."""
     set_delinquent(ledger, invoice["customer"])
     subscription = _subscription_of(ledger, invoice)
     if subscription is None or subscription["status"] not in ("active", "past_due", "trialing"):
+        return
+    renewal = invoice.get("billing_reason") == "subscription_cycle"
+    if renewal and ledger.billing.pause_after_first_failure and subscription["status"] == "active":
+        pause(ledger, subscription, "first_payment_failure")
+        return
+    if exhausted and ledger.billing.after_retries == "paused":
+        pause(ledger, subscription, "final_payment_failure")
         return
     if exhausted and ledger.billing.after_retries == "canceled":
         end_subscription(ledger, subscription, reason="payment_failed")

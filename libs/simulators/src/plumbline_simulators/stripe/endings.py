@@ -29,4 +29,22 @@ def end_subscription(
         "ended_at": now,
         "cancellation_details": {"comment": comment, "feedback": feedback, "reason": reason},
     }
-    return ledger.update(subscription, after, "customer.subscription.deleted")
+    ledger.update(subscription, after, "customer.subscription.deleted")
+    _end_schedule(ledger, subscription, aborted=reason == "payment_failed")
+    return after
+
+
+def _end_schedule(ledger: Ledger, subscription: Record, *, aborted: bool) -> None:
+    """A schedule ends with its subscription; `aborted` says that the customer did not pay."""
+    schedule = ledger.store.get(subscription.get("schedule") or "", "subscription_schedule")
+    if schedule is None or schedule["status"] != "active":
+        return
+    ledger.store.drop_jobs(schedule["id"])
+    after = {
+        **schedule,
+        "status": "canceled",
+        "canceled_at": ledger.now(),
+        "current_phase": None,
+    }
+    word = "aborted" if aborted else "canceled"
+    ledger.update(schedule, after, f"subscription_schedule.{word}")

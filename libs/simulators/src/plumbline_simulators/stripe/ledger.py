@@ -16,7 +16,7 @@ from plumbline_simulators.stripe.store import Record, Store
 from plumbline_simulators.stripe.versions import DEFAULT_VERSION
 
 Behaviour = Literal["ok", "fail", "missing"]
-AfterRetries = Literal["canceled", "unpaid", "past_due"]
+AfterRetries = Literal["canceled", "unpaid", "past_due", "paused"]
 
 
 TAX_PERCENTAGES: Mapping[str, str] = MappingProxyType(
@@ -29,13 +29,17 @@ class BillingSettings:
     """What a Stripe account sets in its billing settings, and what the simulator adds.
 
     `retry_days` count from the first failed attempt. `finalize_after_seconds` 0 finalises
-    renewals at once instead of after Stripe's hour. `tax_percentages` is what automatic tax
-    takes by the country of the customer's address.
+    renewals at once instead of after Stripe's hour. `pause_after_first_failure` pauses when a
+    renewal is declined for the first time; `resume_when_paid` ends a pause for payment failure once
+    its invoice is paid. `tax_percentages` is what automatic tax takes by the country of the
+    customer's address.
     """
 
     finalize_after_seconds: int = 3600
     retry_days: tuple[int, ...] = (1, 3, 5, 7)
     after_retries: AfterRetries = "canceled"
+    pause_after_first_failure: bool = False
+    resume_when_paid: bool = False
     payment_behaviour: Behaviour = "ok"
     tax_percentages: Mapping[str, str] = field(default_factory=lambda: TAX_PERCENTAGES)
 

@@ -1,4 +1,4 @@
-"""What the clock does: renewals, trial ends, finalising, retries, expiries."""
+"""What the clock does to subscriptions and invoices: renewals, trial ends, retries, expiries."""
 
 from collections.abc import Callable
 
@@ -15,21 +15,22 @@ from plumbline_simulators.stripe.invoices import (
 from plumbline_simulators.stripe.items import with_period
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.lines import line_for
-from plumbline_simulators.stripe.store import DueJob, Record
-from plumbline_simulators.stripe.subscriptions import plan_subscription
-
-UPDATED = "customer.subscription.updated"
-
-
-def run_job(ledger: Ledger, job: DueJob) -> None:
-    """One due job, at the clock's present."""
-    record = ledger.store.get(job.object_id)
-    if record is not None:
-        _JOBS[record["object"], job.job](ledger, record)
+from plumbline_simulators.stripe.pauses import RESUMES, UPDATED, pause
+from plumbline_simulators.stripe.planning import plan_subscription
+from plumbline_simulators.stripe.store import Record
 
 
-def renew(ledger: Ledger, subscription: Record, *, reason: str = "subscription_cycle") -> Record:
-    """Roll the items whose period is over, and invoice them with what is pending."""
+def renew(
+    ledger: Ledger,
+    subscription: Record,
+    *,
+    reason: str = "subscription_cycle",
+    stays_paused: bool = False,
+) -> Record:
+    """Roll the items whose period is over, and invoice them with what is pending.
+
+    One that is paused goes on, unless it `stays_paused` until the invoice is paid.
+    """
     now = ledger.now()
     anchor = subscription["billing_cycle_anchor"]
     items, lines = [], list(subscription.get("_pending_lines", []))
@@ -44,8 +45,8 @@ def renew(ledger: Ledger, subscription: Record, *, reason: str = "subscription_c
     after = {
         **subscription,
         "items": items,
-        "status": "active" if status in ("trialing", "paused") else status,
-        "status_details": None,
+        "status": "active" if status in ("trialing", "paused") and not stays_paused else status,
+        "status_details": subscription.get("status_details") if stays_paused else None,
         "latest_invoice": ledger.ids.next("in"),
         "_pending_lines": [],
     }
@@ -68,14 +69,9 @@ def renew(ledger: Ledger, subscription: Record, *, reason: str = "subscription_c
     return ledger.get("subscription", after["id"])
 
 
-def pause(ledger: Ledger, subscription: Record, kind: str) -> Record:
-    """Status paused, no further renewals; `kind` is the reason in status_details."""
-    details = {"type": kind}
-    paused = {"type": "subscription", "transitioned_at": ledger.now(), "subscription": details}
-    after = {**subscription, "status": "paused", "status_details": {"paused": paused}}
-    ledger.update(subscription, after, UPDATED, "customer.subscription.paused")
-    plan_subscription(ledger, after)
-    return after
+def finalize_draft(ledger: Ledger, invoice: Record) -> Record:
+    """Finalise what is still a draft; nobody tries to collect it."""
+    return finalize(ledger, invoice) if invoice["status"] == "draft" else invoice
 
 
 def charge_draft(ledger: Ledger, invoice: Record) -> None:
@@ -130,6 +126,14 @@ def _resume_collection(ledger: Ledger, subscription: Record) -> None:
     ledger.update(subscription, {**subscription, "pause_collection": None}, UPDATED)
 
 
+def _resume_lapses(ledger: Ledger, subscription: Record) -> None:
+    """The resumption invoice was not paid in time: it is void, and the pause lasts."""
+    invoice = ledger.store.get(subscription.get(RESUMES) or "", "invoice")
+    ledger.update(subscription, {**subscription, RESUMES: None})
+    if invoice is not None and invoice["status"] == "open":
+        void(ledger, invoice)
+
+
 def _retry(ledger: Ledger, invoice: Record) -> None:
     if invoice["status"] == "open":
         attempt(ledger, invoice)
@@ -141,12 +145,13 @@ def _overdue(ledger: Ledger, invoice: Record) -> None:
         after_overdue(ledger, invoice)
 
 
-_JOBS: dict[tuple[str, str], Callable[[Ledger, Record], None]] = {
+JOBS: dict[tuple[str, str], Callable[[Ledger, Record], None]] = {
     ("subscription", "renew"): _renew,
     ("subscription", "cancel"): _cancel,
     ("subscription", "trial_will_end"): _trial_will_end,
     ("subscription", "expire"): _expire,
     ("subscription", "resume"): _resume_collection,
+    ("subscription", "resume_lapses"): _resume_lapses,
     ("discount", END_JOB): detach,
     ("invoice", "finalize"): charge_draft,
     ("invoice", "retry"): _retry,

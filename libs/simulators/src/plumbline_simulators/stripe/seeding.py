@@ -14,8 +14,8 @@ from plumbline_simulators.stripe.invoices import attempt, draft_for, finalize
 from plumbline_simulators.stripe.items import new_items, with_discounts, with_period
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.lines import line_for
+from plumbline_simulators.stripe.planning import plan_subscription
 from plumbline_simulators.stripe.store import Record
-from plumbline_simulators.stripe.subscriptions import plan_subscription
 from plumbline_simulators.stripe.taxes import create_tax_rate, given_rates
 
 STATUSES = ("active", "trialing", "past_due", "unpaid", "paused", "canceled", "incomplete_expired")

@@ -16,12 +16,12 @@ from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.lines import line_for
 from plumbline_simulators.stripe.params import Params
 from plumbline_simulators.stripe.periods import DAY_SECONDS
+from plumbline_simulators.stripe.planning import TRIAL_NOTICE_SECONDS, plan_subscription
 from plumbline_simulators.stripe.pricing import amount_of, prorated
 from plumbline_simulators.stripe.store import Record
 from plumbline_simulators.stripe.taxes import automatic_tax, given_rates
 
 INCOMPLETE_SECONDS = 23 * 3600
-TRIAL_NOTICE_SECONDS = 3 * DAY_SECONDS
 _BEHAVIOURS = (
     "allow_incomplete",
     "default_incomplete",
@@ -58,7 +58,7 @@ def create_subscription(ledger: Ledger, params: Params) -> Record:
         "items": [_first_period(ledger, item, anchor, now, trial_end) for item in items],
     }
     if "trial_settings" in params:
-        record["trial_settings"] = _trial_settings(params)
+        record["trial_settings"] = trial_settings(params)
     tax = automatic_tax(ledger, params, customer)
     if tax is not None:
         record["automatic_tax"] = tax
@@ -73,25 +73,6 @@ def create_subscription(ledger: Ledger, params: Params) -> Record:
         record["canceled_at"] = now
     behaviour = read.choice(params, "payment_behavior", _BEHAVIOURS) or "allow_incomplete"
     return _begin(ledger, record, behaviour)
-
-
-def plan_subscription(ledger: Ledger, subscription: Record) -> None:
-    """The clock's jobs for a subscription as it is now."""
-    name, now, store = subscription["id"], ledger.now(), ledger.store
-    store.drop_jobs(name, "renew", "cancel", "trial_will_end", "resume")
-    status = subscription["status"]
-    if status in ("canceled", "incomplete_expired", "incomplete"):
-        return
-    if status != "paused":
-        store.plan_job(name, "renew", next_end(subscription["items"]))
-    if subscription.get("cancel_at") and not subscription.get("cancel_at_period_end"):
-        store.plan_job(name, "cancel", subscription["cancel_at"])
-    if status == "trialing" and subscription["trial_end"] - TRIAL_NOTICE_SECONDS > now:
-        notice = subscription["trial_end"] - TRIAL_NOTICE_SECONDS
-        store.plan_job(name, "trial_will_end", notice)
-    paused = subscription.get("pause_collection")
-    if paused and paused.get("resumes_at"):
-        store.plan_job(name, "resume", paused["resumes_at"])
 
 
 def _begin(ledger: Ledger, record: Record, behaviour: str) -> Record:
@@ -175,7 +156,8 @@ def _trial_end(params: Params, now: int) -> int | None:
     return now + days * DAY_SECONDS if days else end
 
 
-def _trial_settings(params: Params) -> Record:
+def trial_settings(params: Params) -> Record:
+    """What happens at a trial's end to a customer without a payment method."""
     behavior = read.mapping(read.mapping(params, "trial_settings"), "end_behavior")
     allowed = ("cancel", "create_invoice", "pause")
     missing = read.choice(behavior, "missing_payment_method", allowed) or "create_invoice"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from plumbline_simulators.control import ControlError
 from plumbline_simulators.stripe.eventlog import Cause
 from plumbline_simulators.stripe.ledger import Ledger
-from plumbline_simulators.stripe.renewals import UPDATED
+from plumbline_simulators.stripe.pauses import UPDATED
 from plumbline_simulators.stripe.store import Query, Record
 
 Field = Literal["quantity", "metadata"]

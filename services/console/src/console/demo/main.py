@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from plumbline_local.deployment import Deployment
@@ -15,9 +16,12 @@ from plumbline_local.run import read_run
 from plumbline_schemas.outputs import DemoStep, DemoTold
 from rich.markup import escape
 
-from console.demo.book import CUSTOMERS, companies, customers, hubspot_seed, stripe_seed
+from console.demo.book import companies, customers, hubspot_seed, stripe_seed
+from console.demo.cases import CASES, wrong_in
 from console.demo.check import Row, check_book
-from console.demo.story import Story, Told, settled
+from console.demo.rates import write_rates
+from console.demo.stage import Stage
+from console.demo.story import Story, Told
 from console.demo.world import (
     ACCESS_TOKEN,
     API_KEY,
@@ -31,6 +35,7 @@ from console.show import ERR, OUT, fail, print_json, table
 from console.up import CANNOT_RUN, make_deployment, until_ready
 
 MARKER = "demo.toml"
+RIGHT, WRONG = "[green]ok[/green]   ", "[red]WRONG[/red]"
 READY_SECONDS = 120.0
 CONFIG = """# Written by `plumbline demo`.
 [edge]
@@ -56,6 +61,9 @@ client_secret = "env:DEMO_HUBSPOT_CLIENT_SECRET"
 portal_id = "4242"
 api_base = "{hubspot}"
 rate_per_10_seconds = 190
+
+[rates]
+source = "file:{rates}"
 
 [policies]
 first_write = "auto"
@@ -105,8 +113,10 @@ async def _demo(home: Home, *, stays: bool) -> DemoTold:
     await asyncio.to_thread(start_afresh, home)
     listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
     book = companies()
-    seeds = stripe_seed(customers(book), int(time.time())), hubspot_seed(book)
+    people = customers(book)
+    seeds = stripe_seed(people, int(time.time())), hubspot_seed(book)
     async with open_world(f"http://{listen}", *seeds) as world:
+        world.homes |= {one.id: one.home for one in people if one.home is not None}
         deployment = deploy(home, world, listen)
         teller = Teller(world, deployment, stays=stays)
         await deployment.run(teller.tell_all)
@@ -130,6 +140,7 @@ def write_config(home: Home, world: World, listen: str) -> Path:
     place = home.root / MARKER
     text = CONFIG.format(
         listen=listen,
+        rates=write_rates(home.root, datetime.now(UTC).date()),
         workspace=WORKSPACE,
         stripe=world.stripe.base_url,
         hubspot=world.hubspot.base_url,
@@ -144,6 +155,7 @@ class Teller:
     def __init__(self, world: World, deployment: Deployment, *, stays: bool) -> None:
         self._world = world
         self._deployment = deployment
+        self._stage = Stage(world, deployment)
         self._stays = stays
         self._began = time.monotonic()
         self.right = False
@@ -167,7 +179,8 @@ class Teller:
     async def tell_all(self) -> None:
         """First walk, story, the whole book; then leave or stay."""
         OUT.print(
-            f"\n[bold]Plumbline's demo[/bold]: {CUSTOMERS} customers in a simulated Stripe, "
+            f"\n[bold]Plumbline's demo[/bold]: {len(customers(companies()))} customers in a "
+            f"simulated Stripe, "
             f"{len(companies())} companies in a simulated HubSpot.\n"
         )
         if not await until_ready(self._deployment, READY_SECONDS):
@@ -176,34 +189,61 @@ class Teller:
             return
         took = self._ready_seconds = time.monotonic() - self._began
         OUT.print(f"Kafka, PostgreSQL and every service ready after {took:.1f} s.")
-        await settled(self._world, self._deployment)
+        await self._stage.settled()
         first = await self._check("After the first walk of both books")
+        cases = self._cases()
+        story = Story(self._stage, self._tell)
+        asked = await self._questions(story)
         OUT.print("\n[bold]The story[/bold] (milliseconds from the fact to HubSpot's value)\n")
-        story = Story(self._world, self._deployment, self._tell)
         await story.play()
-        await settled(self._world, self._deployment)
+        await self._stage.settled()
         last = await self._check("After the story")
         self._summary(story.told)
-        self.right = all(told.right for told in story.told) and first and last
+        self.right = all(told.right for told in story.told) and first and cases and asked and last
         verdict = "[green]every value is right[/green]" if self.right else "[red]WRONG VALUES[/red]"
         OUT.print(f"\n{verdict}\n")
         if self._stays:
-            self._invite(story.hero)
+            self._invite(story)
         else:
             self._deployment.request_stop()
 
     def _tell(self, told: Told) -> None:
         self._told.append(told)
-        mark = "[green]ok[/green]   " if told.right else "[red]WRONG[/red]"
+        mark = RIGHT if told.right else WRONG
         took = "" if told.milliseconds is None else f"{told.milliseconds:.0f} ms"
         OUT.print(f"{mark} [bold]{escape(told.title)}[/bold]")
         if told.fact:
             OUT.print(f"        Stripe   {escape(told.fact)}")
         OUT.print(f"        HubSpot  {escape(told.shown)}   [cyan]{took}[/cyan]")
+        for line in told.why:
+            OUT.print(f"        why      [dim]{escape(line)}[/dim]")
+
+    def _cases(self) -> bool:
+        """What is hard to match, each as it must be."""
+        right = True
+        for case in CASES:
+            wrong = list(wrong_in(case, self._world))
+            right = right and not wrong
+            OUT.print(f"{RIGHT if not wrong else WRONG} {escape(case.title)}")
+            for line in wrong:
+                OUT.print(f"        {escape(line)}")
+        return right
+
+    async def _questions(self, story: Story) -> bool:
+        """What Plumbline asks a person instead of guessing: exactly the two of the book."""
+        items = await story.matching.asked()
+        right = story.matching.as_wanted(items)
+        mark = f"[{'green' if right else 'red'}]{len(items)} to review[/]"
+        OUT.print(f"What is not sure is asked, not guessed (plumbline review list): {mark}")
+        for item in items:
+            first, *candidates = story.matching.in_words(item)
+            OUT.print(f"    {escape(first)}")
+            for line in candidates:
+                OUT.print(f"            {escape(line)}")
+        return right
 
     async def _check(self, title: str) -> bool:
-        people = customers(companies())
-        rows = await check_book(self._world, people)
+        rows = await check_book(self._world)
         wrong = [row for row in rows if not row.right]
         written = sum(1 for row in rows if row.customers)
         OUT.print(
@@ -228,11 +268,20 @@ class Teller:
             ],
         )
 
-    def _invite(self, hero: str) -> None:
+    def _invite(self, story: Story) -> None:
         home = self._deployment.home.root
         prefix = "" if home == Path(".plumbline").resolve() else f"PLUMBLINE_HOME={home} "
         OUT.print("It goes on running until Ctrl-C. Try in a second terminal:")
-        for command in ("status", "accounts search juniper", f"accounts why {hero} mrr"):
+        left = story.matching.left
+        commands = [
+            "status",
+            "accounts search juniper",
+            f"accounts why {story.others.european} mrr",
+            f"accounts why {story.hero.customer} ltv",
+            "review list",
+            *([] if left is None else [f"review show {left.id}"]),
+        ]
+        for command in commands:
             OUT.print(f"    {prefix}.venv/bin/plumbline {command}")
 
 

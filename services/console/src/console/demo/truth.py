@@ -1,7 +1,8 @@
 """What HubSpot must show, worked out from Stripe's own objects without any of Plumbline's rules.
 
 Deliberately plain and separate from `plumbline_domain`: the demo checks the product with it. It
-knows only what the demo's story uses: flat monthly and yearly prices in one currency.
+knows only what the demo's story uses: flat monthly and yearly prices in dollars and euros, coupons
+with a percentage on subscriptions, refunds, and collection that is paused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 Json = Mapping[str, Any]
+DOLLARS = {"usd": Fraction(1), "eur": Fraction("1.10")}
+"""What one unit is worth, every day of the demo; its table of rates is written from this."""
 COUNTED = {"active", "past_due"}
 GONE = {"canceled", "incomplete_expired"}
 
@@ -25,6 +28,7 @@ class Expected:
     state: str
     stripe_customer_id: str
     ambiguous: str
+    ltv: str
 
     def properties(self) -> dict[str, str]:
         """By default property name."""
@@ -35,13 +39,17 @@ class Expected:
             "plumbline_state": self.state,
             "plumbline_stripe_customer_id": self.stripe_customer_id,
             "plumbline_ambiguous": self.ambiguous,
+            "plumbline_ltv": self.ltv,
         }
 
 
 def expected(
-    customer_ids: Sequence[str], subscriptions: Sequence[Json], invoices: Sequence[Json]
+    customer_ids: Sequence[str],
+    subscriptions: Sequence[Json],
+    invoices: Sequence[Json],
+    charges: Sequence[Json],
 ) -> Expected:
-    """One company's values from all objects of its customers."""
+    """One company's values from all objects of its customers; coupons are expanded."""
     live = [row for row in subscriptions if row["status"] not in GONE]
     payment = _payment_status(live, invoices)
     return Expected(
@@ -51,18 +59,28 @@ def expected(
         state=_state(live, subscriptions, payment),
         stripe_customer_id=";".join(sorted(customer_ids)),
         ambiguous="true" if len(customer_ids) > 1 else "false",
+        ltv=major_text(_lifetime(invoices, charges)),
     )
 
 
 def _monthly(subscription: Json) -> Fraction:
-    if subscription["status"] not in COUNTED:
+    if subscription["status"] not in COUNTED or subscription["pause_collection"]:
         return Fraction(0)
     total = Fraction(0)
     for item in subscription["items"]["data"]:
         months = {"month": 1, "year": 12}[item["price"]["recurring"]["interval"]]
         months *= item["price"]["recurring"]["interval_count"]
         total += Fraction(item["price"]["unit_amount"] * item["quantity"], months)
-    return total
+    for discount in subscription["discounts"]:
+        total *= 1 - Fraction(str(discount["source"]["coupon"]["percent_off"])) / 100
+    return total * DOLLARS[subscription["currency"]]
+
+
+def _lifetime(invoices: Sequence[Json], charges: Sequence[Json]) -> Fraction:
+    """What was paid, less what was given back."""
+    paid = [(row["currency"], row["amount_paid"]) for row in invoices if row["status"] == "paid"]
+    back = [(row["currency"], -row["amount_refunded"]) for row in charges]
+    return sum((amount * DOLLARS[currency] for currency, amount in paid + back), Fraction(0))
 
 
 def major_text(cents: Fraction) -> str:

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import httpx
 from plumbline_simulators.hubspot.simulator import HubSpotSimulator, hubspot_simulator
@@ -26,6 +27,14 @@ WORKSPACE = "demo"
 DAY = 86_400
 
 
+class Objects(NamedTuple):
+    """One customer's."""
+
+    subscriptions: list[Any]
+    invoices: list[Any]
+    charges: list[Any]
+
+
 class WrongValue(AssertionError):  # noqa: N818 - reads as the sentence it prints
     """HubSpot did not show what Stripe says, in time."""
 
@@ -37,6 +46,8 @@ class World:
     stripe: StripeSimulator
     hubspot: HubSpotSimulator
     http: httpx.AsyncClient
+    homes: dict[str, str] = field(default_factory=dict)
+    """Company of each customer that belongs to one, as the book and the story have it."""
 
     async def stripe_api(self, method: str, path: str, form: Mapping[str, str] = {}) -> Any:
         """Call Stripe's API as the company's own billing code would."""
@@ -88,20 +99,51 @@ class World:
         }
         raise WrongValue(f"company {company}: wanted {dict(wanted)}, HubSpot shows {wrong}")
 
+    async def until(self, epoch: int) -> None:
+        """The same, up to an instant (epoch seconds) that is ahead."""
+        now = (await self.stripe_control("/clock"))["epoch"]
+        await self.stripe_control("/clock", {"advance_seconds": max(epoch - now, 0)})
+
     async def truth(self, customer_ids: Sequence[str]) -> Expected:
         """What a company of these customers must show, from Stripe's objects."""
-        subscriptions, invoices = [], []
+        found: list[Objects] = []
         for customer in customer_ids:
-            query = f"customer={customer}&limit=100"
-            subscriptions += (await self.every(f"/v1/subscriptions?status=all&{query}"))["data"]
-            invoices += (await self.every(f"/v1/invoices?{query}"))["data"]
-        return expected(customer_ids, subscriptions, invoices)
+            found += (await self.objects(f"customer={customer}")).values()
+        return expected_of(customer_ids, found)
 
-    async def every(self, path: str) -> Any:
-        """One page of a list, which holds all the demo has of a customer."""
-        page = await self.stripe_api("GET", path)
-        assert not page["has_more"], f"{path}: more than one page"
-        return page
+    async def objects(self, condition: str = "") -> dict[str, Objects]:
+        """What Stripe lists of customers, by customer; of all without a condition."""
+        found: defaultdict[str, Objects] = defaultdict(lambda: Objects([], [], []))
+        paths = (
+            "/v1/subscriptions?status=all&expand[]=data.discounts.source.coupon&",
+            "/v1/invoices?",
+            "/v1/charges?",
+        )
+        for place, path in enumerate(paths):
+            for row in await self.every(path + condition):
+                found[row["customer"]][place].append(row)
+        return found
+
+    async def every(self, path: str) -> list[Any]:
+        """Every page of a list."""
+        rows: list[Any] = []
+        cursor = ""
+        while True:
+            page = await self.stripe_api("GET", f"{path}&limit=100{cursor}")
+            rows += page["data"]
+            if not page["has_more"]:
+                return rows
+            cursor = f"&starting_after={rows[-1]['id']}"
+
+
+def expected_of(customer_ids: Sequence[str], found: Sequence[Objects]) -> Expected:
+    """A company's values from the objects of its customers."""
+    together = (
+        [row for one in found for row in one.subscriptions],
+        [row for one in found for row in one.invoices],
+        [row for one in found for row in one.charges],
+    )
+    return expected(customer_ids, *together)
 
 
 @asynccontextmanager

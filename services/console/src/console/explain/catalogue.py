@@ -55,7 +55,7 @@ def price_book(found: Iterable[Found]) -> PriceBook:
 
 def _all(forms: dict[str, list[Found]], read: Callable[[Found], BodyT | None]) -> dict[str, BodyT]:
     several = {identity: _read(same, read) for identity, same in forms.items()}
-    return {identity: _merged(bodies) for identity, bodies in several.items() if bodies}
+    return {identity: merged(bodies) for identity, bodies in several.items() if bodies}
 
 
 def _read(same: Sequence[Found], read: Callable[[Found], BodyT | None]) -> list[BodyT]:
@@ -73,7 +73,8 @@ def _read(same: Sequence[Found], read: Callable[[Found], BodyT | None]) -> list[
     return bodies
 
 
-def _merged(bodies: Sequence[BodyT]) -> BodyT:
+def merged(bodies: Sequence[BodyT]) -> BodyT:
+    """The first of several forms of one object, completed by the others."""
     first = bodies[0]
     lacking = [name for name in _UNSAID.get(type(first), ()) if getattr(first, name) is None]
     update = {}

@@ -10,13 +10,14 @@ from console.deciding.known import known
 from console.deciding.run import Desk
 from console.deciding.standing import standing
 from console.review.items import find, grouped, open_items
+from console.review.shared import with_evidence
 
 
 async def listed(
     desk: Desk, *, kind: str | None, group: str | None, workspace: str | None
 ) -> tuple[Output, int]:
     """Open items by domain, the most MRR at stake first."""
-    found = await open_items(desk.db, datetime.now(UTC))
+    found = await with_evidence(desk.db, await open_items(desk.db, datetime.now(UTC)))
     return grouped(
         one
         for one in found
@@ -28,7 +29,8 @@ async def listed(
 
 async def shown(desk: Desk, text: str) -> tuple[Output, int]:
     """One item; raises NotFound."""
-    item = find(await open_items(desk.db, datetime.now(UTC)), text)
+    found = find(await open_items(desk.db, datetime.now(UTC)), text)
+    [item] = await with_evidence(desk.db, [found])
     parties = await known(desk.db, parties_of(item))
     customers = [one for one in (item.customer, *item.customers) if one]
     return ReviewShown(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from plumbline_domain.money import major_units
 from plumbline_schemas.attention_details import Evidence
@@ -28,6 +29,10 @@ ASKS = {
     "duplicate_records": "twice in the CRM?",
     "duplicate_customers": "twice in billing?",
 }
+_LISTED: Final = 2
+"""Pieces of evidence in a list; `show` has all of them."""
+_TELLING: Final = 0.5
+"""Nats below which a piece stays out of a list."""
 _DONE = {
     "link": "is",
     "not_this": "is not",
@@ -61,7 +66,27 @@ def print_list(output: Output) -> None:
         for item in group.items:
             say(f"  {item.id}  {ASKS[item.kind]}  {amount(item.mrr)}  waits {waits(item)}")
             say(f"          {item.summary}")
+            for line in evidence_lines(item):
+                say(f"            {line}")
     say(f"{output.open} to review. `plumbline review show ID` tells what speaks for each answer.")
+
+
+def evidence_lines(item: ReviewItem) -> list[str]:
+    """The heaviest pieces of evidence: of each candidate in a line, else one a line."""
+    if not item.candidates:
+        return [f"{_sign(piece)} {piece.sentence}" for piece in _heaviest(item.evidence)]
+    lines = []
+    for one in item.candidates:
+        likely = "" if one.probability is None else f", likely {one.probability:.0%}"
+        said = "; ".join(f"{_sign(piece)} {piece.sentence}" for piece in _heaviest(one.evidence))
+        name = f" {one.name}" if one.name else ""
+        lines.append(f"{split_key(one.record).vendor_id}{name}{likely}: {said}")
+    return lines
+
+
+def _heaviest(evidence: Sequence[Evidence]) -> list[Evidence]:
+    telling = [piece for piece in evidence if abs(piece.weight) >= _TELLING]
+    return sorted(telling, key=lambda piece: -abs(piece.weight))[:_LISTED]
 
 
 def waits(item: ReviewItem) -> str:
