@@ -1,7 +1,7 @@
 """Statements of the key index: what is asked of its two tables in one round trip each.
 
 A key is salted with its workspace and side, so that one narrow index serves all of them. The
-larger statements are functions of the database, planned once in a session (migration 0011).
+larger statements are functions of the database, planned once in a session (migration 0012).
 """
 
 from typing import Final

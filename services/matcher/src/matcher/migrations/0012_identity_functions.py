@@ -8,8 +8,8 @@ what one costs, that many times.
 
 from alembic import op
 
-revision = "matcher_0011"
-down_revision = "matcher_0010"
+revision = "matcher_0012"
+down_revision = "matcher_0011"
 branch_labels = None
 depends_on = None
 
