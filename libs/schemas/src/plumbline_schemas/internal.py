@@ -172,6 +172,8 @@ class IdentityThresholds(Body):
 
     auto_at: Probability | None = None
     review_at: Probability | None = None
+    domains: dict[str, str] = Field(default_factory=dict)
+    """What the workspace says of registrable domains, over the shipped lists (identity.md 7)."""
 
 
 class WorkspaceConfig(Body):

@@ -1,7 +1,8 @@
 """Between external keys and vendor objects on one side, profiles of identity on the other."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import cast
+from zlib import crc32
 
 from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, is_personal
 from plumbline_domain.identity.index import Side
@@ -17,10 +18,13 @@ from matcher.rows import WorkspaceRow
 class _PersonalToo(Mapping[str, DomainClass]):
     """The workspace matches personal domains like those of companies (features P9)."""
 
+    def __init__(self, said: Mapping[str, DomainClass]) -> None:
+        self._said = said
+
     def __getitem__(self, domain: str) -> DomainClass:
-        if is_personal(domain):
-            return "company"
-        raise KeyError(domain)
+        if domain in self._said or not is_personal(domain):
+            return self._said[domain]
+        return "company"
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -29,17 +33,22 @@ class _PersonalToo(Mapping[str, DomainClass]):
         return 0
 
 
-_PERSONAL_TOO: Final = _PersonalToo()
-
-
 def basis_of(workspace: WorkspaceRow) -> str:
     """The rules that profiles are made by: others make them anew."""
-    return f"{NORM_VERSION}/{'match' if workspace.personal_domains else 'skip'}"
+    rules = f"{NORM_VERSION}/{'match' if workspace.personal_domains else 'skip'}"
+    said = sorted(_said_of(workspace).items())
+    return rules if not said else f"{rules}/{crc32(repr(said).encode()):08x}"
 
 
 def overrides_of(workspace: WorkspaceRow) -> Mapping[str, DomainClass]:
     """What the workspace says about classes of domains."""
-    return _PERSONAL_TOO if workspace.personal_domains else NO_OVERRIDES
+    said = _said_of(workspace)
+    return _PersonalToo(said) if workspace.personal_domains else said
+
+
+def _said_of(workspace: WorkspaceRow) -> Mapping[str, DomainClass]:
+    said = None if workspace.config is None else workspace.config.identity.domains
+    return cast("Mapping[str, DomainClass]", said) if said else NO_OVERRIDES
 
 
 def local_id(key: ExternalKey) -> str:
