@@ -12,7 +12,7 @@ MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
 
-.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants histories soak lock clean
+.PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants histories storm soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/' | column -t -s '|'
@@ -75,6 +75,10 @@ mrr-mutants: setup ## Break each switch and rule of MRR in turn: some case must 
 
 histories: setup ## Histories of simulated accounts in any order against the truth (N=10000 SEED=1)
 	@$(BIN)/python -m tests.histories -n $(N) --seed $(SEED) $(ARGS)
+
+storm: setup ## 5,000 customers arrive twice while matchers are killed: an account for each organisation, three seeds
+	@PLUMBLINE_STORM_ORGANISATIONS=1000 $(BIN)/python -m pytest -s services/matcher/tests/test_identity_storm.py \
+		-k processes $(ARGS)
 
 soak: setup ## A random choice of the faults under load (MINUTES=30 SEED=1 RATE=100)
 	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --seed $(SEED) --rate $(RATE) $(ARGS)

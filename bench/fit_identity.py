@@ -104,6 +104,12 @@ def crossed(books: Sequence[Labelled], names: Sequence[str], seed: int) -> list[
     return found
 
 
+def halves(folders: Sequence[Path], seeds: int) -> None:
+    """Print each half's figures and their spread."""
+    books, names = [Labelled(folder) for folder in folders], [folder.name for folder in folders]
+    spread([found for seed in range(seeds) for found in crossed(books, names, seed)])
+
+
 def spread(found: Sequence[dict[str, Any]]) -> None:
     """Lowest, mean and highest of every figure."""
     for name in BARRED:
@@ -119,11 +125,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--cross", type=int, default=0)
     asked = parser.parse_args()
-    books = [Labelled(folder) for folder in asked.book]
-    names = [folder.name for folder in asked.book]
     if asked.cross:
-        spread([found for seed in range(asked.cross) for found in crossed(books, names, seed)])
+        halves(asked.book, asked.cross)
     if asked.out:
+        books = [Labelled(folder) for folder in asked.book]
         pairs = [pair for book in books for pair in book.pairs(lambda _row: True)]
         weights = fitted(pairs, "1")
         asked.out.write_text(json.dumps(weights.model_dump(), indent=1) + "\n", encoding="utf-8")

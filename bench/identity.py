@@ -16,6 +16,7 @@ from pathlib import Path
 if __name__ == "__main__":  # the folder holds modules that other packages' names would find first
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from plumbline_domain.identity.compare import FITS
 from plumbline_domain.identity.decide import Decision, decide
 from plumbline_domain.identity.index import KeyIndex, MemoryIndex, gather
 from plumbline_domain.identity.profile import Profile, customer_profile, record_profile
@@ -78,7 +79,29 @@ def reproduced(decisions: Sequence[Decision], weights: Weights) -> None:
     """Print how many candidates' scores follow from the codes of their evidence."""
     every = [candidate for decision in decisions for candidate in decision.candidates]
     same = sum(c.score == total(weights, (piece.code for piece in c.evidence)) for c in every)
-    print(f"scores  {same} of {len(every)} reproduce from their evidence")
+    share = f" ({100 * same / len(every):.1f} %)" if every else ""
+    print(f"scores  {same} of {len(every)}{share} reproduce from their evidence")
+
+
+def off_hubs(decisions: Sequence[Decision]) -> None:
+    """Print how many links rest on the domain of a payer for others (a hub).
+
+    One whose customer bears the owner's name rests on that name.
+    """
+    linked = [d for d in decisions if d.outcome == "auto" and d.method == "evidence"]
+    there = [d for d in linked if d.portrait.hub and _by_domain(d)]
+    made = sum(not called(decision) for decision in there)
+    print(f"hubs    {made} links made on a hub domain; {len(there) - made} of its owner by name")
+
+
+def _by_domain(decision: Decision) -> bool:
+    return any(piece.code.startswith("domain.") for piece in decision.candidates[0].evidence)
+
+
+def called(decision: Decision) -> bool:
+    """Whether the customer bears the name of the record it is linked to."""
+    match = decision.candidates[0].match
+    return match is not None and match.level in FITS
 
 
 def quantile(seconds: Sequence[float], at: float) -> float:
@@ -95,6 +118,9 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true", help="play the book's events.csv")
     parser.add_argument("--records", type=int, default=0, help="pad to so many, in PostgreSQL")
     parser.add_argument("--baselines", type=Path, help="script of the baselines, to compare with")
+    parser.add_argument(
+        "--halves", type=int, default=0, help="fit on half of the companies, N seeds, both ways"
+    )
     asked = parser.parse_args()
     gc.set_threshold(50_000, 20, 50)  # as the matcher's process sets them
     if asked.records:
@@ -115,6 +141,7 @@ def main() -> None:
     ended = time.process_time()
     write(asked.out, decisions)
     reproduced(decisions, shipped())
+    off_hubs(decisions)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"records {len(book.records)}, customers {len(book.customers)}")
     count = len(book.customers)
@@ -129,6 +156,10 @@ def main() -> None:
         from bench.identity_baselines import compare  # noqa: PLC0415 - rarely asked for
 
         compare(asked.book, asked.out, asked.baselines)
+    if asked.halves:
+        from bench.fit_identity import halves  # noqa: PLC0415 - it imports this module
+
+        halves([asked.book], asked.halves)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import csv
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plumbline_domain.identity.profile import Party
@@ -64,9 +65,15 @@ class Book:
     records: list[Party]
 
 
-def read_book(folder: Path) -> Book:
-    """Customers and records of a book."""
+def read_book(folder: Path, called: Callable[[str], str] = str) -> Book:
+    """Customers and records of a book; `called` makes the id of a record from its `crm_id`."""
+    records = [record_party(row) for row in rows(folder / "crm.csv")]
     return Book(
         [customer_party(row) for row in rows(folder / "stripe.csv")],
-        [record_party(row) for row in rows(folder / "crm.csv")],
+        [replace(record, id=called(record.id)) for record in records],
     )
+
+
+def record_of(crm_id: str) -> str:
+    """How the matcher's index calls a record."""
+    return f"hubspot/company/{crm_id}"

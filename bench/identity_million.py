@@ -1,8 +1,9 @@
 """`--records N`: the book among N records in PostgreSQL, customers arriving one by one.
 
 Generated companies go through the product's own normalisation and COPY into its key tables, in two
-processes; then every customer of the book is one event: stored, its neighbourhood gathered,
-decided.
+processes. Then every customer of the book is one event: identity's part alone (stored, its
+neighbourhood gathered, decided, in one transaction), then the matcher's whole handler, which
+founds and links its account as well: until its commit, and until what it changed is published.
 """
 
 import asyncio
@@ -21,18 +22,19 @@ from pathlib import Path
 
 import asyncpg
 import psutil
+import uvloop
 from matcher.identity_index import PostgresIndex
-from matcher.identity_sql import INDEXES, TABLES
-from plumbline_domain.identity.decide import decide
-from plumbline_domain.identity.profile import Party, customer_profile, record_profile
-from plumbline_domain.identity.weights import shipped
+from matcher.identity_sql import INDEXES, WITHOUT_INDEXES
+from plumbline_domain.identity.profile import Party, record_profile
 from plumbline_local.pair import EmbeddedPair
 from plumbline_local.paths import Cache, Home
+from plumbline_runtime.migrations import migrate
+from plumbline_runtime.postgres import create_pool
 
-from bench.identity_book import read_book
+from bench.identity_book import read_book, record_of
+from bench.identity_events import RECORDS, WORKSPACE, Events, opened
 from bench.identity_world_names import LASTS, NOUNS, PLACES, ROOTS, SUFFIXES, TRADES
 
-WORKSPACE = "bench"
 PROCESSES = 2
 GC_THRESHOLDS = (50_000, 20, 50)
 _FIRST = tuple(a + b for a in ROOTS for b in SUFFIXES)
@@ -50,7 +52,7 @@ def generated(numbers: range) -> Iterator[Party]:
         forms, towns, ending = PLACES[country]
         domain = f"{first}{second}{n % 19 or ''}.{ending}".lower()
         yield Party(
-            f"gen{n}",
+            record_of(f"gen{n}"),
             name=f"{first} {second} {trade} {forms.split()[0]}",
             emails=(f"{LASTS[n % len(LASTS)].lower()}{n % 97}@{domain}",),
             domains=(domain,),
@@ -76,31 +78,17 @@ def fill(url: str, numbers: range) -> None:
 
 
 async def _indexed(conn: asyncpg.Connection) -> None:
+    """Indexes as the migrations make them."""
     await conn.execute("set maintenance_work_mem = '512MB'")
     await conn.execute(INDEXES)
     for table in ("identity_keys", "identity_profiles"):
         await conn.execute(f"vacuum (analyze) matcher.{table}")
 
 
-async def _events(conn: asyncpg.Connection, folder: Path) -> list[tuple[float, float]]:
-    """(wall, CPU) seconds of each customer's event."""
-    index, taken = PostgresIndex(conn, WORKSPACE), []
-    for party in read_book(folder).customers:
-        began, spent = time.perf_counter(), time.process_time()
-        async with conn.transaction():
-            profile = customer_profile(party)
-            await index.put("customer", [profile])
-            decide(profile, await index.gather([profile]), shipped())
-        taken.append((time.perf_counter() - began, time.process_time() - spent))
-    return taken
-
-
-async def measure(url: str, folder: Path, records: int) -> None:
-    """Fill, index, play the customers; print a row for each."""
-    conn = await asyncpg.connect(url)
-    await conn.execute("create schema if not exists matcher")
-    await conn.execute(TABLES)
-    book = read_book(folder)
+async def _built(conn: asyncpg.Connection, url: str, folder: Path, records: int) -> None:
+    """Fill and index; print a row for each."""
+    book = read_book(folder, record_of)
+    await conn.execute(WITHOUT_INDEXES)
     began = time.perf_counter()
     await PostgresIndex(conn, WORKSPACE).fill("record", map(record_profile, book.records))
     more = max(0, records - len(book.records))
@@ -118,15 +106,25 @@ async def measure(url: str, folder: Path, records: int) -> None:
     print(
         f"index   {ended - began:.0f} s (filled {filled - began:.0f}, indexed {ended - filled:.0f})"
     )
-    taken = await _events(conn, folder)
-    for name, seconds in zip(("wall", "CPU"), zip(*taken, strict=True), strict=True):
-        ranked = sorted(seconds)
-        cuts = (f"p{at} {1000 * ranked[len(ranked) * at // 100]:.2f} ms" for at in (50, 95, 99))
-        print(f"event {name} {', '.join(cuts)}")
-    rss = psutil.Process().memory_info().rss >> 20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"RSS {rss} MB, peak {peak} MB", flush=True)
-    await conn.close()
+
+
+async def measure(url: str, folder: Path, records: int) -> None:
+    """Fill, index, play the customers; print a row for each."""
+    await migrate(url)
+    pool = await create_pool(url)
+    await opened(pool)
+    conn = await asyncpg.connect(url)
+    try:
+        await _built(conn, url, folder, records)
+        await conn.execute(RECORDS, WORKSPACE)
+        await conn.execute("vacuum (analyze) matcher.objects")
+        await Events(pool, folder).play()
+        rss = psutil.Process().memory_info().rss >> 20
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        print(f"RSS {rss} MB, peak {peak} MB", flush=True)
+    finally:
+        await conn.close()
+        await pool.close()
 
 
 def run(folder: Path, records: int) -> None:
@@ -138,5 +136,5 @@ def run(folder: Path, records: int) -> None:
             place = stack.enter_context(tempfile.TemporaryDirectory(prefix="identity-bench-"))
             pair = stack.enter_context(EmbeddedPair(Home(Path(place)), Cache.from_environment()))
             url = pair.database_url
-        asyncio.run(measure(url, folder, records))
+        uvloop.run(measure(url, folder, records))  # as the service's process does
         sys.stdout.flush()

@@ -1,8 +1,10 @@
-"""The events of a book, one by one: late records, changed addresses, merges, redelivery."""
+"""The events of a book, one by one: late records, changed addresses, merges, redelivery.
+
+Every figure of the stream is printed by `bench.identity_stream_figures`.
+"""
 
 import csv
 import json
-import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,8 +30,12 @@ class Stream:
     decisions: dict[str, Decision] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     forwarded: dict[str, str] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-    """Customers that were linked when their address changed."""
+    changed: list[tuple[str, str]] = field(default_factory=list)
+    """(customer, record) of the links that stood when the customer's address changed."""
+    made: dict[str, Decision] = field(default_factory=dict)
+    """What each link was decided by."""
+    followed: int = 0
+    """Links that a merge of their record moved."""
 
     def play(self, event: Row) -> None:
         """Apply one event; an event that was seen, or an older state, changes nothing."""
@@ -47,7 +53,7 @@ class Stream:
         self.seen[customer_id] = ts
         row = self.customers[customer_id] = {**self.customers[customer_id], **payload}
         if kind == "customer.updated" and customer_id in self.links:
-            self.kept.append(customer_id)
+            self.changed.append((customer_id, self.links[customer_id]))
         self.index.put("customer", [customer_profile(customer_party(row))])
         mates = self._mates(customer_id)
         self._decide([customer_id, *mates])
@@ -84,6 +90,7 @@ class Stream:
         for customer_id, record_id in self.links.items():
             if record_id in gone:
                 self.links[customer_id] = survivor
+                self.followed += 1
         self._record(party)
 
     def _decide(self, ids: Iterable[str]) -> None:
@@ -97,6 +104,7 @@ class Stream:
             self.decisions[profile.id] = found
             if found.outcome == "auto" and found.record_id is not None:
                 self.links[profile.id] = found.record_id
+                self.made[profile.id] = found
 
     def predictions(self) -> list[list[str]]:
         """Links as they stand, else the newest decision."""
@@ -128,18 +136,10 @@ def played(folder: Path, events: Sequence[Row]) -> Stream:
     return stream
 
 
-def disturbed(events: Sequence[Row], seed: int) -> list[Row]:
-    """The events with a third delivered again, each again-delivery at a random later place."""
-    rng = random.Random(seed)
-    placed = [(float(n), event) for n, event in enumerate(events)]
-    placed += [
-        (rng.uniform(n, len(events)), e) for n, e in enumerate(events) if rng.random() < 0.33
-    ]
-    return [event for _, event in sorted(placed, key=lambda pair: pair[0])]
-
-
 def run(folder: Path, out: Path) -> None:
     """Play the book, write the predictions and print the figures of the stream."""
+    from bench.identity_stream_figures import print_figures  # noqa: PLC0415 - it imports this
+
     events = rows(folder / "events.csv")
     stream = opened(folder, events)
     seconds = []
@@ -154,18 +154,4 @@ def run(folder: Path, out: Path) -> None:
         writer.writerows(found)
     cuts = ", ".join(f"p{int(at * 100)} {quantile(seconds, at):.3f} ms" for at in (0.5, 0.95, 0.99))
     print(f"{len(events)} events in {sum(seconds):.2f} s, an event {cuts}")
-    print_truth(folder, stream)
-    again = played(folder, disturbed(events, 1)).predictions()
-    print(f"redelivery: {sum(a != b for a, b in zip(found, again, strict=True))} rows differ")
-
-
-def print_truth(folder: Path, stream: Stream) -> None:
-    """Shares of links kept and followed, by truth_stream.csv; nothing when the book has none."""
-    if not (folder / "truth_stream.csv").exists():
-        return
-    truth = {row["stripe_id"]: row for row in rows(folder / "truth_stream.csv")}
-    right = sum(stream.links.get(i) in truth[i]["crm_ids"].split("|") for i in stream.kept)
-    print(f"address changed: {right} of {len(stream.kept)} links kept and right")
-    stale = sum(record in stream.forwarded for record in stream.links.values())
-    moved = sum(bool(stream.records[r].merged_ids) for r in stream.links.values())
-    print(f"merges: {moved} links followed, {stale} left on a merged-away record")
+    print_figures(folder, events, stream)

@@ -16,6 +16,10 @@ READS_MAX = 0.02
 _SHOWN = 12
 
 
+class BlockFailed(Exception):  # noqa: N818 - what has happened
+    """A block could not be played to its end; the message says which."""
+
+
 def play_part(url: str, seed: int, firsts: Sequence[int]) -> Outcome:
     """One process's blocks."""
     gc.freeze()
@@ -30,7 +34,11 @@ async def play_all(url: str, seed: int, firsts: Sequence[int]) -> Outcome:
         product = Product(pool)
         await product.open()
         for number, first in enumerate(firsts, 1):
-            played = await Block(seed, first).play(product)
+            try:
+                played = await Block(seed, first).play(product)
+            except Exception as error:
+                # In words: not every exception can be sent to another process.
+                raise BlockFailed(f"seed {seed} block {first}: {error!r}") from error
             outcome.add(played)
             for one in played.differences:
                 sys.stderr.write(f"{_in_words(seed, one)}\n")

@@ -228,6 +228,14 @@ WRONG = {
         swap("https://hooks.acme.example", "hooks.acme.example"),
         "edge.public_url: found 'hooks.acme.example', expected http(s)://host",
     ),
+    "domain of the workspace": (
+        DESIGN + '[policies.identity.domains]\n"Acme Inc" = "own"\n',
+        "policies.identity.domains.'Acme Inc': expected a domain in lower case",
+    ),
+    "class of a domain": (
+        DESIGN + '[policies.identity.domains]\n"acme.example" = "ours"\n',
+        "policies.identity.domains.acme.example: found 'ours', expected",
+    ),
     "type": (
         swap("dry_run = false", 'dry_run = "maybe"'),
         "policies.dry_run: found 'maybe', expected",
@@ -301,6 +309,12 @@ def test_every_known_field_may_be_mapped_for_companies_and_contacts(write):
     text = SMALL.format(id="acme") + f"[fields.company]\n{names}\n[fields.contact]\n{names}\n"
     fields = load_config(write(text)).workspaces[0].fields
     assert fields["company"] == fields["contact"] == {name: f"x_{name}" for name in FIELDS}
+
+
+def test_what_a_workspace_says_of_domains_enters_the_log(write):
+    text = DESIGN + '[policies.identity.domains]\n"acme.example" = "own"\n"pays.example" = "hub"\n'
+    logged = log_config(load_config(write(text)).workspaces[0])
+    assert logged.identity.domains == {"acme.example": "own", "pays.example": "hub"}
 
 
 def test_the_log_gets_what_changes_results_and_no_secret_or_address(write):

@@ -4,10 +4,11 @@ import random
 
 import asyncpg
 import pytest
-from matcher.identity_index import PostgresIndex
-from matcher.identity_sql import INDEXES
+from matcher.identity_index import PostgresIndex, salt
+from matcher.identity_sql import INDEXES, WITHOUT_INDEXES
 from plumbline_domain.identity.decide import decide
 from plumbline_domain.identity.index import MemoryIndex, gather
+from plumbline_domain.identity.keys import record_keys
 from plumbline_domain.identity.profile import (
     Party,
     Profile,
@@ -20,13 +21,6 @@ pytestmark = pytest.mark.server
 
 WORDS = ("Brantov", "Quilmark", "Wexholm", "Ostfold", "Dorlund", "Kelnesse", "Zinrick")
 TRADES = ("Robotics", "Foods", "GmbH", "Ltd", "Logistics", "")
-
-
-async def drop_indexes(conn: asyncpg.Connection) -> None:
-    await conn.execute(
-        "alter table matcher.identity_profiles drop constraint identity_profiles_pkey"
-    )
-    await conn.execute("alter table matcher.identity_keys drop constraint identity_keys_pkey")
 
 
 def book(seed: int) -> tuple[list[Profile], list[Profile]]:
@@ -68,9 +62,29 @@ async def test_memory_and_database_agree(database_url: str, seed: int) -> None:
             await stored.put("record", shuffled[start : start + 7])
         await stored.put("customer", [*customers, *customers[:3]])
         await stored.put("record", shuffled[:9])
+        together = await stored.gather(customers)
         for customer in customers:
-            alone = decide(customer, await stored.gather([customer]), shipped())
-            assert alone == decide(customer, whole, shipped())
+            expected = decide(customer, whole, shipped())
+            assert decide(customer, await stored.gather([customer]), shipped()) == expected
+            assert decide(customer, together, shipped()) == expected
+    finally:
+        await conn.close()
+
+
+async def test_a_profile_put_again_leaves_no_key_of_before(database_url: str) -> None:
+    conn = await asyncpg.connect(database_url)
+    try:
+        stored = PostgresIndex(conn, "acme")
+        before = record_profile(Party("77", name="Brantov Robotics", domains=("brantov.example",)))
+        after = record_profile(Party("77", name="Quilmark Foods", domains=("quilmark.example",)))
+        other = record_profile(Party("78", name="Quilmark Foods"))
+        await stored.put("record", [before, other])
+        await stored.put("record", [after, after])
+        held = await conn.fetch("select key from matcher.identity_keys where id = '77' order by 1")
+        mixed = salt("acme", "record")
+        assert [row["key"] for row in held] == sorted(key ^ mixed for key in record_keys(after))
+        asked = customer_profile(Party("cus_1", name="Brantov", emails=("a@brantov.example",)))
+        assert (await stored.gather([asked])).record_profiles == {}
     finally:
         await conn.close()
 
@@ -94,7 +108,7 @@ async def test_filling_and_putting_make_the_same_index(database_url: str) -> Non
     customers, records = book(5)
     conn = await asyncpg.connect(database_url)
     try:
-        await drop_indexes(conn)
+        await conn.execute(WITHOUT_INDEXES)
         filled, put = PostgresIndex(conn, "filled"), PostgresIndex(conn, "put")
         await filled.fill("record", records)
         await filled.fill("customer", customers)

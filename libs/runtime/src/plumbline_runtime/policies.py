@@ -1,5 +1,6 @@
 """`[policies]` of the deployment file: how the workspace wants it done."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Final, Literal
 
@@ -43,6 +44,21 @@ def _check_at_risk(triggers: tuple[AtRiskTrigger, ...]) -> tuple[AtRiskTrigger, 
     return tuple(trigger for trigger in AT_RISK if trigger in triggers)
 
 
+SaidOfDomain = Literal["company", "personal", "hub", "own"]
+"""A company's; anybody's mailboxes; an agency's or bookkeeper's; the workspace's own."""
+_DOMAIN: Final = re.compile(r"(?=.{4,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
+
+
+def _check_domains(said: dict[str, SaidOfDomain]) -> dict[str, SaidOfDomain]:
+    for name in said:
+        if not _DOMAIN.fullmatch(name):
+            raise ValueError(
+                f"{name!r}: expected a domain in lower case such as 'acme.example',"
+                " one of other letters in its xn-- form"
+            )
+    return said
+
+
 class IdentityPolicy(Section):
     """Probabilities from which a match is made or asked about (left out: as the weights have it),
     and where the CRM keeps what identifies a company."""
@@ -51,6 +67,10 @@ class IdentityPolicy(Section):
     review_at: Annotated[float, Field(ge=0, le=1)] | None = None
     tax_id_property: Annotated[str, AfterValidator(check_property)] | None = None
     """The CRM property of companies that holds their tax id; there is no standard one."""
+    domains: Annotated[dict[str, SaidOfDomain], AfterValidator(_check_domains)] = Field(
+        default_factory=dict
+    )
+    """What the workspace says of domains, over the shipped lists."""
 
 
 class Policies(Section):

@@ -176,6 +176,8 @@ class IdentityThresholds(Body):
     review_at: Probability | None = None
     tax_id_property: str | None = None
     """The CRM property of companies that holds their tax id."""
+    domains: dict[str, str] = Field(default_factory=dict)
+    """What the workspace says of registrable domains, over the shipped lists (identity.md 7)."""
 
 
 class WorkspaceConfig(Body):

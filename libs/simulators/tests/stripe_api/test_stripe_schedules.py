@@ -180,3 +180,28 @@ async def test_schedules_are_listed_and_expanded(rig):
         rig.client.v1.subscriptions.retrieve, running.id, {"expand": ["schedule"]}
     )
     assert read_back.schedule.id == made.id
+
+
+async def test_a_phase_begins_without_a_coupon_that_is_gone(rig):
+    customer, small, large = await rig.customer(), await rig.price(1000), await rig.price(5000)
+    running = await rig.subscription(customer, small)
+    made = await schedule(rig, from_subscription=running.id)
+    kept, gone = [
+        await rig.call(
+            rig.client.v1.coupons.create, {"percent_off": percent, "duration": "forever"}
+        )
+        for percent in (10, 20)
+    ]
+    start = made.phases[0].start_date
+    later = {
+        "items": [{"price": large.id}],
+        "end_date": start + 20 * DAY,
+        "discounts": [{"coupon": kept.id}, {"coupon": gone.id}],
+    }
+    first = {"items": [{"price": small.id}], "end_date": start + 10 * DAY}
+    await rig.call(rig.client.v1.subscription_schedules.update, made.id, {"phases": [first, later]})
+    await rig.call(rig.client.v1.coupons.delete, gone.id)
+    await rig.advance(10 * DAY)
+    moved = await subscription(rig, running.id)
+    assert [item.price.id for item in moved["items"].data] == [large.id]
+    assert len(moved.discounts) == 1

@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 from plumbline_domain.identity.index import Side
-from plumbline_domain.identity.keys import ALWAYS, KeyKind
+from plumbline_domain.identity.keys import ALWAYS, KeyKind, key_of
 from plumbline_domain.identity.profile import Profile
 from plumbline_schemas.ids import ExternalKey
 
@@ -121,6 +121,7 @@ class _Gathering:
         asked = {local for side, local in fresh if side == "customer"}
         asked |= {local_id(key) for key in decided}
         asked |= await self._late(records)
+        await self._takers()
         await self._surround(asked)
         movers = {p for place in fresh if place[0] == "customer" for p in versions[place]}
         asked |= await self._mates(movers, asked)
@@ -164,6 +165,19 @@ class _Gathering:
                 "customer", {key: held[key].ids if key in held else () for key in some}
             )
         return await self._waiting(self._view.waiting(sought))
+
+    async def _takers(self) -> None:
+        """Records that may have taken over one that comes: it was merged into them."""
+        coming = {p.vendor_id for p in self._seeds.sought}
+        for (side, _), told in self._seeds.versions.items():
+            coming |= {p.vendor_id for p in told if side == "record"}
+        if not coming:
+            return
+        keys = [key_of("id", vendor_id) for vendor_id in sorted(coming)]
+        held = await self._index.look_up("record", keys, spare=self._spare)
+        ids = {key: held[key].ids if key in held else () for key in keys}
+        self._view.load_holders("record", ids)
+        await self._load((), {i for holders in ids.values() for i in holders})
 
     async def _waiting(self, found: set[str]) -> set[str]:
         """Those of the customers whose account has no CRM record, with their accounts' others."""

@@ -4,7 +4,7 @@ Brings the same neighbourhood as the index in memory (`plumbline_domain.identity
 both decide bit for bit alike.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -32,7 +32,7 @@ from plumbline_domain.identity.keys import (
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.text import NORM_VERSION
 
-from matcher.identity_sql import GATHER, LOOK_UP, PROFILES, PUT, REMOVE
+from matcher.identity_sql import LOOK_UP, PROFILES, PUT, REMOVE, VICINITY
 
 COPIED: Final = 2000
 """Profiles that `fill` sends at once."""
@@ -67,37 +67,43 @@ def put_arguments(
     workspace: str, side: Side, profiles: Iterable[Profile]
 ) -> tuple[str, tuple[Any, ...]]:
     """The statement that adds profiles, or replaces those of the same id."""
-    unique = {profile.id: profile for profile in profiles}
+    unique = list({profile.id: profile for profile in profiles}.values())
     mixed, theirs = salt(workspace, side), salt(workspace, "record")
-    named = {i: set(_names(workspace, side, profile)) for i, profile in unique.items()}
-    rows = sorted(_key_rows(workspace, side, unique.values()))
+    keys = _Slices([key ^ mixed for key in keys_of(side, one)] for one in unique)
+    named = _named(side)
+    names = _Slices([key ^ theirs for key in named(one)] for one in unique)
     return PUT, (
         workspace,
         side,
-        list(unique),
-        [msgspec.json.encode(profile) for profile in unique.values()],
-        [i for _, i in rows],
-        [key for key, _ in rows],
-        [key ^ mixed ^ theirs in named[i] for key, i in rows],
         NORM_VERSION,
-        mixed ^ theirs,
+        [one.id for one in unique],
+        [msgspec.json.encode(one) for one in unique],
+        *keys.arguments,
+        *names.arguments,
     )
+
+
+class _Slices:
+    """Lists of one array, one behind the other: PostgreSQL has no arrays of unequal arrays."""
+
+    def __init__(self, lists: Iterable[Sequence[int]]) -> None:
+        flat: list[int] = []
+        begins, ends = [], []
+        for one in lists:
+            begins.append(len(flat) + 1)
+            flat += one
+            ends.append(len(flat))
+        self.arguments = flat, begins, ends
+
+
+def _named(side: Side) -> Callable[[Profile], list[int]]:
+    """The keys of a customer's names: whose names its domain's customers bear. Records: none."""
+    return name_keys if side == "customer" else lambda _: []
 
 
 def remove_arguments(workspace: str, side: Side, ids: Iterable[str]) -> tuple[str, tuple[Any, ...]]:
     """The statement that forgets profiles; unknown ids are nothing to forget."""
     return REMOVE, (workspace, side, sorted(ids))
-
-
-def _names(workspace: str, side: Side, profile: Profile) -> list[int]:
-    """Record-side keys of a customer's names: whose names its domain's customers bear."""
-    theirs = salt(workspace, "record")
-    return [key ^ theirs for key in name_keys(profile)] if side == "customer" else []
-
-
-def _key_rows(workspace: str, side: Side, profiles: Iterable[Profile]) -> list[tuple[int, str]]:
-    mixed = salt(workspace, side)
-    return [(key ^ mixed, p.id) for p in profiles for key in keys_of(side, p)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,13 @@ class PostgresIndex:
     async def fill(self, side: Side, profiles: Iterable[Profile]) -> None:
         """Add profiles by COPY, none of which is there yet: the first walk of a book."""
         waiting = iter(profiles)
+        mixed, theirs = salt(self.workspace, side), salt(self.workspace, "record")
+        named = _named(side)
         while some := tuple(islice(waiting, COPIED)):
-            mixed = salt(self.workspace, side)
             held = [[key ^ mixed for key in keys_of(side, profile)] for profile in some]
             rows = [(key, p.id) for p, keys in zip(some, held, strict=True) for key in keys]
             kept = [
-                (self.workspace, side, p.id, NORM_VERSION, keys, _names(self.workspace, side, p),
+                (self.workspace, side, p.id, NORM_VERSION, keys, [key ^ theirs for key in named(p)],
                  msgspec.json.encode(p))
                 for p, keys in zip(some, held, strict=True)
             ]  # fmt: skip
@@ -164,17 +171,22 @@ class PostgresIndex:
     ) -> Vicinity:
         """What surrounds customers with these keys and domains; one round trip, however many."""
         theirs, ours = salt(self.workspace, "record"), salt(self.workspace, "customer")
-        asked = [
-            (n, key ^ theirs, KIND_VALUE[kind], kind in ALWAYS)
-            for n, keys in enumerate(held.values())
-            for key, kind in keys.items()
-        ]
+        seekers: dict[tuple[int, KeyKind], list[int]] = {}
+        for n, keys in enumerate(held.values()):
+            for sought in keys.items():
+                seekers.setdefault(sought, []).append(n)
+        slices, begins, ends = _Slices(seekers.values()).arguments
         rows = await self.conn.fetch(
-            GATHER,
+            VICINITY,
             self.workspace,
             FAN_OUT + 1 + spare,
             [key ^ ours for key in domains],
-            *([row[n] for row in asked] for n in range(4)),
+            [key ^ theirs for key, _ in seekers],
+            [KIND_VALUE[kind] for _, kind in seekers],
+            [kind in ALWAYS for _, kind in seekers],
+            begins,
+            ends,
+            slices,
             MANY + spare,
             _NEAREST + spare,
             list(held),

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
+from zlib import crc32
 
 from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, is_personal
 from plumbline_domain.identity.index import Side
@@ -29,19 +30,19 @@ PARTIES: Final = 2
 class _PersonalToo(Mapping[str, DomainClass]):
     """The workspace matches personal domains like those of companies (features P9)."""
 
+    def __init__(self, said: Mapping[str, DomainClass]) -> None:
+        self._said = said
+
     def __getitem__(self, domain: str) -> DomainClass:
-        if is_personal(domain):
-            return "company"
-        raise KeyError(domain)
+        if domain in self._said or not is_personal(domain):
+            return self._said[domain]
+        return "company"
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
 
     def __len__(self) -> int:
         return 0
-
-
-_PERSONAL_TOO: Final = _PersonalToo()
 
 
 def basis_of(workspace: WorkspaceRow) -> str:
@@ -51,7 +52,9 @@ def basis_of(workspace: WorkspaceRow) -> str:
     apart = sorted({name for name in names if workspace.set_apart(name)})
     personal = "match" if workspace.personal_domains else "skip"
     contacts = [f"contacts {workspace.default_record}"] if workspace.contacts else []
-    return "/".join((f"{NORM_VERSION}.{PARTIES}", personal, *contacts, *apart))
+    said = sorted(_said_of(workspace).items())
+    domains = [f"{crc32(repr(said).encode()):08x}"] if said else []
+    return "/".join((f"{NORM_VERSION}.{PARTIES}", personal, *contacts, *domains, *apart))
 
 
 def decided_by(workspace: WorkspaceRow) -> str:
@@ -61,7 +64,13 @@ def decided_by(workspace: WorkspaceRow) -> str:
 
 def overrides_of(workspace: WorkspaceRow) -> Mapping[str, DomainClass]:
     """What the workspace says about classes of domains."""
-    return _PERSONAL_TOO if workspace.personal_domains else NO_OVERRIDES
+    said = _said_of(workspace)
+    return _PersonalToo(said) if workspace.personal_domains else said
+
+
+def _said_of(workspace: WorkspaceRow) -> Mapping[str, DomainClass]:
+    said = None if workspace.config is None else workspace.config.identity.domains
+    return cast("Mapping[str, DomainClass]", said) if said else NO_OVERRIDES
 
 
 def local_id(key: ExternalKey) -> str:

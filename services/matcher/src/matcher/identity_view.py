@@ -20,8 +20,10 @@ from plumbline_domain.identity.index import (
 from plumbline_domain.identity.keys import (
     ALWAYS,
     FAN_OUT,
+    NOT_WAITED_ON,
     KeyKind,
     customer_keys,
+    key_of,
     record_keys,
 )
 from plumbline_domain.identity.profile import Profile
@@ -30,7 +32,6 @@ from plumbline_domain.identity.weights import Weights
 from matcher.identity_index import Vicinity
 
 IDENTIFIERS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax"})
-_NOT_WAITED_ON: Final[frozenset[KeyKind]] = frozenset({"word", "initials"})
 _NO_ONE: Final[frozenset[str]] = frozenset()
 
 
@@ -120,7 +121,7 @@ class IdentityView:
         """The keys by which a record finds customers that wait for it now."""
         keys = self.keys_of("record", record).items()
         if self.whole_book:
-            return {key: kind for key, kind in keys if kind not in _NOT_WAITED_ON}
+            return {key: kind for key, kind in keys if kind not in NOT_WAITED_ON}
         return {key: kind for key, kind in keys if kind in IDENTIFIERS}
 
     def domains_of(self, customer: Profile) -> list[int]:
@@ -145,6 +146,23 @@ class IdentityView:
                 elif kind in ALWAYS or len(ids) <= FAN_OUT:
                     found.update(ids)
         return found
+
+    def merged_away(self, record: Profile) -> bool:
+        """Whether another record says that this one was merged into it.
+
+        Of two that say it of each other, who says it now stands. Noted as missing, and False, when
+        it is not here.
+        """
+        ids = self._holders("record", key_of("id", record.vendor_id))
+        if ids is None:
+            self.unsought.add(record)
+        beside = record.id.removesuffix(record.vendor_id)
+        others = (self.profile("record", i) for i in ids or () if i != record.id)
+        return any(
+            record.vendor_id in other.merged_ids and other.vendor_id not in record.merged_ids
+            for other in others
+            if other is not None and other.id == f"{beside}{other.vendor_id}"
+        )
 
     def _holders(self, side: Side, key: int) -> tuple[str, ...] | None:
         """Who holds a key now, by id; None when that is not here."""

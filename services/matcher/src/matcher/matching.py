@@ -57,7 +57,7 @@ def _put_customer(
 
 
 def index_record(snapshot: Snapshot, row: ObjectRow) -> list[Profile]:
-    """Keep a CRM record's profile equal to its content; a deleted one has none.
+    """Keep a CRM record's profile equal to its content; deleted or merged away, it has none.
 
     Returns the profiles it had and has when they differ: who waits for either is decided again.
     """
@@ -65,6 +65,8 @@ def index_record(snapshot: Snapshot, row: ObjectRow) -> list[Profile]:
     body = record_body(row)
     before = view.profile("record", local)
     after = None if body is None else party_of_record(row.key, body, snapshot.workspace)
+    if after is not None and view.merged_away(after):
+        after = None
     if before == after:
         return []
     view.put("record", local, after)

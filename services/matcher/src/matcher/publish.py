@@ -99,7 +99,10 @@ class OutboxPublisher:
                 continue
 
     async def _flush_some(self, workspace: str) -> bool:
-        """Publish some rows; False when there were none."""
+        """Publish some rows; False when there were no more.
+
+        What a commit adds meanwhile is published by the flush that follows it.
+        """
         async with self._pool.acquire() as conn, conn.transaction():
             await conn.execute(_LOCK, workspace)
             changes, messages = await self._left(conn, workspace)
@@ -107,25 +110,24 @@ class OutboxPublisher:
                 await self._publish(conn, workspace, changes, messages)
                 await raise_marks(conn, workspace, changes, messages)
         self._doubtful.pop(workspace, None)
-        return bool(changes or messages)
+        return max(len(changes), len(messages)) >= self._rows
 
     async def _left(
         self, conn: Connection, workspace: str
     ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
         """Ledger rows and messages above the marks, and above what is in doubt."""
-        published = await conn.fetchval(
-            "select published_up_to from matcher.workspaces where workspace = $1", workspace
-        )
         changes = await conn.fetch(
             """select sequence, account_id, effective_at, events::text,
                       cause ->> 'key' as cause_key, cause ->> 'event_id' as cause_event,
                       cause ->> 'origin' as cause_origin,
                       (cause ->> 'vendor_time')::timestamptz as cause_time,
                       (cause ->> 'received_at')::timestamptz as received_at
-               from matcher.account_changes where workspace = $1 and sequence > $2
+               from matcher.account_changes
+               where workspace = $1 and sequence > (
+                   select least(published_up_to, $2) from matcher.workspaces where workspace = $1)
                order by sequence limit $3""",
             workspace,
-            min(published or 0, self._doubtful.get(workspace, published or 0)),
+            self._doubtful.get(workspace),
             self._rows,
         )
         messages = await conn.fetch(

@@ -24,7 +24,7 @@ from matcher.rows import WorkspaceRow
 
 _PAGE: Final = 500
 _OBJECTS: Final = """
-select key, kind, deleted, body::text,
+select key, kind, deleted, vendor_time_ms, body::text,
        (select told.body::text from matcher.objects as told
         where told.workspace = $1 and o.kind = 'customer'
           and told.key = $1 || '/' || split_part(o.key, '/', 2) || '/tax_ids_told/'
@@ -41,6 +41,10 @@ where l.workspace = $1 and l.closed_version is null and split_part(l.key, '/', 3
   and not exists (select 1 from matcher.objects o where o.workspace = $1 and o.key = l.key)
 """
 _NOTE: Final = "update matcher.workspaces set index_basis = $2 where workspace = $1"
+
+
+Takers = dict[str, tuple[tuple[int, str], frozenset[str]]]
+"""Records into which others were merged: when their content is of, and those others."""
 
 
 class Indexing:
@@ -74,18 +78,21 @@ class Indexing:
         if workspace.index_basis == basis:
             return
         name, after = workspace.workspace, ""
+        takers: Takers = {}
         self._sure.discard(name)
 
         async def begin(conn: asyncpg.Connection) -> None:
             await conn.execute(_NOTE, name, None)
 
         async def page(conn: asyncpg.Connection) -> str | None:
-            return await _page(conn, workspace, after)
+            return await _page(conn, workspace, after, takers)
 
         async def end(conn: asyncpg.Connection) -> None:
             unseen = [ExternalKey(row["key"]) for row in await conn.fetch(_UNSEEN, name)]
             profiles = [party_of_customer(key, None, workspace) for key in unseen]
-            await PostgresIndex(conn, name).put("customer", profiles)
+            index = PostgresIndex(conn, name)
+            await index.put("customer", profiles)
+            await index.remove("record", _merged_away(takers))
             await conn.execute(_NOTE, name, basis)
 
         await transaction(self._pool, begin)
@@ -94,8 +101,27 @@ class Indexing:
         await transaction(self._pool, end)
 
 
-async def _page(conn: asyncpg.Connection, workspace: WorkspaceRow, after: str) -> str | None:
-    """Index the objects behind a key; the last one's key, None when there are no more."""
+def _merged_away(takers: Takers) -> list[str]:
+    """Records that others took over; of two that say so of each other the newer one stands."""
+    return [
+        gone
+        for taker, (newest, merged) in takers.items()
+        for gone in merged - {taker}
+        if taker not in _merged(takers, gone) or takers[gone][0] < newest
+    ]
+
+
+def _merged(takers: Takers, record: str) -> frozenset[str]:
+    return takers[record][1] if record in takers else frozenset()
+
+
+async def _page(
+    conn: asyncpg.Connection, workspace: WorkspaceRow, after: str, takers: Takers
+) -> str | None:
+    """Index the objects behind a key; the last one's key, None when there are no more.
+
+    Records into which others were merged are noted in `takers`.
+    """
     rows = await conn.fetch(_OBJECTS, workspace.workspace, after, _PAGE)
     customers: list[Profile] = []
     records: list[Profile] = []
@@ -109,13 +135,17 @@ async def _page(conn: asyncpg.Connection, workspace: WorkspaceRow, after: str) -
             customers.append(party_of_customer(key, held, workspace, told))
         else:
             there = body is not None and not row["deleted"]
-            profile = (
+            record = (
                 party_of_record(key, CrmRecord.model_validate(body), workspace) if there else None
             )
-            if profile is None:
+            if record is None:
                 gone.append(local_id(key))
-            else:
-                records.append(profile)
+                continue
+            records.append(record)
+            if record.merged_ids:
+                beside = record.id.removesuffix(record.vendor_id)
+                merged = frozenset(f"{beside}{gone}" for gone in record.merged_ids)
+                takers[record.id] = ((row["vendor_time_ms"], record.id), merged)
     index = PostgresIndex(conn, workspace.workspace)
     await index.put("customer", customers)
     await index.put("record", records)

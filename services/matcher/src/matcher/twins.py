@@ -57,8 +57,9 @@ select key from matcher.decisions
 where workspace = $1 and key = any($2::text[]) and not coalesce((body ->> 'withdrawn')::bool, false)
 """
 _TOGETHER: Final = """
-select key, account_id from matcher.links
-where workspace = $1 and key = any($2::text[]) and closed_version is null
+select l.key, l.account_id, a.attention::text like '%"review_match|%' as asked
+from matcher.links l join matcher.accounts a using (workspace, account_id)
+where l.workspace = $1 and l.key = any($2::text[]) and l.closed_version is null
 """
 
 
@@ -201,13 +202,16 @@ def _names(profile: Profile, around: _Around) -> dict[str, int]:
 async def _settled(
     conn: asyncpg.Connection, workspace: str, side: Side, pairs: Iterable[tuple[str, str]]
 ) -> set[tuple[str, str]]:
-    """Pairs that nobody is to be asked about: a person called them two, one is deleted, or they
-    share an account already, which is a question of its own."""
+    """Pairs that nobody is to be asked about: a person called them two, or one is deleted.
+
+    Customers that share an account are a question already, and so is one that waits for a person:
+    its whole domain is decided with it.
+    """
     places = {pair: (key_in(workspace, pair[0]), key_in(workspace, pair[1])) for pair in pairs}
     if not places:
         return set()
     keys = sorted({key for both in places.values() for key in both})
-    deleted = {row["key"] for row in await conn.fetch(_DELETED, workspace, keys)}
+    out = {row["key"] for row in await conn.fetch(_DELETED, workspace, keys)}
     decisions = {
         pair: [
             _decision(workspace, apart_subject(*both)),
@@ -221,10 +225,11 @@ async def _settled(
     if side == "customer":
         rows = await conn.fetch(_TOGETHER, workspace, keys)
         accounts = {row["key"]: row["account_id"] for row in rows}
+        out |= {row["key"] for row in rows if row["asked"]}
     return {
         pair
         for pair, (one, other) in places.items()
-        if not deleted.isdisjoint((one, other))
+        if not out.isdisjoint((one, other))
         or not stood.isdisjoint(decisions[pair])
         or (one in accounts and accounts[one] == accounts.get(other))
     }

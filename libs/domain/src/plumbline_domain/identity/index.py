@@ -9,7 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from plumbline_domain.identity.keys import FAN_OUT, KeyKind, customer_keys, key_of, record_keys
+from plumbline_domain.identity.keys import (
+    FAN_OUT,
+    NOT_WAITED_ON,
+    KeyKind,
+    customer_keys,
+    key_of,
+    record_keys,
+)
 from plumbline_domain.identity.profile import Profile
 
 Side = Literal["customer", "record"]
@@ -93,9 +100,7 @@ def name_keys(profile: Profile) -> list[int]:
 
 def waiting_keys(record: Profile) -> list[int]:
     """Keys by which a new or changed record finds customers that may now decide otherwise."""
-    return sorted(
-        key for key, kind in record_keys(record).items() if kind not in ("word", "initials")
-    )
+    return sorted(_waited(record_keys(record)))
 
 
 @dataclass
@@ -152,4 +157,8 @@ def keys_by_kind(side: Side, profile: Profile) -> Mapping[int, KeyKind]:
 
 def keys_of(side: Side, profile: Profile) -> Iterable[int]:
     """The keys under which a profile stands in the index."""
-    return keys_by_kind(side, profile)
+    return _waited(customer_keys(profile)) if side == "customer" else record_keys(profile)
+
+
+def _waited(keys: Mapping[int, KeyKind]) -> list[int]:
+    return [key for key, kind in keys.items() if kind not in NOT_WAITED_ON]

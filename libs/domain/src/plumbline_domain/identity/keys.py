@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import combinations
+from struct import Struct
 from typing import Final, Literal
 
 from plumbline_domain.identity.mailboxes import bare_local, firm_locals, mailbox_names
@@ -24,6 +25,9 @@ FAN_OUT: Final = 40
 
 ALWAYS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax", "email", "domain", "person"})
 
+NOT_WAITED_ON: Final[frozenset[KeyKind]] = frozenset({"word", "initials"})
+"""What a late record never finds a customer by: too many wait under one of these."""
+
 KIND_VALUE: Final[Mapping[KeyKind, float]] = {
     "id": 50.0, "stripe": 50.0, "tax": 50.0, "email": 20.0, "domain": 15.0, "phone": 8.0,
     "squash": 8.0, "pair": 6.0, "local": 4.0, "word": 3.0, "start": 2.0, "end": 2.0,
@@ -32,14 +36,17 @@ KIND_VALUE: Final[Mapping[KeyKind, float]] = {
 """What a shared key of a kind says before anything is compared; it only ranks candidates."""
 
 _EDGE: Final = 6
+_SIGNED: Final = Struct(">q")
 
 
 def _hashed(kind: KeyKind, value: str) -> int:
-    digest = blake2b(f"{kind}:{value}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    number: int = _SIGNED.unpack(blake2b(f"{kind}:{value}".encode(), digest_size=8).digest())[0]
+    return number
 
 
-_RARE: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "email", "domain", "squash", "phone"})
+_RARE: Final[frozenset[KeyKind]] = frozenset(
+    {"id", "stripe", "email", "domain", "squash", "pair", "phone"}
+)
 """Kinds of which a record has its own, so that remembering the hash is no use."""
 
 

@@ -108,7 +108,16 @@ def redeemed(ledger: Ledger, given: Params, currency: str | None) -> tuple[Recor
 
     Raises Stripe's 400 for one that is used up, too old, switched off, or in no fitting currency.
     """
-    code_id = read.text(given, "promotion_code")
+    coupon, code = redeemable(ledger, given, currency)
+    if code is not None:
+        ledger.store.put("promotion_code", code)
+    ledger.store.put("coupon", coupon)
+    return coupon, None if code is None else code["id"]
+
+
+def redeemable(ledger: Ledger, given: Params, currency: str | None) -> tuple[Record, Record | None]:
+    """The coupon and the code as they are after one more use; raises as `redeemed` does."""
+    code_id, code = read.text(given, "promotion_code"), None
     if code_id is None:
         name = read.needed(given, "coupon")
     else:
@@ -116,15 +125,13 @@ def redeemed(ledger: Ledger, given: Params, currency: str | None) -> tuple[Recor
         name = code["promotion"]["coupon"]
         if not code["active"]:
             raise invalid("promotion_code", "This promotion code is not active.")
-        used = _used_once_more(ledger, code, "expires_at")
-        ledger.store.put("promotion_code", used)
+        code = _used_once_more(ledger, code, "expires_at")
     coupon = ledger.get("coupon", name, param="discounts", status=400)
     if currency is not None and amount_off(coupon, currency) is None:
         raise StripeError(
             400, f"The coupon {name} has no amount in {currency}.", param="discounts[0][coupon]"
         )
-    ledger.store.put("coupon", _used_once_more(ledger, coupon, "redeem_by"))
-    return coupon, code_id
+    return _used_once_more(ledger, coupon, "redeem_by"), code
 
 
 def amount_off(coupon: Record, currency: str) -> int | None:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from plumbline_simulators.stripe import params as read
-from plumbline_simulators.stripe.errors import invalid, required, unknown_parameter
+from plumbline_simulators.stripe.coupons import redeemable
+from plumbline_simulators.stripe.errors import StripeError, invalid, required, unknown_parameter
 from plumbline_simulators.stripe.items import next_end
 from plumbline_simulators.stripe.ledger import Ledger
 from plumbline_simulators.stripe.params import Params
@@ -84,7 +85,8 @@ def first_form(phase: Record, customer: str) -> Params:
 def put_into_effect(ledger: Ledger, subscription: Record, phase: Record) -> Record:
     """The subscription with the phase's items and discounts.
 
-    At the end of a period nothing is prorated: the renewal that is due bills the new prices.
+    At the end of a period nothing is prorated: the renewal that is due bills the new prices. A
+    discount that can't be had any more is left out: a phase begins without anybody to tell.
     """
     due = next_end(subscription["items"]) <= ledger.now()
     form: Params = {
@@ -92,8 +94,21 @@ def put_into_effect(ledger: Ledger, subscription: Record, phase: Record) -> Reco
         "proration_behavior": "none" if due else phase["proration_behavior"],
     }
     if phase["discounts"] or subscription.get("discounts"):
-        form["discounts"] = [_given(one) for one in phase["discounts"]]
+        form["discounts"] = [
+            _given(one) for one in phase["discounts"] if _can_be_had(ledger, one, subscription)
+        ]
     return update_subscription(ledger, subscription["id"], form)
+
+
+def _can_be_had(ledger: Ledger, discount: Record, subscription: Record) -> bool:
+    """Not one whose coupon was deleted, used up or has expired since the schedule was written."""
+    if discount.get("discount"):
+        return discount["discount"] in subscription.get("discounts", [])
+    try:
+        redeemable(ledger, _given(discount), subscription["currency"])
+    except StripeError:
+        return False
+    return True
 
 
 def _changes(subscription: Record, phase: Record) -> list[Params]:

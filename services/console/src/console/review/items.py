@@ -159,6 +159,9 @@ def find(items: Sequence[ReviewItem], text: str) -> ReviewItem:
     typed = text.strip()
     found = [one for one in items if _is_id(one, typed.lower())]
     found = found or [one for one in items if typed in _names(one)]
+    about = [one for one in found if one.kind in MATCH_KINDS]
+    if len(about) == 1:  # which company it is comes before whether it is there twice
+        return about[0]
     if len(found) == 1:
         return found[0]
     if not found:

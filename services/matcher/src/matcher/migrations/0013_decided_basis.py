@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "matcher_0012"
-down_revision = "matcher_0011"
+revision = "matcher_0013"
+down_revision = "matcher_0012"
 branch_labels = None
 depends_on = None
 
