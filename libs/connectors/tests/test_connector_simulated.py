@@ -125,6 +125,36 @@ async def test_a_read_begins_by_the_simulated_clock(stripe_vendor: StripeSimulat
     assert observation.parent_key == "acme/stripe/customer/cus_1"
 
 
+async def test_a_read_tells_the_coupon_of_an_item_after_it_was_deleted(
+    stripe_vendor: StripeSimulator,
+) -> None:
+    """Within a subscription it would lie deeper than Stripe expands."""
+    headers = {"authorization": f"Bearer {DEFAULT_KEY}"}
+    base = stripe_vendor.base_url
+    async with httpx.AsyncClient(base_url=base, headers=headers, trust_env=False) as vendor:
+
+        async def post(path: str, **form: str) -> Any:
+            return (await vendor.post(f"/v1/{path}", data=form)).raise_for_status().json()
+
+        await post(
+            "coupons", id="ITEM50", percent_off="50", duration="forever",
+            **{"applies_to[products][0]": "prod_1"},
+        )  # fmt: skip
+        running = (await vendor.get("/v1/subscriptions/sub_1")).raise_for_status().json()
+        item = running["items"]["data"][0]["id"]
+        with_item = {"items[0][id]": item, "items[0][discounts][0][coupon]": "ITEM50"}
+        await post("subscriptions/sub_1", **with_item)
+        (await vendor.delete("/v1/coupons/ITEM50")).raise_for_status()
+    client = stripe_client(stripe_vendor)
+    assert (await client.read("coupon", "ITEM50")).obj is None
+    found = (await client.read("subscription", "sub_1")).obj
+    await client.aclose()
+    assert found is not None
+    (discount,) = found["items"]["data"][0]["discounts"]
+    coupon = discount["source"]["coupon"]
+    assert (coupon["id"], coupon["applies_to"]) == ("ITEM50", {"products": ["prod_1"]})
+
+
 async def test_a_wrong_key_and_a_busy_stripe(stripe_vendor: StripeSimulator) -> None:
     wrong = stripe_client(stripe_vendor, "sk_test_wrong")
     with pytest.raises(Unauthorized):

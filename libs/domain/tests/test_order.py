@@ -203,3 +203,19 @@ def test_folding_the_same_records_again_changes_nothing(glances: list[Glance]) -
     held = fold_all(one_story_an_event(glances), INVOICE)
     for one in one_story_an_event(glances):
         assert not fold(held, one, INVOICE).changed
+
+
+def test_another_arrival_of_a_known_content_may_undo_what_was_decided() -> None:
+    """8, 2, 3, 2, 3, 1 within a second: at last 2 and 3 have each replaced the other."""
+    changes = [(2, 8), (3, 2), (1, 3)]
+    told = [
+        glance({"quantity": now}, arrived=n, event=f"evt_{n}", previous={"quantity": before})
+        for n, (now, before) in enumerate(changes)
+    ]
+    held = fold_all(told)
+    assert held.standing is not None
+    assert held.standing.content == {"quantity": 1}
+    back = glance({"quantity": 2}, arrived=9, event="evt_9", previous={"quantity": 3})
+    folded = fold(held, back, SUBSCRIPTION)
+    assert folded.tie
+    assert not fold(folded.held, back, SUBSCRIPTION).tie

@@ -55,6 +55,20 @@ async def test_a_coupon_read_late_completes_all_who_lack_it(bench: Any, kit: Any
     assert asked(bench) == ["coupon/co_1"]
 
 
+async def test_a_coupon_that_is_gone_is_asked_of_who_has_it(bench: Any, kit: Any) -> None:
+    log = ready(kit)
+    log.add("coupon", "co_1", HALF)
+    log.add("coupon", "co_1", HALF, deleted=True)
+    log.subscription("sub_1", "cus_1", **embedded())
+    assert await mrr(bench, kit, log) == (None, ["coupon:co_1"])
+    assert asked(bench) == ["subscription/sub_1"]
+    log.subscription("sub_1", "cus_1", seen="read", event_id=None, **embedded(applies_to=[]))
+    assert await mrr(bench, kit, log) == (5000, [])
+    log.subscription("sub_1", "cus_1", 20000, **embedded())
+    assert await mrr(bench, kit, log) == (10000, [])
+    assert asked(bench) == ["subscription/sub_1"]
+
+
 async def test_an_answer_that_does_not_help_is_not_asked_for_again(bench: Any, kit: Any) -> None:
     log = ready(kit)
     log.subscription("sub_1", "cus_1", **embedded())

@@ -6,7 +6,7 @@ until a newer one comes, and the winner among them is computed from what they sa
 for whenever the payloads alone could not tell.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -160,9 +160,14 @@ def _fold_same_time(held: Held, fresh: Version, rules: Rules) -> tuple[Held, boo
         known[fresh.content_hash] = replace(same, sights=sights)
     else:
         known[fresh.content_hash] = fresh
-    ordered, undecided = _rank(sorted(known.values(), key=lambda v: v.content_hash), rules)
-    tie = undecided and same is None
+    ordered, undecided = _rank(_by_content(known.values()), rules)
+    # Another arrival of a known content can undo what the others had told.
+    tie = undecided and (same is None or not _rank(_by_content(held.versions), rules)[1])
     return replace(held, versions=ordered), tie
+
+
+def _by_content(versions: Iterable[Version]) -> list[Version]:
+    return sorted(versions, key=lambda version: version.content_hash)
 
 
 def _with_sight(sights: tuple[Sight, ...], fresh: Sight) -> tuple[Sight, ...]:

@@ -5,7 +5,7 @@ it holds another one, nobody asks for it again: not the other accounts that lack
 after an answer that did not help.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import asyncpg
@@ -30,8 +30,14 @@ def readable(
     customer: BillingCustomer | None,
     parent: ExternalKey | None,
     missing: tuple[str, ...],
+    *,
+    gone: Callable[[ExternalKey], bool],
 ) -> set[ExternalKey]:
-    """Objects that know what the share of a subscription lacks."""
+    """Objects that know what the share of a subscription lacks.
+
+    A coupon that is `gone` has no address any more; who has it keeps it, and a read of theirs says
+    what it is for.
+    """
     found: set[ExternalKey] = set()
     workspace, connection, _ = key.split("/", 2)
     place = f"{workspace}/{connection}"
@@ -41,7 +47,8 @@ def readable(
             price = subject.rsplit(":", 1)[0] if name == "currency_option" else subject
             found.add(ExternalKey(f"{place}/price/{price}"))
         elif name == "coupon":
-            found.add(ExternalKey(f"{place}/coupon/{subject}"))
+            coupon = ExternalKey(f"{place}/coupon/{subject}")
+            found.update(_with_coupon(key, customer, parent, subject) if gone(coupon) else {coupon})
         elif name == "items":
             found.add(key)
         elif name == "discount":
@@ -78,6 +85,16 @@ def unworded(
             elif discount.coupon is not None and book.terms(discount) is None:
                 found.add(external_key(workspace, connection, "coupon", discount.coupon))
     return found
+
+
+def _with_coupon(
+    key: ExternalKey, customer: BillingCustomer | None, parent: ExternalKey | None, coupon: str
+) -> set[ExternalKey]:
+    """The subscription, and its customer where that one has the coupon."""
+    objects = () if customer is None else customer.discount_objects
+    if parent is not None and any(one.coupon == coupon for one in objects):
+        return {key, parent}
+    return {key}
 
 
 def _held(customer: BillingCustomer | None) -> set[str]:

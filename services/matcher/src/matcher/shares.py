@@ -227,7 +227,12 @@ def share(snapshot: Snapshot, ground: Ground, kept: Kept, at: datetime) -> Share
         snapshot.own_lacking.add(kept.key)
     if found.missing:
         snapshot.lacking |= readable(
-            kept.key, seen.body, ground.customer, kept.parent_key, found.missing
+            kept.key,
+            seen.body,
+            ground.customer,
+            kept.parent_key,
+            found.missing,
+            gone=snapshot.gone,
         )
     elif "" in found.discounts:
         snapshot.lacking |= unworded(

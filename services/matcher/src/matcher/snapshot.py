@@ -172,6 +172,11 @@ class Snapshot:
             found = self.books[customer] = Book()
         return found
 
+    def gone(self, key: ExternalKey) -> bool:
+        """Whether an object that was looked up here is known to be deleted."""
+        row = self.objects.get(key)
+        return row is not None and row.deleted
+
     def link(self, key: ExternalKey) -> LinkRow | None:
         """The open link of an external key."""
         return self._links.get(key)

@@ -18,7 +18,12 @@ from plumbline_connectors.http import (
     judge_generic,
 )
 from plumbline_connectors.results import Page, ReadResult, VendorAccount
-from plumbline_connectors.stripe.completing import complete, complete_charge, complete_lines
+from plumbline_connectors.stripe.completing import (
+    complete,
+    complete_charge,
+    complete_item_coupons,
+    complete_lines,
+)
 from plumbline_connectors.stripe.errands import ERRANDS
 from plumbline_connectors.stripe.paths import PATHS, SENT_ON, Path, expansions
 from plumbline_connectors.stripe.reading import Fields
@@ -117,7 +122,9 @@ class StripeClient:
             return ReadResult(None, answer.vendor_began_at)
         obj = _object(answer)
         await complete(kind, obj, self._rows)
-        if kind == "invoice":
+        if kind == "subscription":
+            await complete_item_coupons(obj, self._item)
+        elif kind == "invoice":
             await complete_lines(obj, self._rows)
         elif kind == "charge":
             await complete_charge(obj, self._rows_if_offered)
@@ -195,6 +202,12 @@ class StripeClient:
         if holder is None:
             return ReadResult(None, answer.vendor_began_at)
         return await self.read(*holder)
+
+    async def _item(self, item_id: str, params: Params) -> dict[str, Any] | None:
+        kind = "subscription_item"
+        path = f"{SENT_ON[kind]}/{_in_path(item_id, kind, self._http.where)}"
+        answer = await self._get(path, params, accept=_MISSING)
+        return None if answer.status == 404 else _object(answer)
 
     async def _rows(self, path: str, params: Params) -> tuple[list[dict[str, Any]], bool]:
         return _list(await self._get(path, params))

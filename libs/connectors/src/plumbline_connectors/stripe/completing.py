@@ -6,12 +6,17 @@ from typing import Any, Final
 from plumbline_connectors.http import Params
 from plumbline_connectors.stripe.reading import Fields
 
+ReadItem = Callable[[str, Params], Awaitable[dict[str, Any] | None]]
+"""Reads one subscription item; None when it is gone."""
+
 ListPage = Callable[[str, Params], Awaitable[tuple[list[dict[str, Any]], bool]]]
 """Reads one page: rows, and whether more follow."""
 
 _PAYMENTS: Final = "/v1/invoice_payments"
 _ITEMS: Final = "/v1/subscription_items"
 _MAX_PAGE: Final = 100
+_ITEM_COUPON: Final = ("expand[]", "discounts.source.coupon.applies_to")
+"""Of a subscription it would lie five levels deep, of its item it lies four."""
 
 
 async def complete(kind: str, obj: dict[str, Any], page: ListPage) -> None:
@@ -45,6 +50,34 @@ async def complete_charge(charge: dict[str, Any], page: ListPage) -> None:
             return
     if not more:
         charge["invoice"] = None
+
+
+async def complete_item_coupons(subscription: dict[str, Any], read: ReadItem) -> None:
+    """Put the coupons of items' discounts in place, each of them read once.
+
+    A coupon that was deleted is in no list and has no address any more, but who has it keeps it.
+    """
+    known: dict[str, dict[str, Any]] = {}
+    items = subscription.get("items")
+    rows = items.get("data") if isinstance(items, dict) else None
+    for item in rows if isinstance(rows, list) else []:
+        sources = _sources(item)
+        if not all(source["coupon"] in known for source in sources):
+            whole = await read(str(item.get("id")), [_ITEM_COUPON])
+            known |= {str(one["id"]): one for one in _coupons("subscription", whole or {})}
+        for source in sources:
+            coupon = known.get(source["coupon"])
+            if coupon is not None:
+                coupon.setdefault("applies_to", None)
+                source["coupon"] = coupon
+
+
+def _sources(item: Any) -> list[dict[str, Any]]:
+    """Of an item's discounts, those that only name their coupon."""
+    several = item.get("discounts") if isinstance(item, dict) else None
+    held = several if isinstance(several, list) else []
+    found = [one.get("source") for one in held if isinstance(one, dict)]
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("coupon"), str)]
 
 
 async def complete_lines(invoice: dict[str, Any], page: ListPage) -> None:
