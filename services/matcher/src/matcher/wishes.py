@@ -1,4 +1,4 @@
-"""Which CRM record is to be created for an account that has none (design 6, issue: policies).
+"""Which CRM record is to be created for an account that has none (design 6).
 
 Only when the books are whole, and only when nothing in the CRM may be the customer: what may be one
 is asked about, under every policy that asks or creates. With `create` all such customers get a
