@@ -40,6 +40,8 @@ VERSIONS: Final = (
 )  # fmt: skip
 _AFTER: Final[tuple[AfterRetries, ...]] = ("canceled", "unpaid", "past_due", "paused")
 _KINDS: Final = ("subscription", "invoice", "charge", "credit_note", "payment_method")
+_WALKED: Final = ("payment_method", "subscription", "invoice", "charge", "credit_note")
+"""After customers and the catalogue, as the reconciler walks."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Block:
         if self._random.random() < 0.05:
             return []
         names = [("customer", life.customer) for life in lives]
-        names += [("subscription", one["id"]) for one in self._vendor.all_of("subscription")]
+        names += [(kind, one["id"]) for kind in _WALKED for one in self._vendor.all_of(kind)]
         return await self._delivery.walk([*catalogue.objects(), *names])
 
     async def _write(self, lives: Sequence[Life], catalogue: Catalogue) -> None:

@@ -126,7 +126,9 @@ def test_the_newer_of_catalogue_and_subscription_names_the_plan(make: Any) -> No
     seen = make.subscription(items=[make.item(lookup_key="old", product_name="Inside")])
     renamed = Catalogue({}, {PRICE: SeenPrice("new", None, make.sighting("p", at=make.day(1)))})
     stale = Catalogue({}, {PRICE: SeenPrice("older", None, make.sighting("p", at=make.day(-1)))})
+    same = Catalogue({}, {PRICE: SeenPrice("new", None, make.sighting("p", at=make.day(0)))})
     assert plan([seen], renamed, at=make.at).value == "new"
+    assert plan([seen], same, at=make.at).value == "new"  # a copy is no newer than its original
     assert plan([seen], stale, at=make.at).value == "old"
 
 

@@ -55,7 +55,8 @@ def _label(seen: SeenSubscription, price: Price | PriceNames, catalogue: Catalog
     workspace, connection, _ = seen.key.split("/", 2)
     lookup_key, nickname, by = price.lookup_key, price.nickname, seen.sighting
     listed = catalogue.prices.get(external_key(workspace, connection, "price", price.price_id))
-    if listed is not None and listed.sighting.vendor_time > seen.sighting.vendor_time:
+    # Of the same second the price's own: a copy can't be newer than what it was copied from.
+    if listed is not None and listed.sighting.vendor_time >= seen.sighting.vendor_time:
         lookup_key, nickname, by = listed.lookup_key, listed.nickname, listed.sighting
     if lookup_key:
         return Plan(lookup_key, "plan.lookup_key", by)
