@@ -69,6 +69,21 @@ async def test_a_coupon_that_is_gone_is_asked_of_who_has_it(bench: Any, kit: Any
     assert asked(bench) == ["subscription/sub_1"]
 
 
+async def test_a_customers_coupon_that_goes_before_it_is_told(bench: Any, kit: Any) -> None:
+    log = ready(kit)
+    log.add("coupon", "co_1", HALF)
+    log.add("customer", "cus_1", {"email": "a@b.example", **embedded()})
+    log.subscription("sub_1", "cus_1")
+    assert await mrr(bench, kit, log) == (None, ["coupon:co_1"])
+    assert asked(bench) == ["coupon/co_1"]
+    log.add("coupon", "co_1", HALF, deleted=True)
+    await bench.run(log)
+    assert "customer/cus_1" in asked(bench)
+    whole = {"email": "a@b.example", **embedded(applies_to=[])}
+    log.add("customer", "cus_1", whole, seen="read", event_id=None)
+    assert await mrr(bench, kit, log) == (5000, [])
+
+
 async def test_an_answer_that_does_not_help_is_not_asked_for_again(bench: Any, kit: Any) -> None:
     log = ready(kit)
     log.subscription("sub_1", "cus_1", **embedded())

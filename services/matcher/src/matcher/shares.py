@@ -100,19 +100,26 @@ def ground_of(snapshot: Snapshot, customer: ExternalKey) -> Ground:
     name = terms.name
     if body is not None and (body.discounts or body.discount_objects):
         snapshot.look_up(needs_of_customer(snapshot, customer, body))
-        text = "\n".join(_discounts(body, book))
+        text = "\n".join(_discounts(snapshot, customer, body, book))
         name += f":{blake2b(text.encode(), digest_size=8).hexdigest()}"
     return Ground(name, terms, book, body)
 
 
-def _discounts(body: BillingCustomer, book: PriceBook) -> Iterator[str]:
-    """A customer's discounts and their coupons as far as they are known."""
+def _discounts(
+    snapshot: Snapshot, customer: ExternalKey, body: BillingCustomer, book: PriceBook
+) -> Iterator[str]:
+    """A customer's discounts and their coupons as far as they are known, and who can tell more."""
+    workspace, connection, _ = customer.split("/", 2)
     embedded = {one.discount_id: one for one in body.discount_objects}
     for discount_id in dict.fromkeys((*body.discounts, *embedded)):
         discount = book.discount(discount_id, embedded)
         yield discount_id if discount is None else discount.model_dump_json()
         coupon = None if discount is None else book.coupon(discount)
-        yield "" if coupon is None else coupon.model_dump_json()
+        if coupon is not None:
+            yield coupon.model_dump_json()
+        elif discount is not None and discount.coupon is not None:
+            key = external_key(workspace, connection, "coupon", discount.coupon)
+            yield "gone" if snapshot.gone(key) else ""
 
 
 def needs_of_customer(
