@@ -12,9 +12,11 @@ from typing import Any, Final
 from writeback.effects import Effect, RecordId, fresh
 
 KEY: Final = Effect._fields[:4]
-_REST: Final = Effect._fields[4:]
+REST: Final = Effect._fields[4:]
+"""All columns but the key."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_NOTHING: Final = fresh(RecordId("", "", "", ""), "", _EPOCH)._asdict()
+NOTHING: Final = fresh(RecordId("", "", "", ""), "", _EPOCH)._asdict()
+"""Values for the columns that a partial row leaves out."""
 
 
 def changed_columns(effects: Iterable[Effect], locked: Mapping[RecordId, Effect]) -> list[str]:
@@ -52,13 +54,3 @@ def statement(columns: tuple[str, ...]) -> str:
         )
         on conflict ({", ".join(KEY)}) do update set {changes}
     """  # noqa: S608 - names are constants of this module
-
-
-def everything() -> tuple[str, ...]:
-    """All columns but the key."""
-    return _REST
-
-
-def nothing() -> dict[str, Any]:
-    """Values for the columns that a partial row leaves out."""
-    return _NOTHING

@@ -13,7 +13,7 @@ from plumbline_schemas.internal import WorkspaceConfig
 
 from writeback.effects import Effect, RecordId, SeenRecord
 from writeback.gate import HOLDS, OPEN, WorkspaceFacts
-from writeback.partial import changed_columns, everything, nothing, row_of, statement
+from writeback.partial import NOTHING, REST, changed_columns, row_of, statement
 
 Connection = Any
 """An asyncpg connection, pooled or not."""
@@ -268,10 +268,10 @@ async def save_effects(
     new = [effect for effect in ordered if effect.id not in locked]
     known = [effect for effect in ordered if effect.id in locked]
     columns = changed_columns(known, locked)
-    for some, names in ((new, everything()), (known, tuple(columns))):
+    for some, names in ((new, REST), (known, tuple(columns))):
         if some and names:
             rows = [row_of(effect, names) for effect in some]
-            await conn.execute(statement(names), rows, nothing())
+            await conn.execute(statement(names), rows, NOTHING)
 
 
 async def seen(conn: Connection, records: Iterable[RecordId]) -> dict[RecordId, SeenRecord]:
