@@ -147,11 +147,15 @@ class Evidence:
     shown_before: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     shown: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     expected: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    newcomers: Sequence[str] = ()
+    """Domains of customers that no company of the book has: a record is to be made for each."""
+    beside_the_book: Mapping[str, str] = field(default_factory=dict)
+    """Domain of every company that is none of the book's, by id."""
     positions: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(group, partition) to the stored position."""
     backlog: Mapping[str, int] = field(default_factory=dict)
     unfinished: Sequence[str] = ()
-    """Effects that are neither applied nor skipped, as `record state`."""
+    """Effects neither applied nor skipped and creations not done, as `record state: error`."""
 
 
 @dataclass

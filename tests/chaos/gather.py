@@ -34,6 +34,7 @@ STATES, EVENTS = "accounts.state.v1", "accounts.events.v1"
 OUTCOMES = "writeback.outcomes.v1"
 DEAD = (f"{RAW}.dlq", f"{LOG}.dlq", f"{STATES}.dlq", "refresh.requests.v1.dlq")
 TOPICS = (RAW, LOG, STATES, EVENTS, OUTCOMES, *DEAD)
+WRITING = ("/batch/update", "/batch/upsert")
 POLL_MS = 500
 LOOKS = 20
 
@@ -75,12 +76,20 @@ class Gatherer:
             evidence.backlog = await _backlog(connection, kafka)
         finally:
             await connection.close()
-        evidence.expected = await self._vendors.truth()
-        companies = self._vendors.book.companies()
+        await self._values(evidence)
+        return evidence
+
+    async def _values(self, evidence: Evidence) -> None:
+        """What the companies must show and do: those of the book, and those made for newcomers."""
+        truth = await self._vendors.truth()
+        known, others = self._vendors.book.companies(), self._vendors.beside_the_book()
+        companies = known | {one: domain for one, domain in others.items() if domain in truth}
+        evidence.newcomers = sorted(truth.keys() - known.values())
+        evidence.beside_the_book = others
+        evidence.expected = {one: truth[domain] for one, domain in companies.items()}
         self._shown = {one: self._vendors.shown(one) for one in companies}
         evidence.shown = self._shown
         evidence.companies = _alone(evidence.expected)
-        return evidence
 
     async def skip(self, kafka: str, database: str) -> None:
         """End a window without a verdict: what a replay repeats is judged by itself."""
@@ -117,7 +126,7 @@ class Gatherer:
             if entry["sequence"] <= self._calls:
                 break
             last = max(last, entry["sequence"])
-            if entry["method"] == "POST" and entry["path"].endswith("/batch/update"):
+            if entry["method"] == "POST" and entry["path"].endswith(WRITING):
                 fresh.append(entry)
         self._calls = last
         return [one for entry in reversed(fresh) for one in _rows_sent(entry)]
@@ -187,7 +196,10 @@ class Gatherer:
             f"{row['kind']} {row['vendor_id']} {row['state']}: {row['last_error']}"
             for row in await connection.fetch(
                 """select kind, vendor_id, state, last_error from writeback.effects
-                   where state not in ('applied', 'skipped')"""
+                   where state not in ('applied', 'skipped')
+                   union all
+                   select kind, 'new:' || account_id, state, last_error from writeback.creations
+                   where state <> 'done'"""
             )
         ]
 

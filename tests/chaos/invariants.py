@@ -25,6 +25,8 @@ KINDS: Final = frozenset(
 )
 """Objects whose events are observations."""
 OURS: Final = "plumbline_"
+ACCOUNT_ID: Final = "plumbline_account_id"
+"""Names the account that a record was made for."""
 RAW_TOPIC, LOG_TOPIC = "webhooks.received.v1", "observations.v1"
 CLASSES: Final = ("applied", "unchanged", "superseded", "skipped", "dead", "in flight")
 
@@ -101,9 +103,34 @@ def one_key_one_body(evidence: Evidence, _: Course) -> Finding:
         for (record, version), found in keys.items()
         if len(found) > 1 and record not in overtaken
     ]
+    made = _made(evidence)
+    wrong += [f"account {account}: the records {', '.join(sorted(found))} were made for it"
+              for account, found in made.items() if len(found) > 1]  # fmt: skip
+    told = Counter(
+        account
+        for account, _ in {(one.account, one.id) for one in evidence.outcomes
+                           if one.result == "created"}
+    )  # fmt: skip
+    wrong += [f"account {account}: told {times} times that its record was made"
+              for account, times in told.items() if times > 1]  # fmt: skip
     repeated = len([one for one in evidence.sent if one.trace]) - len(bodies)
-    figures = f"{len(evidence.sent)} rows sent, {len(bodies)} keys, {repeated} repeated"
+    figures = (
+        f"{len(evidence.sent)} rows sent, {len(bodies)} keys, {repeated} repeated, "
+        f"{len(made)} records made"
+    )
     return Finding("I2", figures, tuple(wrong))
+
+
+def _made(evidence: Evidence) -> dict[str, set[str]]:
+    """Records made for each account, as HubSpot carried it out and as it was told."""
+    made: dict[str, set[str]] = defaultdict(set)
+    for write in evidence.writes:
+        if account := write.properties.get(ACCOUNT_ID):
+            made[account].add(write.record)
+    for one in evidence.outcomes:
+        if one.result == "created":
+            made[one.account].add(one.record)
+    return made
 
 
 def versions_rise(evidence: Evidence, course: Course) -> Finding:
@@ -325,8 +352,26 @@ def vendor_shows_the_truth(evidence: Evidence, _: Course) -> Finding:
             wrong.append(f"company {company}: (wanted, shown) {differing}")
         if not values and any(v for name, v in shown.items() if name.startswith(OURS)):
             wrong.append(f"company {company} has no customer but shows {dict(shown)}")
+    wrong += _one_record_each(evidence)
     figures = f"{len(evidence.expected)} companies, {checked} values compared"
+    if evidence.newcomers:
+        figures += f", {len(evidence.newcomers)} of newcomers"
     return Finding("I5", figures, tuple(wrong))
+
+
+def _one_record_each(evidence: Evidence) -> list[str]:
+    """A newcomer's organisation has one company, and nobody else has got one."""
+    found = Counter(evidence.beside_the_book.values())
+    wrong = [
+        f"newcomers of {domain} have {found[domain]} companies, not 1"
+        for domain in evidence.newcomers
+        if found[domain] != 1
+    ]
+    return wrong + [
+        f"company {company} of {domain or 'no domain'} was made for nobody"
+        for company, domain in evidence.beside_the_book.items()
+        if domain not in evidence.newcomers
+    ]
 
 
 def replay_changes_nothing(_: Evidence, course: Course) -> Finding:

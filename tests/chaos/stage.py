@@ -67,7 +67,12 @@ api_base = "{hubspot}"
 rate_per_10_seconds = 190
 [policies]
 first_write = "auto"
+unmatched = "hybrid"
+[rates]
+source = "file:rates.csv"
 """
+RATES = "Date,USD\n2026-01-02,{usd}\n2099-01-02,1.1\n"
+"""One rate that is in effect, and one of a day that never comes: so no clock makes it stale."""
 QUICK = {
     "PLUMBLINE_TICK_SECONDS": "1",
     "PLUMBLINE_DRAINING_SECONDS": "0.3",
@@ -84,6 +89,7 @@ QUICK = {
     "PLUMBLINE_WRITEBACK_LATE_WINDOW_SECONDS": "10",
     "PLUMBLINE_WRITEBACK_CIRCUIT_RETRY_SECONDS": "1",
     "PLUMBLINE_MATCHER_LEFTOVERS_SECONDS": "0.2",
+    "PLUMBLINE_RATES_LOOK_SECONDS": "0.5",
 }
 """Time-outs of every service, short so that a case takes seconds."""
 READY_SECONDS = 120.0
@@ -131,6 +137,10 @@ class Stage:
     def secret(self, name: str, value: str) -> None:
         """Put another value into one of the files `stripe-key`, `hubspot-token`, ..."""
         write_private(self.home / "secrets" / name, value)
+
+    def rates(self, usd: str) -> None:
+        """Put other exchange rates into the file: so many dollars for a euro."""
+        put_rates(self.home, usd)
 
     @asynccontextmanager
     async def traffic(self, per_second: float = 30.0) -> AsyncIterator[Traffic]:
@@ -446,6 +456,13 @@ async def open_stage(
             await deployment.down()
 
 
+def put_rates(folder: Path, usd: str) -> None:
+    """A new file renamed, as an operator is told to."""
+    fresh = folder / "rates.new"
+    fresh.write_text(RATES.format(usd=usd), encoding="utf-8")
+    fresh.rename(folder / "rates.csv")
+
+
 def _write_config(home: Home, vendors: Vendors, listen: str) -> Path:
     secrets = home.root / "secrets"
     for name, value in {
@@ -453,6 +470,7 @@ def _write_config(home: Home, vendors: Vendors, listen: str) -> Path:
         "hubspot-token": ACCESS_TOKEN, "hubspot-client": CLIENT_SECRET,
     }.items():  # fmt: skip
         write_private(secrets / name, value)
+    put_rates(home.root, "1.1")
     place = home.root / "chaos.toml"
     text = CONFIG.format(
         listen=listen, workspace=WORKSPACE, secrets=secrets,

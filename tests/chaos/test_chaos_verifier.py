@@ -21,7 +21,7 @@ from tests.chaos.evidence import (
     Stored,
     Write,
 )
-from tests.chaos.invariants import judge, violations
+from tests.chaos.invariants import ACCOUNT_ID, judge, violations
 from tests.chaos.soak import Samples, slope
 from tests.chaos.truth import amount, expected, monthly
 
@@ -78,6 +78,24 @@ def sound() -> Evidence:
     )  # fmt: skip
 
 
+def made(name: str, record: str) -> Outcome:
+    return Outcome(name, record, "acc_1", 1, "created", "acc_1")
+
+
+def test_a_newcomer_has_one_record_whose_making_is_told_again_under_the_same_id() -> None:
+    evidence = replace(
+        sound(),
+        newcomers=["new.example"], beside_the_book={"9": "new.example"},
+        outcomes=[made("o1", "9"), made("o1", "9")],
+        writes=[Write("9", "acc_1", {ACCOUNT_ID: "acc_1"})],
+    )  # fmt: skip
+    findings = judge(evidence, Course())
+    assert violations(findings) == []
+    by_name = {one.name: one.figures for one in findings}
+    assert by_name["I2"].endswith("1 records made")
+    assert by_name["I5"].endswith("1 of newcomers")
+
+
 def test_sound_evidence_has_no_violation() -> None:
     findings = judge(sound(), Course(stops=[("matcher", 0.3, 0)], accepted_without_acks=[0]))
     assert violations(findings) == []
@@ -86,7 +104,7 @@ def test_sound_evidence_has_no_violation() -> None:
     assert by_name["I4"] == (
         "5 accepted = 3 applied + 0 unchanged + 0 superseded + 2 skipped + 0 dead + 0 in flight"
     )
-    assert by_name["I2"] == "3 rows sent, 2 keys, 1 repeated"
+    assert by_name["I2"] == "3 rows sent, 2 keys, 1 repeated, 0 records made"
 
 
 def planted(**changes: Any) -> list[str]:
@@ -140,6 +158,13 @@ RAWS, LEDGER = sound().raws, sound().ledger
         ({"events": []}, "I4", ("acc_1:1:0", "not published")),
         ({"shown": {"7": {"plumbline_mrr": "10"}}}, "I5", ("company 7", "('20', '10')")),
         ({"shown": {**sound().shown, "8": {"plumbline_mrr": "1"}}}, "I5", ("8 has no customer",)),
+        ({"outcomes": [made("o1", "9"), made("o2", "9")]}, "I2", ("acc_1", "told 2 times")),
+        ({"outcomes": [made("o1", "9")], "writes": [Write("10", "acc_1", {ACCOUNT_ID: "acc_1"})]},
+         "I2", ("acc_1", "10, 9")),
+        ({"newcomers": ["new.example"]}, "I5", ("new.example", "0 companies")),
+        ({"newcomers": ["new.example"], "beside_the_book": {"9": "new.example",
+          "10": "new.example"}}, "I5", ("new.example", "2 companies")),
+        ({"beside_the_book": {"9": "old.example"}}, "I5", ("company 9", "old.example", "nobody")),
     ],
 )  # fmt: skip
 def test_a_planted_violation_is_found(

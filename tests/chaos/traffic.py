@@ -67,6 +67,12 @@ class Traffic:
 
         return company, change
 
+    async def sign_up(self, name: str, email: str) -> None:
+        """A customer with a name comes and subscribes; then it acts like the others."""
+        form = {"name": name, "email": email}
+        made = await self.vendors.stripe_api("POST", "/v1/customers", form)
+        await self._subscribe(made["id"])
+
     async def act(self) -> None:
         """One thing that happens."""
         dice = self.chance.random()

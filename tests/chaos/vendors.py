@@ -97,17 +97,26 @@ class Vendors:
         properties = {} if row is None else row["properties"]
         return {name: value or "" for name, value in properties.items()}
 
+    def beside_the_book(self) -> dict[str, str]:
+        """Domain of every company that is none of the book's, by id."""
+        known = self.book.companies()
+        rows = self.hubspot.state.records["companies"].all(archived=False)
+        return {
+            row["id"]: row["properties"].get("domain") or "" for row in rows
+            if row["id"] not in known
+        }  # fmt: skip
+
     async def truth(self) -> dict[str, dict[str, str]]:
-        """What every company of the book must show, from Stripe's objects as they are now."""
+        """What the company of every domain must show, from Stripe's objects as they are now."""
         customers: dict[str, list[str]] = defaultdict(list)
         for row in await self.every("/v1/customers"):
             customers[str(row["email"]).rpartition("@")[2].lower()].append(row["id"])
         subscriptions = _by_customer(await self.every("/v1/subscriptions?status=all"))
         invoices = _by_customer(await self.every("/v1/invoices"))
         wanted = {}
-        for company, domain in self.book.companies().items():
+        for domain in {*self.book.companies().values(), *customers}:
             ids = customers.get(domain, [])
-            wanted[company] = expected(
+            wanted[domain] = expected(
                 ids,
                 [row for one in ids for row in subscriptions[one]],
                 [row for one in ids for row in invoices[one]],
