@@ -181,7 +181,10 @@ class Stage:
         """supervisord looks at what ended once a second, and whenever it is asked something."""
         for _ in range(3):
             await asyncio.sleep(0.05)
-            await asyncio.to_thread(self.deployment._running_manager().processes)
+            await self._ask_manager()
+
+    async def _ask_manager(self) -> None:
+        await asyncio.to_thread(self.deployment._running_manager().processes)
 
     @asynccontextmanager
     async def no_acks(self, grace_seconds: float = 0.3) -> AsyncIterator[None]:
@@ -220,7 +223,10 @@ class Stage:
         """SIGTERM and wait; measured for I8. `start` brings it back."""
         await self._past_launcher(name)
         began = time.monotonic()
-        await self.deployment.stop(name)
+        stopping = asyncio.create_task(self.deployment.stop(name))
+        while not (await asyncio.wait({stopping}, timeout=0.05))[0]:
+            await self._ask_manager()
+        await stopping
         took = time.monotonic() - began
         self.course.stops.append((name, took, await asyncio.to_thread(self._exit_status, name)))
 

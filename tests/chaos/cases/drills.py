@@ -11,7 +11,6 @@ from plumbline_simulators.stripe.simulator import StripeSettings, stripe_simulat
 from tests.chaos.registry import case
 from tests.chaos.stage import FaultMissingError, Stage
 from tests.chaos.vendors import (
-    ACCESS_TOKEN,
     API_KEY,
     OTHER_KEY,
     STRIPE,
@@ -19,7 +18,6 @@ from tests.chaos.vendors import (
     WORKSPACE,
 )
 
-NEW_TOKEN = "pat-na1-after-the-weekend"
 HOUR = 3600
 TOLD_SECONDS = 60.0
 FIVE_MINUTES = 300.0
@@ -49,7 +47,8 @@ async def weekend(stage: Stage) -> None:
     try:
         async with stage.traffic(20):
             await asyncio.sleep(0.5)
-            await vendors.hubspot_control("/tokens", {"revoke": [ACCESS_TOKEN]})
+            known = sorted(vendors.hubspot.state.tokens.static)
+            await vendors.hubspot_control("/tokens", {"revoke": known})
 
             async def told() -> bool:
                 refusals = [one for one in await stage.attention() if "refused" in one]
@@ -69,8 +68,9 @@ async def weekend(stage: Stage) -> None:
 
 
 async def _new_token(stage: Stage) -> None:
-    await stage.vendors.hubspot_control("/tokens", {"add": [NEW_TOKEN]})
-    stage.secret("hubspot-token", NEW_TOKEN)
+    token = f"pat-na1-after-the-weekend-{stage.chance.randrange(10**9)}"
+    await stage.vendors.hubspot_control("/tokens", {"add": [token]})
+    stage.secret("hubspot-token", token)
 
 
 @case("sandbox-drill-other-account", row="drill", settle_seconds=60.0, soak=False)
