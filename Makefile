@@ -11,6 +11,8 @@ JOBS ?= 2
 MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
+# Each with its own Kafka and PostgreSQL. Who names tests wants to see them: in one process.
+WORKERS ?= $(if $(ARGS),0,2)
 
 .PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants histories storm soak lock clean
 
@@ -33,8 +35,8 @@ demo: setup ## Start everything with seeded simulators and play a story (ARGS=--
 up: setup ## Run Plumbline with plumbline.toml (ARGS="--config other.toml")
 	@$(BIN)/plumbline up $(ARGS)
 
-test: setup ## Every test, on a real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## Every test, on a real Kafka and PostgreSQL (WORKERS=2; with ARGS="-k name" one)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup ## Only the tests that need no server (under a minute)
 	@$(BIN)/python -m pytest -m "not server and not prometheus" $(ARGS)
