@@ -14,6 +14,10 @@ RATE ?= 100
 # Each with its own Kafka and PostgreSQL. Who names tests wants to see them: in one process.
 WORKERS ?= $(if $(ARGS),0,2)
 
+# Containers often set it: then every start of a service compiles again all that it imports, which
+# is half of the time that a start takes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo up test unit monitoring lint format schemas dashboard bench chaos mrr-mutants histories storm soak lock clean
 
 help: ## List the targets

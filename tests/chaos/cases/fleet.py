@@ -82,20 +82,28 @@ async def _taken(stage: Stage) -> bool:
 
 @case("instances-come-and-go", row="8", settle_seconds=60, soak=False, everyday=False)
 async def come_and_go(stage: Stage) -> None:
-    """Matchers, a writer and an edge are added and removed under load, every second or so."""
+    """Matchers, a writer and an edge are added and removed under load, two at a time."""
     fenced = _fenced(stage)
-    plan = ["+matcher-x", "+writeback-x", "+matcher-y", "-matcher-x", "+ingest-webhooks-x",
-            "-writeback-x", "-matcher-y", "-ingest-webhooks-x"]  # fmt: skip
+    plan = [
+        ("+matcher-x", "+writeback-x"),
+        ("+matcher-y", "-matcher-x"),
+        ("+ingest-webhooks-x", "-writeback-x"),
+        ("-matcher-y", "-ingest-webhooks-x"),
+    ]
     there: dict[str, AsyncExitStack] = {}
+
+    async def take(step: str) -> None:
+        slot = step[1:]
+        if step[0] == "-":
+            await there.pop(slot).aclose()
+        else:
+            name, _, instance = slot.rpartition("-")
+            there[slot] = stack = await rest.enter_async_context(AsyncExitStack())
+            await stack.enter_async_context(_further(stage, name, instance))
+
     async with AsyncExitStack() as rest, stage.traffic(20):
-        for step in plan:
-            slot = step[1:]
-            if step[0] == "-":
-                await there.pop(slot).aclose()
-            else:
-                name, _, instance = slot.rpartition("-")
-                there[slot] = stack = await rest.enter_async_context(AsyncExitStack())
-                await stack.enter_async_context(_further(stage, name, instance))
+        for steps in plan:
+            await asyncio.gather(*map(take, steps))
             await asyncio.sleep(0.5)
     stage.course.fence_rejections = _fenced(stage) - fenced
 
