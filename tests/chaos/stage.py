@@ -92,6 +92,8 @@ QUICK = {
     "PLUMBLINE_RATES_LOOK_SECONDS": "0.5",
 }
 """Time-outs of every service, short so that a case takes seconds."""
+READERS_OF_LOGS = ("ingest-webhooks", "matcher", "writeback")
+"""Whose positions a redelivery sets back."""
 READY_SECONDS = 120.0
 FIRED_SECONDS = 40.0
 TICKS_UNDER_WAY = 5
@@ -387,11 +389,12 @@ class Stage:
     async def replay(self, positions: list[tuple[str, str, int, int]] | None = None) -> Replay:
         """I6: deliver again from `positions` (None: offset 0, and rebuild as well)."""
         await self.settle(30)
-        await asyncio.gather(*(self.terminate(name) for name in SERVICES))
+        stopped = SERVICES if positions is None else READERS_OF_LOGS
+        await asyncio.gather(*(self.terminate(name) for name in stopped))
         before, writes = await state_hashes(self.database), self.vendors.hubspot.state.write_count
         rebuilt = None if positions is not None else await asyncio.to_thread(self._rebuild)
         await set_back(self.database, positions)
-        for name in SERVICES:
+        for name in stopped:
             await self.start(name)
         await self.ready()
         await self.settle(300)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
@@ -21,6 +21,7 @@ from tests.chaos.vendors import (
 HOUR = 3600
 TOLD_SECONDS = 60.0
 FIVE_MINUTES = 300.0
+LOOKED_AT = 60
 QUIET_SECONDS = 8.0
 """How long an account that must not be believed is given to do harm."""
 
@@ -77,6 +78,7 @@ async def _new_token(stage: Stage) -> None:
 async def other_account(stage: Stage) -> None:
     """The key of another Stripe account is put in: it is refused and moves nothing."""
     settings = StripeSettings(api_keys=(OTHER_KEY,), account_id="acct_1SomebodyElse")
+    keys = await subscriptions(stage)
     async with stripe_simulator(settings) as other:
         stage.vendors.switchboard.lines[OTHER_KEY] = (other.base_url, OTHER_KEY)
         stage.secret("stripe-key", OTHER_KEY)
@@ -86,14 +88,14 @@ async def other_account(stage: Stage) -> None:
             async def refused() -> bool:
                 return any("wrong_account" in one for one in await stage.attention())
 
-            await ask_for_reads(stage)
+            await ask_for_reads(stage, keys)
             await within(TOLD_SECONDS, "attention names the wrong account", refused)
             await nothing_moves(stage)
         finally:
             stage.secret("stripe-key", API_KEY)
             del stage.vendors.switchboard.lines[OTHER_KEY]
             await restart(stage, "reconciler", "ingest-webhooks")
-            await ask_for_reads(stage)
+            await ask_for_reads(stage, keys)
 
 
 @case("sandbox-drill-empty-book", row="drill", settle_seconds=120.0, soak=False)
@@ -102,12 +104,13 @@ async def empty_book(stage: Stage) -> None:
     settings = StripeSettings(api_keys=(API_KEY,), account_id=STRIPE_ACCOUNT)
     vendors = stage.vendors
     stage.course.emptied = True
+    keys = await subscriptions(stage)
     async with stripe_simulator(settings) as empty:
         await vendors.seed_without_subscribers(empty)
         line = vendors.switchboard.lines[API_KEY]
         vendors.switchboard.lines[API_KEY] = (empty.base_url, API_KEY)
         try:
-            await ask_for_reads(stage)
+            await ask_for_reads(stage, keys)
 
             async def held() -> bool:
                 return any("mass_change" in one for one in await stage.attention())
@@ -116,7 +119,7 @@ async def empty_book(stage: Stage) -> None:
             await nothing_moves(stage, most=20)
         finally:
             vendors.switchboard.lines[API_KEY] = line
-    await ask_for_reads(stage)
+    await ask_for_reads(stage, keys)
 
     async def read_again() -> bool:
         if await stage.sql("select 1 from ingest_webhooks.pending_reads limit 1"):
@@ -131,8 +134,8 @@ async def empty_book(stage: Stage) -> None:
 
 async def restart(stage: Stage, *names: str) -> None:
     """As an operator would after a change of secrets."""
+    await asyncio.gather(*map(stage.terminate, names))
     for name in names:
-        await stage.terminate(name)
         await stage.start(name)
 
 
@@ -146,20 +149,22 @@ async def nothing_moves(stage: Stage, most: int = 0) -> None:
         raise DrillFailedError(f"{len(moved)} companies changed, at most {most} may: {moved[:5]}")
 
 
-async def ask_for_reads(stage: Stage) -> None:
-    """Have every subscription and customer looked at."""
-    rows = await stage.sql(
-        """select key from matcher.objects
-           where kind in ('subscription', 'customer') and key like $1""",
-        f"{WORKSPACE}/{STRIPE}/%",
-    )
+async def subscriptions(stage: Stage) -> list[str]:
+    """Keys of some that are paid for now, the book's first: more than the brake lets change."""
+    rows = await stage.vendors.every("/v1/subscriptions?status=active")
+    ids = sorted((row["id"] for row in rows), key=lambda name: not name[4:].isdigit())
+    return [f"{WORKSPACE}/{STRIPE}/subscription/{name}" for name in ids[:LOOKED_AT]]
+
+
+async def ask_for_reads(stage: Stage, keys: Iterable[str]) -> None:
+    """Have these objects looked at."""
     now = datetime.now(UTC).isoformat()
     producer = AIOKafkaProducer(bootstrap_servers=stage.kafka)
     await producer.start()
     try:
-        for row in rows:
-            body = f'{{"key":"{row["key"]}","reason":"drill","requested_at":"{now}"}}'
-            await producer.send("refresh.requests.v1", body.encode(), key=row["key"].encode())
+        for key in keys:
+            body = f'{{"key":"{key}","reason":"drill","requested_at":"{now}"}}'
+            await producer.send("refresh.requests.v1", body.encode(), key=key.encode())
         await producer.flush()
     finally:
         await producer.stop()
