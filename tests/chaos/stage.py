@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 import psutil
 from aiokafka.errors import KafkaError
-from console.facts import Facts
+from console.facts import GROUPS, Facts
 from console.reach import connected, kafka_client
 from console.up import SERVICES, ask_ready, prepare
 from plumbline_local.deployment import Deployment, ServiceSpec
@@ -33,69 +33,15 @@ from plumbline_runtime.config import load_config
 from tests.chaos.book import Book
 from tests.chaos.evidence import Course, Evidence, Replay
 from tests.chaos.gather import Gatherer, all_positions, open_items, set_back, state_hashes
+from tests.chaos.settings import QUICK, put_rates, write_config
 from tests.chaos.traffic import Traffic
-from tests.chaos.vendors import (
-    ACCESS_TOKEN,
-    API_KEY,
-    CLIENT_SECRET,
-    WEBHOOK_SECRET,
-    WORKSPACE,
-    Vendors,
-    open_vendors,
-    seeded,
-)
+from tests.chaos.vendors import Vendors, open_vendors, seeded
 
-CONFIG = """
-[edge]
-listen = "{listen}"
-[workspace]
-id = "{workspace}"
-currency = "USD"
-clock = "stripe"
-[connections.stripe]
-kind = "stripe"
-mode = "test"
-api_key = "file:{secrets}/stripe-key"
-webhook_secrets = ["file:{secrets}/stripe-hook"]
-api_base = "{stripe}"
-[connections.hubspot]
-kind = "hubspot"
-access_token = "file:{secrets}/hubspot-token"
-client_secret = "file:{secrets}/hubspot-client"
-portal_id = "4242"
-api_base = "{hubspot}"
-rate_per_10_seconds = 190
-[policies]
-first_write = "auto"
-unmatched = "hybrid"
-[rates]
-source = "file:rates.csv"
-"""
-RATES = "Date,USD\n2026-01-02,{usd}\n2099-01-02,1.1\n"
-"""One rate that is in effect, and one of a day that never comes: so no clock makes it stale."""
-QUICK = {
-    "PLUMBLINE_TICK_SECONDS": "1",
-    "PLUMBLINE_DRAINING_SECONDS": "0.3",
-    "PLUMBLINE_SESSION_SECONDS": "6",
-    "PLUMBLINE_HEARTBEAT_SECONDS": "1",
-    "PLUMBLINE_WATCHDOG_UNASSIGNED_SECONDS": "10",
-    "PLUMBLINE_WATCHDOG_STALLED_SECONDS": "10",
-    "PLUMBLINE_CONNECT_RETRY_SECONDS": "0.2",
-    "PLUMBLINE_CIRCUIT_RETRY_SECONDS": "1",
-    "PLUMBLINE_READ_BACKOFF_SECONDS": "0.2",
-    "PLUMBLINE_WALK_RETRY_SECONDS": "0.5",
-    "PLUMBLINE_REFUSED_RETRY_SECONDS": "1",
-    "PLUMBLINE_WRITEBACK_HTTP_TIMEOUT_SECONDS": "2",
-    "PLUMBLINE_WRITEBACK_LATE_WINDOW_SECONDS": "10",
-    "PLUMBLINE_WRITEBACK_CIRCUIT_RETRY_SECONDS": "1",
-    "PLUMBLINE_MATCHER_LEFTOVERS_SECONDS": "0.2",
-    "PLUMBLINE_RATES_LOOK_SECONDS": "0.5",
-}
-"""Time-outs of every service, short so that a case takes seconds."""
 READERS_OF_LOGS = ("ingest-webhooks", "matcher", "writeback")
 """Whose positions a redelivery sets back."""
 READY_SECONDS = 120.0
-FIRED_SECONDS = 40.0
+FIRED_SECONDS = 60.0
+CEASE_SECONDS = 2.0
 TICKS_UNDER_WAY = 5
 _UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, TimeoutError)
 
@@ -192,12 +138,21 @@ class Stage:
     async def no_acks(self, grace_seconds: float = 0.3) -> AsyncIterator[None]:
         """A block in which Kafka acknowledges nothing: any 2xx violates I9.
 
-        Enter when acks have become impossible; answers on their way have `grace_seconds`.
+        Enter when acks have become impossible. Answers on their way are let in: until none has
+        come for `grace_seconds`.
         """
-        await asyncio.sleep(grace_seconds)
-        before = self.vendors.accepted()
+        before = await self._answers_cease(grace_seconds)
         yield
         self.course.accepted_without_acks.append(self.vendors.accepted() - before)
+
+    async def _answers_cease(self, seconds: float) -> int:
+        counted, since = self.vendors.accepted(), time.monotonic()
+        began = since
+        while time.monotonic() - since < seconds and time.monotonic() - began < CEASE_SECONDS:
+            await asyncio.sleep(0.02)
+            if (now := self.vendors.accepted()) != counted:
+                counted, since = now, time.monotonic()
+        return counted
 
     def pid(self, name: str) -> int:
         """Process id of a service, `kafka` or `postgres`; raises FaultMissingError if down."""
@@ -316,6 +271,22 @@ class Stage:
         """No consumer group is behind; reads and writes may wait."""
         async with connected(self.database) as db, kafka_client(self.kafka) as kafka:
             return (await Facts(db, kafka).backlog()).lag <= TICKS_UNDER_WAY
+
+    async def passed(self) -> Callable[[], Awaitable[bool]]:
+        """What says whether every consumer has passed the records that are there now."""
+        async with connected(self.database) as db, kafka_client(self.kafka) as kafka:
+            facts = Facts(db, kafka)
+            ends = {
+                (group, topic.name, number): end
+                for group, topic in GROUPS
+                for number, end in (await facts._offsets(topic.name, end=True)).items()
+            }
+
+        async def so() -> bool:
+            at = {(group, topic, number): n for group, topic, number, n in await self.positions()}
+            return all(at.get(place, 0) >= end for place, end in ends.items())
+
+        return so
 
     async def ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until the edge says so."""
@@ -437,7 +408,7 @@ async def open_stage(
     listen = f"127.0.0.1:{keep_ports(home, ('edge',))['edge']}"
     edge_url = f"http://{listen}"
     async with open_vendors(edge_url, book or Book()) as vendors:
-        config = _write_config(home, vendors, listen)
+        config = write_config(home, vendors, listen)
         points = ",".join(f"{name}=1@{arms / name}" for name in sorted(failpoints.NAMES))
         shared = {
             **QUICK, **environment,
@@ -463,27 +434,3 @@ async def open_stage(
             yield stage
         finally:
             await deployment.down()
-
-
-def put_rates(folder: Path, usd: str) -> None:
-    """A new file renamed, as an operator is told to."""
-    fresh = folder / "rates.new"
-    fresh.write_text(RATES.format(usd=usd), encoding="utf-8")
-    fresh.rename(folder / "rates.csv")
-
-
-def _write_config(home: Home, vendors: Vendors, listen: str) -> Path:
-    secrets = home.root / "secrets"
-    for name, value in {
-        "stripe-key": API_KEY, "stripe-hook": WEBHOOK_SECRET,
-        "hubspot-token": ACCESS_TOKEN, "hubspot-client": CLIENT_SECRET,
-    }.items():  # fmt: skip
-        write_private(secrets / name, value)
-    put_rates(home.root, "1.1")
-    place = home.root / "chaos.toml"
-    text = CONFIG.format(
-        listen=listen, workspace=WORKSPACE, secrets=secrets,
-        stripe=vendors.stripe_url, hubspot=vendors.hubspot.base_url,
-    )  # fmt: skip
-    write_private(place, text)
-    return place

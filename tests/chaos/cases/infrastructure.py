@@ -82,7 +82,7 @@ async def broker_frozen(stage: Stage) -> None:
             await asyncio.gather(stage.terminate("matcher"), stage.terminate("writeback"))
             await stage.start("matcher")
             await stage.start("writeback")
-            await holds(10, "the edge answers 503", lambda: _more(stage, refused))
+            await holds(30, "the edge answers 503", lambda: _more(stage, refused))
         await asyncio.sleep(1)
 
 
@@ -98,7 +98,7 @@ async def loop_blocked(stage: Stage) -> None:
         await asyncio.sleep(0.5)
         stage.arm("matcher.after_commit", block_seconds=7)
         await stage.fired("matcher.after_commit")
-        await holds(20, "the watchdog ends the matcher", lambda: _replaced(stage, blocked))
+        await holds(60, "the watchdog ends the matcher", lambda: _replaced(stage, blocked))
 
 
 async def _replaced(stage: Stage, pid: int) -> bool:
@@ -172,7 +172,7 @@ async def _silent(tunnel: Tunnel, one: StandIn) -> None:
         return sum(one.said(word) for word in words) > before or bool(one.ends)
 
     try:
-        await holds(10, "a time-out fires", noticed)
+        await holds(30, "a time-out fires", noticed)
     finally:
         tunnel.heal()
     if not tunnel.held:
@@ -212,7 +212,7 @@ async def edge_black_hole(stage: Stage) -> None:
         tunnel.silence()
         try:
             async with stage.no_acks():
-                await holds(12, "the edge answers 503", lambda: _more(stage, refused))
+                await holds(30, "the edge answers 503", lambda: _more(stage, refused))
         finally:
             tunnel.heal()
         await one.ready()
@@ -248,7 +248,7 @@ async def consumer_stuck(stage: Stage) -> None:
             return bool(one.ends)
 
         try:
-            await holds(20, "the watchdog ends a stuck consumer", ended)
+            await holds(60, "the watchdog ends a stuck consumer", ended)
         finally:
             file.unlink()
         if one.ends[0] == 0 or not one.said("none was taken for"):
@@ -280,7 +280,7 @@ async def _no_letter(stage: Stage, known: int, waited: int) -> None:
     async def waiting() -> bool:
         return waits(stage).get("ingest-webhooks", 0) > waited
 
-    await holds(10, "the consumer waits for the dead-letter topic", waiting)
+    await holds(30, "the consumer waits for the dead-letter topic", waiting)
     await asyncio.sleep(2)
     letters = len((await read_topics(stage.kafka, (RAW_DEAD,), {}))[RAW_DEAD])
     if letters != known:
