@@ -1,5 +1,6 @@
 """How a command reaches the deployment: the running one of PLUMBLINE_HOME, or the servers named."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,6 +75,7 @@ async def kafka_client(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A Kafka client in no group, for asking about offsets."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
     await consumer.start()
+    await asyncio.sleep(0)  # or a stop at once would raise the cancellation of a task of its own
     try:
         yield consumer
     finally:
