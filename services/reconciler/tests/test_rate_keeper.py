@@ -179,10 +179,10 @@ async def test_a_month_that_begins_waits_for_no_look(
     running_keeper = asyncio.create_task(keeper.run())
     try:
         async with asyncio.timeout(5):
-            while len(stage.published.raw) < 1:  # noqa: ASYNC110 - the keeper's own pace
+            while len(stage.published.raw) < 1:
                 await asyncio.sleep(0.01)
             stage.time = datetime(2026, 12, 1, tzinfo=UTC)
-            while len(stage.published.raw) < 2:  # noqa: ASYNC110 - the keeper's own pace
+            while len(stage.published.raw) < 2:
                 await asyncio.sleep(0.01)
     finally:
         running_keeper.cancel()

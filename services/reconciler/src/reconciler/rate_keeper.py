@@ -86,7 +86,7 @@ class RateKeeper:
     async def _pause(self) -> None:
         """Until the next look, or until a month begins: amounts wait for its table."""
         until = time.monotonic() + self._settings.rates_look_seconds
-        while (left := until - time.monotonic()) > 0 and not self._month_begins():
+        while (left := until - time.monotonic()) > 0 and not self._month_begins():  # noqa: ASYNC110
             await asyncio.sleep(min(left, _MONTH_SECONDS))
 
     def _month_begins(self) -> bool:
