@@ -11,8 +11,8 @@ JOBS ?= 2
 MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
-# Each with its own Kafka and PostgreSQL. Who names tests wants to see them: in one process.
-WORKERS ?= $(if $(ARGS),0,2)
+# Tests beside each other (2), each with its own Kafka and PostgreSQL; 0: all in one process.
+WORKERS ?= 0
 
 # Containers often set it: then every start of a service compiles again all that it imports, which
 # is half of the time that a start takes.
@@ -39,7 +39,7 @@ demo: setup ## Start everything with seeded simulators and play a story (ARGS=--
 up: setup ## Run Plumbline with plumbline.toml (ARGS="--config other.toml")
 	@$(BIN)/plumbline up $(ARGS)
 
-test: setup ## Every test, on a real Kafka and PostgreSQL (WORKERS=2; with ARGS="-k name" one)
+test: setup ## Every test, on a real Kafka and PostgreSQL (WORKERS=2: beside each other)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup ## Only the tests that need no server (under a minute)
