@@ -84,14 +84,8 @@ def _sender(
     shelf = TokenStore.of(pool, workspace.id, connection)
     client = _client(workspace, connection, settings, budget, shelf)
     runtime.on_stop(client.aclose)
-    kinds = Kinds(
-        pool,
-        workspace.id,
-        connection.name,
-        retry_seconds=settings.circuit_retry,
-        wake=runtime.attention.wake,
-    )
-    crm = HubSpotCrm(client, kinds)
+    kinds = _kinds(runtime, workspace.id, connection.name, settings)
+    crm, maker = HubSpotCrm(client, kinds), HubSpotMaker(HubSpotCreation(client), kinds)
     # before all others: until it has passed, no failed payment is told either
     acquire, told = partial(budget.acquire, "write", priority=True), budget.told_zone
 
@@ -117,9 +111,7 @@ def _sender(
         connection.name,
         connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
-        creations=Creations(
-            HubSpotMaker(HubSpotCreation(client), kinds), budget, deployment, kinds, settings
-        ),
+        creations=Creations(maker, budget, deployment, kinds, settings),
         deployed=deployment,
         circuit=circuit("writes"),
         kinds=kinds,
@@ -130,6 +122,11 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+def _kinds(runtime: Runtime, workspace: str, name: str, settings: WritebackSettings) -> Kinds:
+    wake = runtime.attention.wake
+    return Kinds(runtime.pool, workspace, name, retry_seconds=settings.circuit_retry, wake=wake)
 
 
 def _client(
