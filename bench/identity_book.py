@@ -10,12 +10,23 @@ from pathlib import Path
 from plumbline_domain.identity.profile import Party
 
 Row = dict[str, str]
+LONGEST_FIELD = 10_000_000
 
 
-def rows(path: Path) -> list[Row]:
-    """All rows of a CSV file."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+def rows(path: Path, *needed: str) -> list[Row]:
+    """All rows of a CSV file; ends with a word on the file when it is none, or when a row has
+    nothing in a `needed` column."""
+    csv.field_size_limit(LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            found = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as bad:
+        raise SystemExit(f"{path}: {bad}") from bad
+    for line, row in enumerate(found, 2):
+        lacking = next((name for name in needed if not row.get(name)), None)
+        if lacking is not None:
+            raise SystemExit(f"{path}, row {line}: nothing in column {lacking}")
+    return found
 
 
 def customer_party(row: Row) -> Party:
@@ -37,8 +48,10 @@ def customer_party(row: Row) -> Party:
 def _metadata(row: Row) -> dict[str, str]:
     try:
         found = json.loads(row.get("metadata") or "{}")
-    except json.JSONDecodeError as bad:
+    except (json.JSONDecodeError, RecursionError) as bad:
         raise SystemExit(f"{row['stripe_id']}: metadata is no JSON: {bad}") from bad
+    if not isinstance(found, dict):
+        raise SystemExit(f"{row['stripe_id']}: metadata is no JSON object")
     return {key: str(value) for key, value in found.items()}
 
 
@@ -67,9 +80,9 @@ class Book:
 
 def read_book(folder: Path, called: Callable[[str], str] = str) -> Book:
     """Customers and records of a book; `called` makes the id of a record from its `crm_id`."""
-    records = [record_party(row) for row in rows(folder / "crm.csv")]
+    records = [record_party(row) for row in rows(folder / "crm.csv", "crm_id")]
     return Book(
-        [customer_party(row) for row in rows(folder / "stripe.csv")],
+        [customer_party(row) for row in rows(folder / "stripe.csv", "stripe_id")],
         [replace(record, id=called(record.id)) for record in records],
     )
 

@@ -40,6 +40,9 @@ class Stream:
     def play(self, event: Row) -> None:
         """Apply one event; an event that was seen, or an older state, changes nothing."""
         payload = json.loads(event["payload"] or "{}")
+        known = self.customers if event["type"].startswith("customer.") else self.records
+        if event["id"] not in known and event["type"] != "crm.merged":
+            raise SystemExit(f"events.csv: {event['type']} of {event['id']}, which no file has")
         if event["type"].startswith("customer."):
             self._customer(event["id"], payload, int(event["ts"]), event["type"])
         elif event["type"] == "crm.created":
@@ -75,6 +78,9 @@ class Stream:
     def _merged(self, survivor: str, gone: Sequence[str]) -> None:
         if survivor in self.records and self.records[survivor].merged_ids:
             return
+        unknown = [i for i in gone if i not in self.records]
+        if unknown or not gone:
+            raise SystemExit(f"events.csv: {survivor} is merged from {unknown or 'nothing'}")
         parts = [self.records[i] for i in gone]
         party = replace(
             parts[0],
@@ -140,7 +146,7 @@ def run(folder: Path, out: Path) -> None:
     """Play the book, write the predictions and print the figures of the stream."""
     from bench.identity_stream_figures import print_figures  # noqa: PLC0415 - it imports this
 
-    events = rows(folder / "events.csv")
+    events = rows(folder / "events.csv", "ts", "type", "id")
     stream = opened(folder, events)
     seconds = []
     for event in events:

@@ -1,12 +1,15 @@
 """Records made at the simulated HubSpot: once, whatever is repeated."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from plumbline_connectors.http import Answer
 from plumbline_connectors.hubspot.client import BatchRefused, HubSpotClient, open_hubspot
-from plumbline_connectors.hubspot.creation import HubSpotCreation, Sought
+from plumbline_connectors.hubspot.creation import HubSpotCreation, Sought, searches
+from plumbline_connectors.hubspot.faults import judge_hubspot
 from plumbline_connectors.hubspot.layouts import Layout
 from plumbline_connectors.hubspot.properties import ACCOUNT_ID, PropertySpec
 from plumbline_connectors.hubspot.translate import (
@@ -15,6 +18,7 @@ from plumbline_connectors.hubspot.translate import (
     translate_record,
 )
 from plumbline_schemas.crm import CrmRecord
+from plumbline_schemas.errors import MissingScopes, Unauthorized
 from plumbline_simulators.hubspot.simulator import HubSpotSimulator, hubspot_simulator
 
 CONTEXT = HubSpotContext("acme", "hubspot", {})
@@ -84,6 +88,65 @@ async def test_a_search_finds_by_domain_or_billing_id(stage: Stage) -> None:
         ("a.example", ""),
     ]
     assert await stage.creation.search("company", [Sought("domain", ())]) == []
+
+
+async def test_a_search_finds_a_domain_among_further_ones(stage: Stage) -> None:
+    await stage.creation.create(
+        "company",
+        {
+            "acc_01A": {"name": "A", "domain": "a.example", "hs_additional_domains": "x.example"},
+            "acc_01B": {"name": "B", "hs_additional_domains": "y.example;X.example;z.example"},
+            "acc_01C": {"name": "C", "hs_additional_domains": "xx.example;y.example"},
+        },
+    )
+    sought = [Sought("hs_additional_domains", ("x.example",), listed=True)]
+    found = await stage.creation.search("company", sought)
+    assert sorted(properties["hs_additional_domains"] or "" for _, properties in found) == [
+        "x.example",
+        "y.example;X.example;z.example",
+    ]
+
+
+def test_a_search_has_five_groups_and_lists_stand_apart() -> None:
+    domains = tuple(f"d{number}.example" for number in range(7))
+    sought = [
+        Sought("domain", domains),
+        Sought("more", (*domains, "D0.example"), listed=True),
+        Sought("none", ()),
+    ]
+    first, *words = searches(sought)
+    assert first == [Sought("domain", domains)]
+    assert [len(part) for part in words] == [5, 2]
+    assert {one.values for part in words for one in part} == {(domain,) for domain in domains}
+
+
+@pytest.mark.parametrize("scope", ["crm.objects.companies.write", "crm.objects.companies.read"])
+async def test_a_scope_that_is_missing_is_named(stage: Stage, scope: str) -> None:
+    stage.simulator.state.tokens.scopes_missing = {scope}
+    reads = scope.endswith("read")
+    calls: Any = stage.creation.held if reads else stage.creation.create
+    with pytest.raises(MissingScopes) as refused:
+        await calls("company", ACCOUNTS if reads else {"acc_01A": {"name": "A"}})
+    assert refused.value.scopes == (scope,)
+    assert str(refused.value).endswith(f"; it takes the scope {scope}")
+
+
+@pytest.mark.parametrize(
+    ("body", "scopes"),
+    [
+        ({"category": "MISSING_SCOPES"}, ("crm.objects.contacts.write",)),
+        ({"context": {"missingScopes": ["one", 2]}}, ("one",)),
+        ({"errors": [{"context": {"requiredScopes": ["a", "b"]}}, "?"]}, ("a", "b")),
+        ({"category": "BANNED", "errors": {"context": 1}}, None),
+        ([], None),
+    ],
+)
+def test_a_403_is_of_a_scope_or_of_the_connection(body: Any, scopes: Any) -> None:
+    where = "acme/hubspot POST /crm/objects/2026-03/contacts/batch/update"
+    now = datetime.now(UTC)
+    error = judge_hubspot(Answer(403, {}, json.dumps(body).encode(), now, now, 0.1, where))
+    assert isinstance(error, Unauthorized)
+    assert getattr(error, "scopes", None) == scopes
 
 
 async def test_one_that_is_refused_names_itself(stage: Stage) -> None:

@@ -22,6 +22,7 @@ BAD_ADDRESSES = [
 JUNK_NAMES = [
     "test", "Test", "TEST 123", "asdf", "n/a", "N.A.", "none", "unknown", "-", "???", "0",
     "+49 30 1234567", "(030) 123 45 67", "00 1 415 555 2671", "🙂", "\u202e", "\x1b\x1b", "xxx",
+    "ann@quilmark.example", "<ann@quilmark.example>", "GmbH", "株式会社", "Kunde", "Prueba S.L.",
 ]  # fmt: skip
 
 ODD_NAMES = [
@@ -88,6 +89,35 @@ def test_bad_tax_ids_are_no_identifiers(number: str) -> None:
     record = Party("9", name="Quilmark", tax_ids=(number,))
     [found] = settle([Party("cus_1", name="Wexstad", tax_ids=(number,))], [record])
     assert found.outcome == "none"
+
+
+@pytest.mark.parametrize("half", ["\ud800", "x\udfff"])
+def test_half_a_character_in_an_id_is_an_id_like_any_other(half: str) -> None:
+    records = [Party("9", stripe_ids=(half,), merged_ids=(half,), tax_ids=(half * 9,)), ACME]
+    [found] = settle([Party(f"cus_{half}", crm_id=half, tax_ids=(half * 9,))], records)
+    assert (found.outcome, found.record_id) == ("auto", "9")
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("Ann Lee <ann@brantov.example>", "Ann Lee"),
+        ("Brantov (ann@brantov.example)", "Brantov"),
+        ("ann@brantov.example, Brantov Robotics", "Brantov Robotics"),
+        ("Brantov @ Jena", "Brantov @ Jena"),
+        ("Home@Work", "Home@Work"),
+    ],
+)
+def test_an_address_is_no_part_of_a_name(name: str, read: str) -> None:
+    assert read_name(name).raw == read
+
+
+@pytest.mark.parametrize("name", ["ann@brantov.example", "Ann Lee <ann@brantov.example>"])
+def test_an_address_typed_as_a_name_stands_for_the_one_that_is_lacking(name: str) -> None:
+    [found] = settle([Party("cus_1", name=name)], [ACME])
+    assert (found.outcome, found.record_id) == ("auto", "1")
+    [other] = settle([Party("cus_1", name=name, emails=("ann@wexstad.example",))], [ACME])
+    assert other.outcome == "none"
 
 
 def test_a_circle_of_three_parents_and_a_parent_that_is_not_there() -> None:

@@ -1,5 +1,7 @@
 """The decision by evidence: links, gates, hubs, conflicts, scores that reproduce, bad input."""
 
+from dataclasses import replace
+
 import idna
 import pytest
 from plumbline_domain.identity.decide import Decision, decide
@@ -42,6 +44,36 @@ def settle(
 def customer(name: str | None, email: str, **more: object) -> Party:
     """A customer with one address."""
     return Party("cus_1", name=name, emails=(email,), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("record", "against"),
+    [
+        (Party("1", name="Brantov Robotics", domains=("brantov.example",), city="Jena"), True),
+        (Party("1", name="Brantov Robotics", domains=("brantov.example",)), True),
+        (Party("1", name="Brantov Robotics", domains=("brantov.example",), city="Kassel"), False),
+        (Party("1", name="Brantov Robotics", domains=("brantov-kassel.example",)), False),
+        (Party("1", name="Brantov Robotics"), False),
+    ],
+)
+def test_a_namesake_that_puts_its_town_into_its_domain(record: Party, against: bool) -> None:
+    """The plain domain was taken; a record of that town, or without a domain, may still be it."""
+    address = "ann@brantovrobotics-kassel.example"
+    [found] = settle([customer("Brantov Robotics", address, city="Kassel")], [record])
+    codes = {piece.code for piece in found.candidates[0].evidence}
+    assert ("label.town" in codes) is against
+    if against:
+        assert found.outcome == "none"
+
+
+def test_a_web_address_as_a_name_is_the_name_of_whose_domain_it_is() -> None:
+    owner = Party("1", name="Brantov Deutschland", domains=("brantov.example",), country="DE")
+    namesake = Party("2", name="Brantov", domains=("brantov.test",), country="US")
+    asked = customer("brantov.example", "ann@brantov.example", country="DE")
+    [found] = settle([asked], [owner, namesake])
+    assert (found.outcome, found.record_id) == ("auto", "1")
+    [other] = settle([replace(asked, name="Brantov")], [owner, namesake])
+    assert other.outcome == "review"
 
 
 @pytest.mark.parametrize(

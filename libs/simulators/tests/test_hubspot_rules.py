@@ -144,6 +144,27 @@ async def test_values_that_look_like_numbers_and_times_sort_as_text(api: httpx.A
     assert names == ["10", "9", "A" * 23 + "Z", "Infinity", "nan"]
 
 
+@pytest.mark.parametrize(
+    ("token", "names"),
+    [
+        ("acme.example", {"A", "B"}),
+        ("ACME.example", {"A", "B"}),
+        ("me.example", set()),
+        ("acme.exam", set()),
+        ("acme*", {"A", "B", "C"}),
+        ("*acmelabs.example", {"C"}),
+    ],
+)
+async def test_a_token_is_whole_words(api: httpx.AsyncClient, token: str, names: set[str]) -> None:
+    await created(api, name="A", hs_additional_domains="other.example;acme.example")
+    await created(api, name="B", hs_additional_domains="shop.acme.example")
+    await created(api, name="C", hs_additional_domains="acmelabs.example")
+    one = {"propertyName": "hs_additional_domains", "operator": "CONTAINS_TOKEN", "value": token}
+    body = {"filterGroups": [{"filters": [one]}], "properties": ["name"]}
+    found = (await api.post(COMPANIES + "/search", json=body)).json()["results"]
+    assert {row["properties"]["name"] for row in found} == names
+
+
 async def test_search_shows_what_was_until_the_index_has_caught_up(
     sim: HubSpotSimulator, api: httpx.AsyncClient, control: httpx.AsyncClient
 ) -> None:

@@ -9,7 +9,7 @@ from ingest_webhooks.store import DueRead
 from ingest_webhooks.vendors import sources_of
 from plumbline_connectors.hubspot.client import BatchRead
 from plumbline_connectors.results import ReadResult
-from plumbline_schemas.errors import Permanent, Retryable, Unauthorized
+from plumbline_schemas.errors import MissingScopes, Permanent, Retryable, Unauthorized
 
 BEGAN = datetime(2026, 11, 20, 12, 0, 5, tzinfo=UTC)
 RECEIVED = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
@@ -126,6 +126,26 @@ async def test_a_record_the_batch_misses_is_deleted_only_when_a_direct_read_says
     assert gone.vendor_time_ms == int(BEGAN.timestamp() * 1000)
     assert (found.id, found.deleted) == ("2", False)
     assert len(looks.done) == 2
+
+
+async def test_a_kind_without_a_scope_fails_alone(hubspot):
+    h = hubspot({"1": company("1")})
+    batch_read = h.client.batch_read
+
+    async def refusing(kind, ids, properties):
+        if kind == "company":
+            return await batch_read(kind, ids, properties)
+        raise MissingScopes("no", where="t", status=403, scopes=("crm.objects.contacts.read",))
+
+    h.client.batch_read = refusing
+    looks = await h.look([due("9", "contact"), due("1")])
+    assert looks.refused is None
+    assert [read.vendor_id for read in looks.done] == ["1"]
+    [(read, error)] = looks.failed
+    assert (read.vendor_id, str(error)) == (
+        "9",
+        "t: no; it takes the scope crm.objects.contacts.read",
+    )
 
 
 async def test_merged_ids_lead_to_one_observation_of_the_survivor(hubspot):

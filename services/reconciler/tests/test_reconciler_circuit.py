@@ -17,9 +17,10 @@ from plumbline_runtime.postgres import create_pool
 from plumbline_schemas.observations import AnyObservation
 from plumbline_simulators.stripe.simulator import StripeSettings, stripe_simulator
 from reconciler.books import open_book
-from reconciler.handle import Walker, vendor_clock
+from reconciler.handle import Walker
 from reconciler.settings import ReconcilerSettings
 from reconciler.store import Leadership, LeadershipLost, WalkStore
+from reconciler.ticker import vendor_clock
 
 pytestmark = pytest.mark.server
 

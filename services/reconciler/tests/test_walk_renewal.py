@@ -1,5 +1,6 @@
 """Kinds of which more is asked by now are read once more, and nothing else is."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import asyncpg
 import pytest
 from plumbline_runtime.health import Health
 from plumbline_runtime.postgres import create_pool
+from plumbline_schemas.errors import MissingScopes
 from reconciler.books import BookPage
 from reconciler.handle import Walker
 from reconciler.settings import ReconcilerSettings
@@ -24,10 +26,13 @@ class Shelf:
         self.asked = asked
         self.read: list[str] = []
         self.broken = ""
+        self.lacking: set[str] = set()
 
     async def page(self, kind: str, cursor: str | None) -> BookPage:
         if kind == self.broken:
             raise KeyboardInterrupt
+        if kind in self.lacking:
+            raise MissingScopes("no", where="t", status=403, scopes=(f"{kind}.read",))
         self.read.append(kind if cursor is None else f"{kind} {cursor}")
         return BookPage((), (), "second" if kind == "customer" and cursor is None else None)
 
@@ -60,18 +65,25 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     await made.close()
 
 
+def walker_of(pool: asyncpg.Pool, book: Shelf, free: Free) -> Walker:
+    """A process that walks."""
+
+    async def room() -> None:
+        return None
+
+    settings = ReconcilerSettings(refused_retry_seconds=0.02)
+    return Walker(
+        "acme", "stripe", book, positions=WalkStore(pool), publisher=free, budget=free,
+        circuit=free, wait_for_room=room, health=Health("test"), settings=settings,
+    )  # fmt: skip
+
+
 async def walk(pool: asyncpg.Pool, asked: Mapping[str, str], *, broken: str = "") -> Shelf:
     """A process that walks; returns what it read."""
     book, free = Shelf(asked), Free()
     book.broken = broken
 
-    async def room() -> None:
-        return None
-
-    walker = Walker(
-        "acme", "stripe", book, positions=WalkStore(pool), publisher=free, budget=free,
-        circuit=free, wait_for_room=room, health=Health("test"), settings=ReconcilerSettings(),
-    )  # fmt: skip
+    walker = walker_of(pool, book, free)
     if broken:
         with pytest.raises(KeyboardInterrupt):
             await walker.run()
@@ -103,6 +115,30 @@ async def test_a_renewal_goes_on_where_it_was_ended(pool: asyncpg.Pool) -> None:
     assert ended.read == ["customer", "customer second"]
     assert (await walk(pool, asked)).read == ["invoice"]
     assert (await walk(pool, asked)).read == []
+
+
+async def test_a_kind_without_a_scope_is_left_out_until_it_can_be_read(
+    pool: asyncpg.Pool,
+) -> None:
+    """The book is whole without it; it is asked for until the scope is there."""
+    book, free = Shelf({"product": "1", "customer": "1", "invoice": "1"}), Free()
+    book.lacking = {"invoice"}
+    walking = asyncio.create_task(walker_of(pool, book, free).run())
+    async with asyncio.timeout(10):
+        while await attention(pool) != {"stripe/renewed": "open"}:
+            await asyncio.sleep(0.01)
+    assert [one.id for one in free.markers] == ["initial"]
+    assert "invoice" not in book.read
+    book.lacking = set()
+    await asyncio.wait_for(walking, 10)
+    assert book.read == ["product", "customer", "customer second", "invoice"]
+    assert await attention(pool) == {"stripe/renewed": "closed"}
+    assert (await walk(pool, book.asked)).read == []
+
+
+async def attention(pool: asyncpg.Pool) -> dict[str, str]:
+    rows = await pool.fetch("select subject, status from runtime.attention_view")
+    return {row["subject"]: row["status"] for row in rows}
 
 
 async def test_a_renewal_for_something_else_begins_anew(pool: asyncpg.Pool) -> None:

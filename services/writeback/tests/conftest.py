@@ -29,6 +29,7 @@ from writeback.consume import AccountsHandler, CrmHandler
 from writeback.creation_round import Creations
 from writeback.crm import Answered, Sight, UpdateRow
 from writeback.deploy import Deployment
+from writeback.kinds import Kinds
 from writeback.outbox import Outbox
 from writeback.round import Rounds
 from writeback.sender import Sender
@@ -131,7 +132,7 @@ class FakeCrm:
         return [
             (one, dict(record))
             for (_, one), record in self.records.items()
-            if any(record.get(what.property) in what.values for what in sought)
+            if any(v in (record.get(one.property) or "") for one in sought for v in one.values)
         ]
 
     async def create(
@@ -228,6 +229,7 @@ class World:
             blank_delay=0.05, schedule=(0.01, 0.02), row_attempts=3, deploy_check=30.0,
             deploy_retry=0.02, rest=0.01, create_delay=0.01, create_settle=0.05, create_look=30.0,
         )  # fmt: skip
+        self.kinds = Kinds(pool, "acme", "hubspot", retry_seconds=0.1, wake=lambda: None)
         self.doubt_delay = 0.0
         self.revision = 1_790_000_000_000
         self._positions: Counter[str] = Counter()
@@ -297,7 +299,7 @@ class World:
         """An observation of Plumbline's own, of a newer revision than all before."""
         self.revision += 1
         now = datetime.now(UTC)
-        return decode_observation(_document({
+        return decode_observation(orjson.dumps({
             "workspace": "acme", "connection": connection, "kind": kind, "id": name,
             "vendor_time_ms": self.revision, "seen": "event", "origin": "console",
             "received_at": now.isoformat(), "body": body,
@@ -336,7 +338,7 @@ class World:
             "deleted": record is None,
             "body": None if record is None else {"properties": dict(record)},
         } | changes  # fmt: skip
-        return decode_observation(_document(document))
+        return decode_observation(orjson.dumps(document))
 
     async def opened(self, **policies: Any) -> "World":
         """The books are known and writing is allowed."""
@@ -362,7 +364,8 @@ class World:
         sender = Sender(
             "acme", "hubspot", connect=connect, deployed=deployment, circuit=self.circuit("writes"),
             rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
-            creations=Creations(self.crm, self.budget, deployment, self.settings),
+            creations=Creations(self.crm, self.budget, deployment, self.kinds, self.settings),
+            kinds=self.kinds,
             stopping=stopping, wake_outbox=lambda: None,
         )  # fmt: skip
         self.stopping = stopping
@@ -435,10 +438,6 @@ class World:
     def attention_published(self) -> list[Message]:
         """Attention that went out."""
         return [message for topic, message in self.notes.published if topic is ATTENTION]
-
-
-def _document(values: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(values)
 
 
 @pytest.fixture

@@ -134,6 +134,39 @@ async def test_a_record_that_came_meanwhile_is_read_and_nothing_is_made(
     assert (await world.attention())["failed_effect", subject("A")] == "closed"
 
 
+async def test_a_record_with_the_domain_among_others_is_not_doubled(
+    world: Any, account: Any
+) -> None:
+    """The words of a list find more than the very domain: what is found is compared."""
+    world.crm.put("1", domain="old.example", hs_additional_domains="www.a.example;third.example")
+    world.crm.put("2", domain="else.example", hs_additional_domains="not-b.example;b.example.test")
+    await world.opened()
+    await world.states(wish(account), wish(account, name="B"))
+    await world.start()
+    await until(world, A="failed", B="created")
+    asked = {message.key for topic, message in await world.publish() if topic is REFRESH_REQUESTS}
+    assert "acme/hubspot/company/1" in asked
+    assert "acme/hubspot/company/2" not in asked
+
+
+async def test_a_crm_without_further_domains_is_searched_by_the_first(
+    world: Any, account: Any
+) -> None:
+    search = world.crm.search
+
+    async def narrow(kind: str, sought: Any) -> Any:
+        if any(one.listed for one in sought):
+            raise BatchRefused("no such property", where="acme/hubspot", status=400)
+        return await search(kind, sought)
+
+    world.crm.search = narrow
+    world.crm.put("1", domain="a.example")
+    await world.opened()
+    await world.states(wish(account), wish(account, name="B"))
+    await world.start()
+    await until(world, A="failed", B="created")
+
+
 def subject(name: str) -> str:
     return f"acme/hubspot/company/new:acc_{name * 26}"
 

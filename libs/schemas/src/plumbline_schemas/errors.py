@@ -38,5 +38,17 @@ class Unauthorized(VendorError):  # noqa: N818 - the word is the contract
     """The vendor refuses our credentials: stop this connection, not the partition."""
 
 
+class MissingScopes(Unauthorized):
+    """The vendor knows us, but we may not do this: it stops one kind of object at most."""
+
+    def __init__(
+        self, message: str, *, where: str, status: int | None = None, scopes: tuple[str, ...] = ()
+    ) -> None:
+        """`scopes` are the vendor's names of what we lack; any one of them may do."""
+        named = f"; it takes the scope {' or '.join(scopes)}" if scopes else ""
+        super().__init__(message + named, where=where, status=status)
+        self.scopes = scopes
+
+
 class Conflict(VendorError):  # noqa: N818 - the word is the contract
     """The vendor's object is not in the state the call assumed."""

@@ -17,7 +17,13 @@ from plumbline_connectors.hubspot.translate import (
 from plumbline_connectors.stripe.client import StripeClient
 from plumbline_connectors.stripe.translate import StripeContext, translate_object
 from plumbline_runtime.budget import Purpose
-from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
+from plumbline_schemas.errors import (
+    MissingScopes,
+    Permanent,
+    Retryable,
+    Unauthorized,
+    VendorError,
+)
 from plumbline_schemas.observations import (
     AnyObservation,
     CompanyObservation,
@@ -55,7 +61,8 @@ class Looks:
     failed: list[tuple[DueRead, VendorError | ValueError]] = field(default_factory=list)
     """With a ValueError when the vendor's object cannot be said in our words."""
     refused: Unauthorized | None = None
-    """The vendor refuses our credentials; reads that met it are in neither list."""
+    """The vendor refuses our credentials; reads that met it are in neither list. A missing scope
+    is its kind's: those reads have failed."""
 
 
 class Look(Protocol):
@@ -68,7 +75,7 @@ class Look(Protocol):
 async def _note(
     budget: ReadBudget, looks: Looks, reads: Sequence[DueRead], error: VendorError
 ) -> None:
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) and not isinstance(error, MissingScopes):
         looks.refused = error
         return
     if isinstance(error, Retryable) and error.rate_limited:

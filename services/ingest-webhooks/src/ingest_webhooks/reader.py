@@ -15,7 +15,7 @@ from plumbline_runtime import failpoints
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_runtime.producer import PublishFailed
-from plumbline_schemas.errors import Retryable, VendorError
+from plumbline_schemas.errors import MissingScopes, Retryable, VendorError
 
 from ingest_webhooks import store
 from ingest_webhooks.backoff import full_jitter
@@ -159,7 +159,8 @@ class Reader:
         if looks.refused is not None:
             await self._circuit.refused(looks.refused)
             return
-        if looks.done:
+        lacking = all(isinstance(error, MissingScopes) for _, error in looks.failed)
+        if looks.done or lacking:  # what a kind lacks holds up no other
             self._failed_rounds = 0
             if trial:
                 await self._circuit.accepted()

@@ -1,4 +1,4 @@
-"""The walker and the ticker: read a page, decide, publish, and only then store the position."""
+"""The walker: read a page, decide, publish, and only then store the position."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,12 +10,17 @@ import structlog
 from plumbline_runtime import failpoints
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.health import Health
-from plumbline_schemas.errors import Permanent, Retryable, Unauthorized, VendorError
+from plumbline_schemas.errors import (
+    MissingScopes,
+    Retryable,
+    Unauthorized,
+    VendorError,
+)
 from plumbline_schemas.observations import AnyObservation
 
 from reconciler.books import Book, BookPage
 from reconciler.settings import ReconcilerSettings
-from reconciler.walks import Walk, advance, begin, marker, tick
+from reconciler.walks import Walk, advance, begin, marker, may_leave_out
 
 TOLD_AFTER: Final = 3
 """Tries in a row before a person is told that a walk fails."""
@@ -39,6 +44,9 @@ class Positions(Protocol):
 
     async def renewed(self, initial: Walk, asked: Mapping[str, str]) -> None:
         """That walk is over."""
+
+    async def leave_out(self, walk: Walk) -> None:
+        """Note that nothing was asked of the walk's kind: a renewal asks."""
 
     async def save(self, walk: Walk) -> None:
         """Store the position; a walk that was told to fail no longer does."""
@@ -136,6 +144,7 @@ class Walker:
         while not walk.completed:
             walk = await self._step(walk)
         await self._positions.renewed(initial, asked)
+        self._health.set(self.condition, ok=True, detail=self._progress(initial))
 
     async def _step(self, walk: Walk) -> Walk:
         await self._wait_for_room()
@@ -173,49 +182,63 @@ class Walker:
 
         The kind is then read from its beginning: what was published before folds to nothing.
         """
-        wait = self._settings.retry_seconds
         tries = 0
         while True:
             admission = await self._admission(walk)
             await self._budget.acquire("walk")
             try:
                 page = await self._book.page(walk.kind, walk.cursor)
-            except Retryable as error:
-                if error.rate_limited:
-                    await self._budget.throttled(error.retry_after, daily=error.daily)
-                pause = error.retry_after or wait
-                wait = min(wait * 2, self._settings.retry_seconds_max)
-                why: VendorError = error
-            except Unauthorized as error:
-                self._report(walk, error)
-                await self._circuit.refused(error)
-                continue
-            except (Permanent, VendorError) as error:
-                if walk.cursor is not None and error.status in {400, 404}:
-                    return None
-                why, pause = error, self._settings.refused_retry_seconds
+            except VendorError as error:
+                why = error
             else:
-                if admission == "trial":
-                    await self._circuit.accepted()
+                await self._answered(admission)
                 return page
+            if isinstance(why, MissingScopes):
+                await self._answered(admission)  # it is the kind that is refused
+                if may_leave_out(walk):
+                    return await self._leave_out(walk, why)
+            elif isinstance(why, Unauthorized):
+                self._report(walk, why)
+                await self._circuit.refused(why)
+                continue
+            elif walk.cursor is not None and why.status in {400, 404}:
+                return None
             tries += 1
             self._report(walk, why)
-            if tries >= TOLD_AFTER:
+            if tries >= TOLD_AFTER or isinstance(why, MissingScopes):
                 await self._positions.tell_failing(walk, str(why))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(await self._pause_after(why, tries))
+
+    async def _answered(self, admission: Admission) -> None:
+        if admission == "trial":
+            await self._circuit.accepted()
+
+    async def _leave_out(self, walk: Walk, why: VendorError) -> BookPage:
+        self._log.warning("walk_kind_left_out", kind=walk.kind, error=why)
+        await self._positions.leave_out(walk)
+        return BookPage((), (), None)
+
+    async def _pause_after(self, error: VendorError, tries: int) -> float:
+        """Seconds before the next try; the budget hears of a call that was one too many."""
+        if not isinstance(error, Retryable):
+            return self._settings.refused_retry_seconds
+        if error.rate_limited:
+            await self._budget.throttled(error.retry_after, daily=error.daily)
+        doubled = self._settings.retry_seconds * 2 ** min(tries - 1, 16)
+        return error.retry_after or min(doubled, self._settings.retry_seconds_max)
 
     async def _admission(self, walk: Walk) -> Admission:
         """Wait until calls may be made."""
         while (admission := await self._circuit.admit()) == "wait":
-            self._health.set(
-                self.condition, ok=False, detail=f"{self._progress(walk)}; the connection waits"
-            )
+            detail = f"{self._progress(walk)}; the connection waits"
+            self._health.set(self.condition, ok=walk.scope != "initial", detail=detail)
             await asyncio.sleep(self._circuit.pause_seconds)
         return admission
 
     def _report(self, walk: Walk, error: VendorError) -> None:
         self._log.warning("walk_call_failed", kind=walk.kind, error=error)
-        self._health.set(self.condition, ok=False, detail=f"{self._progress(walk)}; {error}")
+        whole = walk.scope != "initial"
+        self._health.set(self.condition, ok=whole, detail=f"{self._progress(walk)}; {error}")
 
     @staticmethod
     def _progress(walk: Walk) -> str:
@@ -223,69 +246,3 @@ class Walker:
         return (
             f"{'completed' if walk.completed else 'walking ' + walk.kind}: {rows or 'nothing yet'}"
         )
-
-
-Clock = Callable[[], Awaitable[datetime | None]]
-"""None while the clock may not be asked."""
-
-
-class Ticker:
-    """Publishes time for one workspace; the only place where "now" enters the log."""
-
-    def __init__(
-        self,
-        workspace: str,
-        clock: Clock,
-        publisher: Publisher,
-        settings: ReconcilerSettings,
-    ) -> None:
-        self._workspace = workspace
-        self._clock = clock
-        self._publisher = publisher
-        self._settings = settings
-        self._latest: datetime | None = None
-        self._log = structlog.get_logger().bind(workspace=workspace)
-
-    def time(self) -> datetime | None:
-        """Time as the log has it; None before the first tick."""
-        return self._latest
-
-    async def run(self) -> None:
-        """Tick until cancelled; a clock that can't be read only delays time."""
-        while True:
-            try:
-                as_of = await self._clock()
-            except VendorError as error:
-                self._log.warning("tick_clock_unreadable", error=error)
-            else:
-                if as_of is None:
-                    await asyncio.sleep(self._settings.tick_seconds)
-                    continue
-                observation = tick(self._workspace, as_of, datetime.now(UTC))
-                await self._publisher.publish_observations([observation])
-                self._latest = as_of
-            await asyncio.sleep(self._settings.tick_seconds)
-
-
-async def system_clock() -> datetime | None:
-    """The host's clock in UTC."""
-    return datetime.now(UTC)
-
-
-def vendor_clock(read: Callable[[], Awaitable[datetime]], circuit: Gate) -> Clock:
-    """A vendor's clock, not asked while its connection is closed off."""
-
-    async def clock() -> datetime | None:
-        admission = await circuit.admit()
-        if admission == "wait":
-            return None
-        try:
-            now = await read()
-        except Unauthorized as error:
-            await circuit.refused(error)
-            return None
-        if admission == "trial":
-            await circuit.accepted()
-        return now
-
-    return clock

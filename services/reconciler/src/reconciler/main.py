@@ -19,11 +19,12 @@ from plumbline_schemas.observations import AnyObservation
 from plumbline_schemas.topics import OBSERVATIONS
 
 from reconciler.books import OpenBook, StripeBook, open_book
-from reconciler.handle import Clock, Ticker, Walker, system_clock, vendor_clock
+from reconciler.handle import Walker
 from reconciler.rate_keeper import RateKeeper
 from reconciler.rate_store import RateStore
 from reconciler.settings import ReconcilerSettings
 from reconciler.store import Leadership, WalkStore
+from reconciler.ticker import Clock, Ticker, system_clock, vendor_clock
 
 
 class PatientPublisher:

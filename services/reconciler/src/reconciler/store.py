@@ -88,6 +88,14 @@ class WalkStore:
 
         await transaction(self._pool, write)
 
+    async def leave_out(self, walk: Walk) -> None:
+        """Note that nothing was asked of the walk's kind: a renewal asks."""
+        await self._pool.execute(
+            """update reconciler.walks set asked = asked - $4::text
+               where workspace = $1 and connection = $2 and scope = $3""",
+            walk.workspace, walk.connection, walk.scope, walk.kind,
+        )  # fmt: skip
+
     async def save(self, walk: Walk) -> None:
         """Store the position; called only after the rows before it are in Kafka."""
 

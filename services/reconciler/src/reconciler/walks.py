@@ -74,6 +74,12 @@ def advance(walk: Walk, *, published: int, skipped: int, next_cursor: str | None
     return replace(moved, kind=walk.kinds[place])
 
 
+def may_leave_out(walk: Walk) -> bool:
+    """Whether the book is worth having without the kind that is being walked: all but the first,
+    which everything else hangs on. What is left out is walked when it can be."""
+    return walk.scope == "initial" and walk.kind != walk.kinds[0]
+
+
 def marker(walk: Walk, now: datetime) -> WalkObservation:
     """What says that the whole book stands before it in the log."""
     return WalkObservation(

@@ -6,21 +6,24 @@ bear, before it goes out again; and the call itself is an upsert by that id, so 
 comes late finds the record in place of making a second.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
-from plumbline_connectors.hubspot.creation import Sought
+import structlog
+from plumbline_connectors.hubspot.creation import Sought, searches
 from plumbline_connectors.hubspot.outcomes import RowOutcome, RowStatus
 from plumbline_runtime import failpoints
 from plumbline_schemas.errors import Retryable, VendorError
-from plumbline_schemas.ids import ExternalKey, external_key
 
 from writeback import creation_store, store
 from writeback.creation_record import Answer, look_again, postpone, record, record_made
+from writeback.creation_search import Found, others, sought_for
 from writeback.creations import Creation, properties_of
 from writeback.crm import PROPERTY_MISSING, BatchRefused
+from writeback.deploy import KINDS
 from writeback.effects import RecordId
 from writeback.gate import OPEN, WorkspaceFacts
 from writeback.lanes import Lanes
@@ -28,11 +31,15 @@ from writeback.session import Session
 from writeback.settings import WritebackSettings
 from writeback.turns import Throttle, Turns
 
+log = structlog.get_logger()
+
 MOST: Final = 25
 """Records of one call."""
 _CONFLICT: Final = 409
 _MARK: Final = "creation"
 """Stands in the lanes for the kind of records that are being made."""
+_SEARCH_SECONDS: Final = 0.25
+"""Between two searches: an account has five a second, for all who search (vendors 2.5)."""
 
 
 class Maker(Protocol):
@@ -44,7 +51,7 @@ class Maker(Protocol):
     async def search(
         self, kind: str, sought: Sequence[Sought]
     ) -> list[tuple[str, dict[str, str | None]]]:
-        """Records with any of the values."""
+        """Records with any of the values; `sought` is what one search can look for."""
 
     async def create(
         self, kind: str, rows: Mapping[str, Mapping[str, str]]
@@ -62,17 +69,30 @@ class Identifier(Protocol):
         """It may be gone: have it looked for before the next one is made."""
 
 
+class Admitted(Protocol):
+    """Which kinds of objects the token may touch."""
+
+    def admits(self, kind: str) -> bool:
+        """Whether there is any use in working on this kind now."""
+
+
 class Creations:
     """Creates the records of one connection, one batch at a time."""
 
     def __init__(
-        self, crm: Maker, budget: Throttle, identifier: Identifier, settings: WritebackSettings
+        self,
+        crm: Maker,
+        budget: Throttle,
+        identifier: Identifier,
+        kinds: Admitted,
+        settings: WritebackSettings,
     ) -> None:
         self._crm = crm
+        self._kinds = kinds
         self._identifier = identifier
         self._settings = settings
         self._turns = Turns(budget, settings.patience)
-        self._began_at = float("-inf")
+        self._began_at = self._searched_at = float("-inf")
 
     async def start(self, session: Session, lanes: Lanes, target: tuple[str, str]) -> bool:
         """Start a round when there is something to be made; False when there is not.
@@ -103,8 +123,9 @@ class Creations:
             await creation_store.forget_done(conn, *target)
             late = await creation_store.unlinked(conn, *target)
             await look_again(conn, late, session.now(), self._settings)
+            kinds = [kind for kind in KINDS if self._kinds.admits(kind)]
             return await creation_store.due(
-                conn, *target, limit=MOST, settle=self._settings.create_settle
+                conn, *target, kinds=kinds, limit=MOST, settle=self._settings.create_settle
             )
 
     async def _carry_out(
@@ -153,20 +174,32 @@ class Creations:
         async with session.transaction() as conn:
             await creation_store.drop(conn, [row for row in left if not row.wanted])
         left = [row for row in left if row.wanted]
-        sought = _sought(facts, left)
-        if not any(one.values for one in sought):
-            return left
-        await self._turns.take("read", urgent=False)
-        found = await self._crm.search(kind, sought)
-        others = {row.account_id: _others(row, sought, found) for row in left}
+        sought = sought_for(facts, left)
+        found = await self._search(kind, sought)
+        known = {row.account_id: others(row, sought, found) for row in left}
         await postpone(
             session,
-            [row for row in left if others[row.account_id]],
+            [row for row in left if known[row.account_id]],
             "the CRM has a record that may be its own",
             self._settings,
-            looks=[key for keys in others.values() for key in keys],
+            looks=[key for keys in known.values() for key in keys],
         )
-        return [row for row in left if not others[row.account_id]]
+        return [row for row in left if not known[row.account_id]]
+
+    async def _search(self, kind: str, sought: Sequence[Sought]) -> list[Found]:
+        """What any search finds; a CRM that has no further domains to search by has none."""
+        found: list[Found] = []
+        for part in searches(sought):
+            await asyncio.sleep(self._searched_at + _SEARCH_SECONDS - time.monotonic())
+            await self._turns.take("read", urgent=False)
+            self._searched_at = time.monotonic()
+            try:
+                found += await self._crm.search(kind, part)
+            except BatchRefused as error:
+                if not all(one.listed for one in part):
+                    raise
+                log.warning("list_not_searched", kind=kind, error=error)
+        return found
 
     async def _claim(
         self, session: Session, facts: WorkspaceFacts, rows: Sequence[Creation]
@@ -216,31 +249,3 @@ def _as_outcome(row: Creation, error: BatchRefused) -> RowOutcome:
     passing = error.category == PROPERTY_MISSING or error.status == _CONFLICT
     status: RowStatus = "retry" if passing else "permanent"
     return RowOutcome(row.account_id, status, None, str(error), error.category)
-
-
-def _sought(facts: WorkspaceFacts, rows: Sequence[Creation]) -> list[Sought]:
-    """What tells a record that may be one of these: the domain or address, the billing id."""
-    if not rows:
-        return []
-    kind, connection = rows[0].kind, rows[0].connection
-    sought = [Sought("domain", tuple(row.domain for row in rows if row.domain))]
-    if kind == "contact":
-        sought = [Sought("email", tuple(row.email for row in rows if row.email))]
-    ids = facts.mapping(connection, kind).get("stripe_customer_id")
-    if ids is not None:
-        sought.append(Sought(ids, tuple(one for row in rows for one in row.customers)))
-    return sought
-
-
-def _others(
-    row: Creation,
-    sought: Sequence[Sought],
-    found: Sequence[tuple[str, Mapping[str, str | None]]],
-) -> list[ExternalKey]:
-    """Records found that have the row's domain, address or billing id."""
-    mine = {one.lower() for one in (row.domain, row.email, *row.customers) if one}
-    return [
-        external_key(row.workspace, row.connection, row.kind, vendor_id)
-        for vendor_id, properties in found
-        if any(str(properties.get(one.property) or "").lower() in mine for one in sought)
-    ]

@@ -28,7 +28,7 @@ _SAVE: Final = f"""
 _DUE: Final = f"""
     select {_COLUMNS} from writeback.creations as c
     where c.workspace = $1 and c.connection = $2 and c.state in ('pending', 'sending')
-      and c.next_attempt_at <= clock_timestamp()
+      and c.next_attempt_at <= clock_timestamp() and c.kind = any($5::text[])
       and not exists (
           select from writeback.creations as o
           where o.workspace = c.workspace and o.lock = c.lock and o.account_id <> c.account_id
@@ -114,10 +114,16 @@ async def any_open(conn: Connection, workspace: str, connection: str) -> bool:
 
 
 async def due(
-    conn: Connection, workspace: str, connection: str, *, limit: int, settle: float
+    conn: Connection,
+    workspace: str,
+    connection: str,
+    *,
+    kinds: Sequence[str],
+    limit: int,
+    settle: float,
 ) -> list[Creation]:
-    """Creations whose turn it is, of one kind."""
-    rows = await conn.fetch(_DUE, workspace, connection, limit, settle)
+    """Creations whose turn it is, of one of the kinds."""
+    rows = await conn.fetch(_DUE, workspace, connection, limit, settle, list(kinds))
     found = [Creation(*row.values()) for row in rows]
     return [row for row in found if row.kind == found[0].kind]
 

@@ -5,11 +5,19 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from plumbline_connectors.hubspot.client import HubSpotClient, UpdateRow
+from plumbline_connectors.hubspot.creation import HubSpotCreation, Sought
 from plumbline_connectors.hubspot.faults import PROPERTY_MISSING
-from plumbline_connectors.hubspot.outcomes import OBJECT_NOT_FOUND, BatchRefused, RowStatus
+from plumbline_connectors.hubspot.outcomes import (
+    OBJECT_NOT_FOUND,
+    BatchRefused,
+    RowOutcome,
+    RowStatus,
+)
 from plumbline_connectors.hubspot.properties import ACCOUNT_ID, PropertyProblem, specs_for
 from plumbline_connectors.hubspot.translate import MERGED_IDS
 from plumbline_connectors.hubspot.values import epoch_ms, parse_time
+
+from writeback.kinds import Kinds
 
 __all__ = [
     "OBJECT_NOT_FOUND",
@@ -17,6 +25,7 @@ __all__ = [
     "Answered",
     "BatchRefused",
     "HubSpotCrm",
+    "HubSpotMaker",
     "PropertyProblem",
     "Sight",
     "UpdateRow",
@@ -45,16 +54,18 @@ class Answered(NamedTuple):
 
 
 class HubSpotCrm:
-    """HubSpot in these words. Raises what the client raises."""
+    """HubSpot in these words. Raises what the client raises; `kinds` hear of missing scopes."""
 
-    def __init__(self, client: HubSpotClient) -> None:
+    def __init__(self, client: HubSpotClient, kinds: Kinds) -> None:
         self._client = client
+        self._kinds = kinds
 
     async def read_many(
         self, kind: str, ids: Sequence[str], properties: Sequence[str]
     ) -> tuple[dict[str, Sight], list[str]]:
         """Sights by id, and the ids that were not found: each must be confirmed by `read_one`."""
-        answer = await self._client.batch_read(kind, ids, [*properties, MERGED_IDS])
+        async with self._kinds.calling(kind, "read"):
+            answer = await self._client.batch_read(kind, ids, [*properties, MERGED_IDS])
         found = {
             one: _sight(record, properties, answer.began_at)
             for one, record in answer.found.items()
@@ -64,7 +75,8 @@ class HubSpotCrm:
 
     async def read_one(self, kind: str, vendor_id: str, properties: Sequence[str]) -> Sight | None:
         """One record; None when there is none of this very id: gone, archived or merged away."""
-        answer = await self._client.read(kind, vendor_id, properties)
+        async with self._kinds.calling(kind, "read"):
+            answer = await self._client.read(kind, vendor_id, properties)
         if answer.obj is None or answer.obj.get("archived"):
             return None
         if str(answer.obj.get("id")) != vendor_id:
@@ -73,7 +85,8 @@ class HubSpotCrm:
 
     async def update(self, kind: str, rows: Sequence[UpdateRow]) -> list[Answered]:
         """Write rows by id; one answer per row, in order. Raises BatchRefused for the whole."""
-        outcomes = await self._client.batch_update(kind, rows)
+        async with self._kinds.calling(kind, "write"):
+            outcomes = await self._client.batch_update(kind, rows)
         return [
             Answered(
                 outcome.id,
@@ -88,15 +101,45 @@ class HubSpotCrm:
 
     async def missing(self, kind: str, mapping: Mapping[str, str]) -> frozenset[str]:
         """Properties of a mapping that the CRM doesn't have."""
-        return frozenset(mapping.values()) - await self._client.property_names(kind)
+        async with self._kinds.calling(kind, "properties"):
+            return frozenset(mapping.values()) - await self._client.property_names(kind)
 
     async def ensure(self, kind: str, mapping: Mapping[str, str]) -> list[PropertyProblem]:
         """Create the missing properties of a mapping; returns those that can't take our values."""
-        return await self._client.ensure_properties(kind, specs_for(mapping))
+        async with self._kinds.calling(kind, "properties"):
+            return await self._client.ensure_properties(kind, specs_for(mapping))
 
     async def ensure_account_id(self, kind: str) -> list[PropertyProblem]:
         """Create the property of created records; returns why it can't be what it must."""
-        return await self._client.ensure_properties(kind, [ACCOUNT_ID])
+        async with self._kinds.calling(kind, "properties"):
+            return await self._client.ensure_properties(kind, [ACCOUNT_ID])
+
+
+class HubSpotMaker:
+    """Making records, in the words of a round. Raises what the client raises."""
+
+    def __init__(self, creation: HubSpotCreation, kinds: Kinds) -> None:
+        self._creation = creation
+        self._kinds = kinds
+
+    async def held(self, kind: str, accounts: Sequence[str]) -> dict[str, str]:
+        """Ids of the records made for accounts, by account."""
+        async with self._kinds.calling(kind, "read"):
+            return await self._creation.held(kind, accounts)
+
+    async def search(
+        self, kind: str, sought: Sequence[Sought]
+    ) -> list[tuple[str, dict[str, str | None]]]:
+        """Records with any of the values."""
+        async with self._kinds.calling(kind, "read"):
+            return await self._creation.search(kind, sought)
+
+    async def create(
+        self, kind: str, rows: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, RowOutcome]:
+        """Make records; an outcome for every account."""
+        async with self._kinds.calling(kind, "write"):
+            return await self._creation.create(kind, rows)
 
 
 def _sight(record: Mapping[str, Any], properties: Sequence[str], began_at: datetime) -> Sight:

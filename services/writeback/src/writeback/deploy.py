@@ -10,7 +10,7 @@ import structlog
 from plumbline_runtime.attention import Item, close_items, open_attention
 from plumbline_runtime.circuit import Admission
 from plumbline_runtime.postgres import UNREACHABLE, transaction
-from plumbline_schemas.errors import Retryable, Unauthorized, VendorError
+from plumbline_schemas.errors import MissingScopes, Retryable, Unauthorized, VendorError
 from plumbline_schemas.fields import ACCOUNT_ID_PROPERTY
 
 from writeback import queue, settle, store
@@ -142,14 +142,19 @@ class Deployment:
     async def _deploy(self) -> bool:
         async with self._pool.acquire() as conn:
             facts = await store.workspace(conn, self._workspace)
+        lacking: list[str] = []
         for kind in KINDS:
             logged = facts.mapping(self._connection, kind)
             mapping = logged if facts.config else self._configured.get(kind, {})
-            await self.ensure(kind, mapping)
+            try:
+                await self.ensure(kind, mapping)
+            except MissingScopes as error:  # the other kind may go on
+                lacking.append(str(error))
+                log.warning("properties_not_deployed", target=self._label, kind=kind, error=error)
         blocked = sorted(name for names in self._blocked.values() for name in names)
-        detail = f"left out, they can't take our values: {', '.join(blocked)}" if blocked else ""
-        self._health.set(self._condition, True, detail)
-        return not blocked
+        left = [f"left out, they can't take our values: {', '.join(blocked)}"] if blocked else []
+        self._health.set(self._condition, True, "; ".join([*left, *lacking]))
+        return not blocked and not lacking
 
     def doubt(self, kind: str) -> float:
         """The CRM says that a property is missing: it is looked for once a minute at most.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Collection
 from typing import NamedTuple
 
-from plumbline_schemas.errors import VendorError
+from plumbline_schemas.errors import MissingScopes, VendorError
 
 from writeback.effects import RecordId
 
@@ -70,9 +70,11 @@ class Lanes:
 
 async def _failure_of(work: Awaitable[VendorError | None]) -> VendorError | None:
     try:
-        return await work
+        failure = await work
     except VendorError as error:
-        return error
+        failure = error
+    # A missing scope is its kind's (`kinds`): the connection itself answered.
+    return None if isinstance(failure, MissingScopes) else failure
 
 
 def _gravity(error: VendorError) -> tuple[bool, float]:

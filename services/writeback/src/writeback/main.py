@@ -22,8 +22,9 @@ from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
 
 from writeback.consume import AccountsHandler, CrmHandler
 from writeback.creation_round import Creations
-from writeback.crm import HubSpotCrm
+from writeback.crm import HubSpotCrm, HubSpotMaker
 from writeback.deploy import Deployment
+from writeback.kinds import Kinds
 from writeback.metrics import begin_target
 from writeback.outbox import Outbox
 from writeback.round import Rounds
@@ -83,7 +84,8 @@ def _sender(
     shelf = TokenStore.of(pool, workspace.id, connection)
     client = _client(workspace, connection, settings, budget, shelf)
     runtime.on_stop(client.aclose)
-    crm = HubSpotCrm(client)
+    kinds = _kinds(runtime, workspace.id, connection.name, settings)
+    crm, maker = HubSpotCrm(client, kinds), HubSpotMaker(HubSpotCreation(client), kinds)
     # before all others: until it has passed, no failed payment is told either
     acquire, told = partial(budget.acquire, "write", priority=True), budget.told_zone
 
@@ -109,9 +111,10 @@ def _sender(
         connection.name,
         connect=partial(_connect, runtime),
         rounds=Rounds(crm, budget, deployment, settings),
-        creations=Creations(HubSpotCreation(client), budget, deployment, settings),
+        creations=Creations(maker, budget, deployment, kinds, settings),
         deployed=deployment,
         circuit=circuit("writes"),
+        kinds=kinds,
         settings=settings,
         stopping=runtime.stopping,
         wake_outbox=outbox.wake,
@@ -119,6 +122,11 @@ def _sender(
     runtime.background(f"deploy:{sender.label}", deployment.run)
     runtime.background(f"sender:{sender.label}", sender.run)
     return sender
+
+
+def _kinds(runtime: Runtime, workspace: str, name: str, settings: WritebackSettings) -> Kinds:
+    wake = runtime.attention.wake
+    return Kinds(runtime.pool, workspace, name, retry_seconds=settings.circuit_retry, wake=wake)
 
 
 def _client(

@@ -17,7 +17,7 @@ from plumbline_runtime.postgres import UNREACHABLE
 from plumbline_schemas.errors import Retryable, VendorError
 
 from writeback import queue, settle, store
-from writeback.creation_round import Creations
+from writeback.creation_round import Admitted, Creations
 from writeback.deploy import KINDS
 from writeback.gate import OPEN, WorkspaceFacts
 from writeback.job import Job
@@ -75,6 +75,7 @@ class Sender:
         creations: Creations,
         deployed: Deployed,
         circuit: Gate,
+        kinds: Admitted,
         settings: WritebackSettings,
         stopping: asyncio.Event,
         wake_outbox: Callable[[], None],
@@ -86,6 +87,7 @@ class Sender:
         self._creations = creations
         self._deployed = deployed
         self._circuit = circuit
+        self._kinds = kinds
         self._settings = settings
         self._stopping = stopping
         self._wake_outbox = wake_outbox
@@ -169,7 +171,7 @@ class Sender:
         if facts.gate != OPEN:
             return False
         started = await self._look_back(session, facts, lanes)
-        for kind in KINDS:
+        for kind in filter(self._kinds.admits, KINDS):
             due = await self._due(session, lanes, kind)
             if due:
                 # Anew: what an effect wants now must not be judged by an older mapping or policy.
@@ -195,7 +197,7 @@ class Sender:
             return False
         self._looked_at = time.monotonic()
         started = False
-        for kind in KINDS:
+        for kind in filter(self._kinds.admits, KINDS):
             async with session.turn() as conn:
                 found = await queue.to_look_at(
                     conn, self._workspace, self._connection, kind,

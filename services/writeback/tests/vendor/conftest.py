@@ -14,6 +14,7 @@ from plumbline_simulators.hubspot.control_api import PERSON
 from plumbline_simulators.hubspot.simulator import HubSpotSimulator, hubspot_simulator
 from plumbline_simulators.hubspot.state import RowFault
 from writeback.crm import HubSpotCrm
+from writeback.kinds import Kinds
 
 
 class Portal:
@@ -33,8 +34,9 @@ class Portal:
 
     def state(self, record: int, mrr: int, *, version: int = 1, **changes: Any) -> AccountState:
         """The account of this record pays so much."""
+        links = changes.pop("links", [("company", str(record), 1)])
         made: AccountState = self._account(
-            version * 1000 + record, mrr=mrr * 100, links=[("company", str(record), 1)],
+            version * 1000 + record, mrr=mrr * 100, links=links,
             id=f"acc_{record:026d}", **changes,
         )  # fmt: skip
         return made
@@ -88,7 +90,9 @@ async def portal(database_url: str, account: Any, world_type: Any) -> AsyncItera
             api_base=hubspot.base_url, layout="v3", where="acme/hubspot",
             access_token="pat-na1-simulated", timeout_seconds=0.4,
         )  # fmt: skip
-        world = world_type(database_url, pool, HubSpotCrm(client))
+        kinds = Kinds(pool, "acme", "hubspot", retry_seconds=0.3, wake=lambda: None)
+        world = world_type(database_url, pool, HubSpotCrm(client, kinds))
+        world.kinds = kinds
         world.settings = world.settings._replace(
             http_timeout=0.4, lease_margin=0.1, circuit_retry=0.3, schedule=(0.02, 0.05, 0.1)
         )

@@ -172,6 +172,40 @@ async def test_a_connection_that_refuses_us(portal: Any, status: int) -> None:
     assert set(portal.check_keys().values()) == {1}
 
 
+@pytest.mark.parametrize(
+    "scope",
+    ["crm.objects.contacts.write", "crm.objects.contacts.read", "crm.schemas.contacts.read"],
+)
+async def test_a_scope_that_is_missing_stops_its_kind_and_no_other(portal: Any, scope: str) -> None:
+    await portal.opened(3)
+    fields = {"company": {"mrr": "pl_mrr"}, "contact": {"mrr": "pl_mrr"}}
+    await portal.world.observe(portal.world.config(fields=fields))
+    contacts = portal.hubspot.state.of("contacts")
+    contacts.create({"email": "kim@acme.example"}, portal.person, "900")
+    portal.hubspot.state.tokens.scopes_missing = {scope}
+    await portal.want(7, 1, 2)
+    await portal.want(5, 9, links=[("contact", "900", 1)])
+    await portal.world.start()
+    await told(portal, scope, "open")
+    await portal.want(8, 3)
+    async with asyncio.timeout(5):
+        while await portal.world.counts() != {"pending": 1}:
+            await asyncio.sleep(0.01)
+    assert (portal.held(1, 2), portal.held(3)) == ({"7"}, {"8"})
+    assert ("connection_refused", "hubspot") not in await portal.world.attention()
+    portal.hubspot.state.tokens.scopes_missing = set()
+    await portal.world.settle()
+    assert contacts.get("900")["properties"]["pl_mrr"] == "5"
+    await told(portal, scope, "closed")
+
+
+async def told(portal: Any, scope: str, status: str) -> None:
+    async with asyncio.timeout(5):
+        item = ("connection_refused", f"hubspot/{scope}")
+        while (await portal.world.attention()).get(item) != status:
+            await asyncio.sleep(0.01)
+
+
 async def test_404_a_record_that_is_gone(portal: Any) -> None:
     from plumbline_simulators.hubspot.control_api import PERSON
 

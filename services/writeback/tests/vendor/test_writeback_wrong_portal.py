@@ -33,7 +33,7 @@ async def test_nothing_is_written_to_another_portal(portal: Any, tmp_path: Path)
         put_in(portal.hubspot.base_url, "pat-na1-simulated")
         working = fresh()
         portal.world.crm, portal.world.account = (
-            HubSpotCrm(working),
+            HubSpotCrm(working, portal.world.kinds),
             AccountCheck(working, fresh, nothing),
         )
         for number in (1, 2, 3):

@@ -131,7 +131,7 @@ class HubSpotClient:
     """One connection's HubSpot. Nothing is retried here, and no rate is kept: callers do both.
 
     Every call raises Retryable (no answer, 423, 429, 477, 5xx), Unauthorized (401, 403),
-    Conflict or Permanent, unless it says otherwise.
+    MissingScopes of these, Conflict or Permanent, unless it says otherwise.
     """
 
     def __init__(

@@ -17,6 +17,8 @@ from plumbline_connectors.hubspot.outcomes import RowOutcome, UpdateRow, row_out
 MOST: Final = 25
 """Rows of one call: what is searched for must fit into a search's body (vendors 2.5)."""
 _FOUND: Final = 200
+_GROUPS: Final = 5
+"""Filter groups of a search, of which any will do (vendors 2.5)."""
 
 
 class Sought(NamedTuple):
@@ -24,6 +26,23 @@ class Sought(NamedTuple):
 
     property: str
     values: tuple[str, ...]
+    listed: bool = False
+    """The property holds a list in one text, which is searched by its words: what is found holds
+    the words, and has to be compared."""
+
+
+def searches(sought: Sequence[Sought]) -> list[list[Sought]]:
+    """What one search can look for at a time: lists apart from the others, a value a group."""
+    whole = [one for one in sought if one.values and not one.listed]
+    words = [
+        one._replace(values=(value,))
+        for one in sought
+        if one.listed
+        for value in sorted({value.lower() for value in one.values})
+    ]
+    return [
+        found[at : at + _GROUPS] for found in (whole, words) for at in range(0, len(found), _GROUPS)
+    ]
 
 
 class HubSpotCreation:
@@ -50,23 +69,14 @@ class HubSpotCreation:
     async def search(
         self, kind: str, sought: Sequence[Sought]
     ) -> list[tuple[str, dict[str, str | None]]]:
-        """(id, properties) of records that have any of the values; the index may lag."""
-        groups = [
-            {
-                "filters": [
-                    {
-                        "propertyName": one.property,
-                        "operator": "IN",
-                        "values": sorted({value.lower() for value in one.values}),
-                    }
-                ]
-            }
-            for one in sought
-            if one.values
-        ]
+        """(id, properties) of records that have any of the values; the index may lag.
+
+        `sought` is one of `searches`.
+        """
+        groups = [{"filters": [_filter(one)]} for one in sought if one.values]
         if not groups:
             return []
-        names = [one.property for one in sought]
+        names = sorted({one.property for one in sought})
         sent = {"filterGroups": groups, "properties": names, "limit": _FOUND}
         answer = await self._client.post(f"{self._client.objects(kind)}/search", sent)
         rows = results_of(object_of(answer), answer)
@@ -98,6 +108,15 @@ class HubSpotCreation:
         body = object_of(answer)
         told = row_outcomes(planned, _as_asked(body, planned))
         return {one.id: one for one in told}
+
+
+def _filter(one: Sought) -> dict[str, Any]:
+    """`IN` wants lower case (vendors 2.5); words are found in any."""
+    if one.listed:
+        [value] = one.values
+        return {"propertyName": one.property, "operator": "CONTAINS_TOKEN", "value": value}
+    values = sorted({value.lower() for value in one.values})
+    return {"propertyName": one.property, "operator": "IN", "values": values}
 
 
 def _account_of(row: Mapping[str, Any]) -> str:

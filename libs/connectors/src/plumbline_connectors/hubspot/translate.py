@@ -30,12 +30,13 @@ _OWNER: Final = "hubspot_owner_id"
 _PLACE: Final = ("city", "country", "zip")
 _COUNTRY_CODE: Final = "hs_country_code"
 _PARENT: Final = "hs_parent_company_id"
-_MORE_EMAILS: Final = "hs_additional_emails"
+MORE_DOMAINS: Final = "hs_additional_domains"
+MORE_EMAILS: Final = "hs_additional_emails"
 _READ: Final[Mapping[str, tuple[str, ...]]] = {
     "company": (
         "name",
         "domain",
-        "hs_additional_domains",
+        MORE_DOMAINS,
         "website",
         "phone",
         *_PLACE,
@@ -48,7 +49,7 @@ _READ: Final[Mapping[str, tuple[str, ...]]] = {
         "firstname",
         "lastname",
         "email",
-        _MORE_EMAILS,
+        MORE_EMAILS,
         "phone",
         *_PLACE,
         _OWNER,
@@ -59,7 +60,7 @@ _OBSERVATIONS: Final[Mapping[str, type[CompanyObservation | ContactObservation]]
     "company": CompanyObservation,
     "contact": ContactObservation,
 }
-_DOMAINS: Final = ("domain", "hs_additional_domains", "website")
+_DOMAINS: Final = ("domain", MORE_DOMAINS, "website")
 _LIST_SEPARATORS: Final = re.compile(r"[;,\s]+")
 
 
@@ -165,7 +166,7 @@ def _body(kind: str, properties: Mapping[str, Any], context: HubSpotContext) -> 
         name=_name(kind, values),
         domains=_domains(values) if kind == "company" else (),
         email=values.get("email") or None if kind == "contact" else None,
-        more_emails=_listed(values.get(_MORE_EMAILS)) if kind == "contact" else (),
+        more_emails=list_members(values.get(MORE_EMAILS)) if kind == "contact" else (),
         phone=values.get("phone") or None,
         city=values.get("city") or None,
         country=values.get(_COUNTRY_CODE) or values.get("country") or None,
@@ -174,8 +175,8 @@ def _body(kind: str, properties: Mapping[str, Any], context: HubSpotContext) -> 
         account_id=values.get(ACCOUNT_ID_PROPERTY) or None,
         parent_id=values.get(_PARENT) or None,
         owner=values.get(_OWNER) or None,
-        stripe_customer_ids=_listed(values.get(ids_property)) if ids_property else (),
-        merged_ids=_listed(values.get(MERGED_IDS)),
+        stripe_customer_ids=list_members(values.get(ids_property)) if ids_property else (),
+        merged_ids=list_members(values.get(MERGED_IDS)),
         properties={name: values.get(name) for name in mapping.values()},
     )
 
@@ -188,11 +189,11 @@ def _name(kind: str, values: Mapping[str, str | None]) -> str | None:
 
 
 def _domains(values: Mapping[str, str | None]) -> tuple[str, ...]:
-    found = (one for name in _DOMAINS for one in _listed(values.get(name)))
+    found = (one for name in _DOMAINS for one in list_members(values.get(name)))
     return tuple(dict.fromkeys(found))
 
 
-def _listed(value: str | None) -> tuple[str, ...]:
+def list_members(value: str | None) -> tuple[str, ...]:
     """Members of a list in one property: HubSpot separates by semicolon, people by anything."""
     members = _LIST_SEPARATORS.split(value or "")
     return tuple(dict.fromkeys(member for member in members if member))

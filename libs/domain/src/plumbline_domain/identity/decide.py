@@ -175,7 +175,7 @@ def _by_evidence(
     ]
     rival = share(best, rivals) < weights.auto_at
     reasons = _objections(customer, best, rival, portrait, weights)
-    if _called_otherwise(best, scored, around):
+    if _called_otherwise(customer, best, scored, around):
         reasons += ("the name is another record's",)
     if reasons:
         shown = _shown([c for c in scored if c.probability >= WORTH_SHOWING], around)
@@ -208,11 +208,16 @@ def odds(candidate: Candidate) -> float:
     return exp(min(30.0, candidate.score / 1000))
 
 
-def _called_otherwise(best: Candidate, scored: list[Candidate], around: Neighbourhood) -> bool:
-    """Whether another company has the customer's very name and the best has not."""
+def _called_otherwise(
+    customer: Profile, best: Candidate, scored: list[Candidate], around: Neighbourhood
+) -> bool:
+    """Whether another company has the customer's very name and the best has not; a name that is
+    the best's own web address is the best's."""
     if best.match is None or best.match.level in CALLED or has(best, ("email.",)):
         return False
     winner = around.record_profiles[best.record_id]
+    if not set(customer.hosts).isdisjoint(winner.domains):
+        return False
     return any(
         c is not best
         and c.match is not None

@@ -171,11 +171,31 @@ def _near_label(customer: Profile, record: Profile) -> Piece | None:
             OSA.distance(mine, other, score_cutoff=allowed) <= allowed
         ):
             return Piece("close", domain, other)
+    if _of_a_town(mine, customer, record):
+        return Piece("town", domain, record.names[0].raw)
     for form in record.names:
         if len(form.squash) >= 5 and (mine.startswith(form.squash) or form.squash.startswith(mine)):
             apart = any(o.startswith(form.squash) and o != form.squash for o in theirs)
             return Piece("apart" if apart and mine != form.squash else "part", domain, form.raw)
     return None
+
+
+def _of_a_town(mine: str, customer: Profile, record: Profile) -> bool:
+    """The domain is the record's name and the customer's own town, which is not the record's.
+
+    Who adds the town found the plain name taken by somebody else who bears it.
+    """
+    town = customer.city
+    elsewhere = bool(record.labels) and town not in (*record.cities, *record.labels)
+    if not customer.names or len(town) < SHORT or not elsewhere:
+        return False
+    if any(town in label for label in record.labels):
+        return False
+    return any(
+        len(form.squash) >= SHORT
+        and mine in (form.squash + town, form.whole + town, town + form.squash)
+        for form in record.names
+    )
 
 
 def _with_label(record: Profile, label: str) -> str:

@@ -60,6 +60,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "name": "the domain {ours} is called like {theirs}",
     "close": "the domain {ours} is {theirs} but for a typing error",
     "apart": "the domain {ours} and the record's each add something else to {theirs}",
+    "town": "the domain {ours} is {theirs} and the customer's town, where the record is not",
     "part": "the domain {ours} is partly called like {theirs}",
 }
 

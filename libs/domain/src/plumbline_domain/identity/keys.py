@@ -40,7 +40,8 @@ _SIGNED: Final = Struct(">q")
 
 
 def _hashed(kind: KeyKind, value: str) -> int:
-    number: int = _SIGNED.unpack(blake2b(f"{kind}:{value}".encode(), digest_size=8).digest())[0]
+    said = f"{kind}:{value}".encode("utf-8", "surrogatepass")  # half a character is no error here
+    number: int = _SIGNED.unpack(blake2b(said, digest_size=8).digest())[0]
     return number
 
 

@@ -41,6 +41,8 @@ _TAIL: Final = re.compile(r"(?:\s[-–—|/]\s|,\s|\s@\s)")  # noqa: RUF001 - da
 _HOST: Final = re.compile(
     r"^(?:https?://)?(?:www\.)?((?:[\w-]+\.)+[a-z]{2,})(?:/.*)?$", re.IGNORECASE
 )
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:@]+@[\w-]+(?:\.[\w-]+)+")
+_LEFT_OVER: Final = re.compile(r"[(\[<]\s*[)\]>]")
 _CAMEL: Final = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])")
 _LONG: Final = ("limited", "corporation", "incorporated", "company", "aktiengesellschaft")
 """Legal forms long enough to be told through a typing error."""
@@ -78,7 +80,7 @@ def host_in_name(text: str) -> str | None:
 @lru_cache(maxsize=65536)
 def read_name(text: str | None) -> NameForm:
     """The form of a name as written; `EMPTY`-like (kind junk) when it tells nothing."""
-    raw = clean(text)
+    raw = _without_address(clean(text))
     if not raw or not _LETTERS.search(raw):
         return _digits_only(raw)
     also: list[str] = []
@@ -99,6 +101,21 @@ def read_name(text: str | None) -> NameForm:
     if not squash or _is_junk(core):
         return NameForm(raw, "junk", (), "", "", form, hints)
     return NameForm(raw, _kind(raw, core, form), core, squash, whole, form, hints, tuple(also))
+
+
+def _without_address(raw: str) -> str:
+    """An e-mail address names nobody that the address itself does not: `Ann <ann@acme.example>`."""
+    if "@" not in raw:
+        return raw
+    outside = _ADDRESS.sub(" ", raw)
+    if outside == raw:
+        return raw
+    return " ".join(_LEFT_OVER.sub(" ", outside).split()).strip(" -,;:|/<>")
+
+
+def addresses_in(text: str | None) -> tuple[str, ...]:
+    """The e-mail addresses that somebody typed into a name."""
+    return tuple(_ADDRESS.findall(clean(text))) if text and "@" in text else ()
 
 
 def _digits_only(raw: str) -> NameForm:
@@ -178,7 +195,7 @@ def _form_at(tokens: tuple[str, ...], *, last: bool) -> int:
 
 
 def _is_junk(core: tuple[str, ...]) -> bool:
-    if all(word in JUNK_NAMES or word.isdigit() for word in core):
+    if all(word in JUNK_NAMES or word in INNER_FORMS or word.isdigit() for word in core):
         return True
     joined = "".join(core)
     return len(joined) < 2 or len(set(joined)) == 1 or joined in JUNK_NAMES

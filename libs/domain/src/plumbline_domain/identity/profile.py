@@ -10,7 +10,7 @@ from plumbline_domain.identity.countries import country_code
 from plumbline_domain.identity.domain_classes import NO_OVERRIDES, DomainClass, domain_class
 from plumbline_domain.identity.domain_lists import RELAYS
 from plumbline_domain.identity.hosts import email_host, registrable_domain, web_host
-from plumbline_domain.identity.names import NameForm, host_in_name, read_name
+from plumbline_domain.identity.names import NameForm, addresses_in, host_in_name, read_name
 from plumbline_domain.identity.numbers import phone_tail, tax_id
 from plumbline_domain.identity.text import clean, fold, words
 from plumbline_domain.identity.word_lists import ROLES
@@ -145,8 +145,9 @@ def _addresses(texts: tuple[str, ...], overrides: Mapping[str, DomainClass]) -> 
 
 
 def customer_profile(party: Party, overrides: Mapping[str, DomainClass] = NO_OVERRIDES) -> Profile:
-    """Normalise a billing customer."""
-    addresses = _addresses(party.emails, overrides)
+    """Normalise a billing customer; an address in its name stands for the one it lacks."""
+    emails = party.emails or (*addresses_in(party.company), *addresses_in(party.name))
+    addresses = _addresses(emails, overrides)
     domains = tuple(dict.fromkeys(a.domain for a in addresses if a.kind in ("company", "hub")))
     names, person, hosts = _names((party.company, party.name))
     labels = _labels((*domains, *hosts))

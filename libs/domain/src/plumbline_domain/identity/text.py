@@ -7,7 +7,7 @@ from typing import Final
 
 from anyascii import anyascii
 
-NORM_VERSION: Final = 5
+NORM_VERSION: Final = 6
 """Stands with every stored key and profile; a change of any rule of normalisation raises it."""
 
 MAX_TEXT: Final = 300

@@ -20,7 +20,7 @@ class Weights(BaseModel):
     auto_at: float = 0.93
     """Probability, among its rivals and no record at all, from which a pair is linked, gates
     permitting."""
-    review_at: float = 0.75
+    review_at: float = 0.77
     """Probability that one of the candidates shown is right, from which a person is asked."""
 
     def of(self, code: str) -> int:

@@ -123,7 +123,8 @@ class _Guard:
     def wrap(self, handler: Handler) -> Handler:
         async def guarded(request: Request) -> Response:
             path = request.url.path
-            static = self._state.tokens.check(request.headers.get("authorization"), path)
+            sent = request.headers.get("authorization")
+            static = self._state.tokens.check(sent, request.method, path)
             headers = self._state.limits.take(search=path.endswith("/search"), daily=static)
             try:
                 answer = await handler(request)

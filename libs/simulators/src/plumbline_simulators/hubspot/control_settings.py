@@ -48,7 +48,7 @@ class ControlSettings:
         return answer({name: getattr(limits, name) for name in LIMITS})
 
     async def tokens(self, request: Request) -> Response:
-        """`add`, `add_refresh`, `revoke` (lists), `scopes_missing` (path words),
+        """`add`, `add_refresh`, `revoke` (lists), `scopes_missing` (or path words),
         `lifetime_seconds` of tokens issued from now on, `expire` (true: those issued so far)."""
         data = await read_json(request)
         lists = ("add", "add_refresh", "revoke", "scopes_missing")

@@ -1,5 +1,6 @@
 """Search: filters, one sort, pages of 200, a wall at 10,000, and an index that lags."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -141,8 +142,11 @@ def _in(value: str | None, one: Json, key: Key) -> bool:
 
 
 def _token(value: str | None, one: Json, _key: Key) -> bool:
-    wanted = str(one["value"]).lower().strip("*")
-    return value is not None and wanted in value.lower()
+    """Whole words, of which punctuation makes several; `*` stands for any part of one."""
+    if value is None:
+        return False
+    wanted = r"[^\s;]*".join(re.escape(part) for part in str(one["value"]).lower().split("*"))
+    return re.search(rf"(?<![^\W_]){wanted}(?![^\W_])", value.lower()) is not None
 
 
 def _between(value: str | None, one: Json, key: Key) -> bool:
