@@ -44,6 +44,11 @@ ruled out by a person."""
 _profile = msgspec.json.Decoder(Profile)
 
 
+def profile_of(stored: bytes) -> Profile:
+    """A profile as the table keeps it; raises msgspec's errors."""
+    return _profile.decode(stored)
+
+
 @lru_cache(maxsize=1024)
 def salt(workspace: str, side: Side) -> int:
     """What the keys of one side of a workspace are xored with."""
@@ -63,16 +68,14 @@ class Vicinity(NamedTuple):
     """Mates; not those that were asked about."""
 
 
-def put_arguments(
-    workspace: str, side: Side, profiles: Iterable[Profile]
-) -> tuple[str, tuple[Any, ...]]:
-    """The statement that adds profiles, or replaces those of the same id."""
+def put_arguments(workspace: str, side: Side, profiles: Iterable[Profile]) -> tuple[Any, ...]:
+    """What `PUT` takes to add profiles, or replace those of the same id."""
     unique = list({profile.id: profile for profile in profiles}.values())
     mixed, theirs = salt(workspace, side), salt(workspace, "record")
     keys = _Slices([key ^ mixed for key in keys_of(side, one)] for one in unique)
     named = _named(side)
     names = _Slices([key ^ theirs for key in named(one)] for one in unique)
-    return PUT, (
+    return (
         workspace,
         side,
         NORM_VERSION,
@@ -116,8 +119,7 @@ class PostgresIndex:
     async def put(self, side: Side, profiles: Sequence[Profile]) -> None:
         """Add profiles, or replace those of the same id; one round trip."""
         if profiles:
-            query, arguments = put_arguments(self.workspace, side, profiles)
-            await self.conn.execute(query, *arguments)
+            await self.conn.execute(PUT, *put_arguments(self.workspace, side, profiles))
 
     async def fill(self, side: Side, profiles: Iterable[Profile]) -> None:
         """Add profiles by COPY, none of which is there yet: the first walk of a book."""
@@ -164,7 +166,7 @@ class PostgresIndex:
         rows = await self.conn.fetch(
             PROFILES, self.workspace, [side for side, _ in wanted], [i for _, i in wanted]
         )
-        return {(row["side"], row["id"]): _profile.decode(row["profile"]) for row in rows}
+        return {(row["side"], row["id"]): profile_of(row["profile"]) for row in rows}
 
     async def vicinity(
         self, held: Mapping[str, Mapping[int, KeyKind]], domains: Sequence[int], *, spare: int = 0
@@ -194,8 +196,8 @@ class PostgresIndex:
         return Vicinity(
             {row["key"] ^ theirs: tuple(row["ids"]) for row in rows if row["part"] == 2},
             {row["key"] ^ ours: tuple(row["ids"]) for row in rows if row["part"] == 1},
-            {row["id"]: _profile.decode(row["profile"]) for row in rows if row["part"] == 4},
-            {row["id"]: _profile.decode(row["profile"]) for row in rows if row["part"] == 3},
+            {row["id"]: profile_of(row["profile"]) for row in rows if row["part"] == 4},
+            {row["id"]: profile_of(row["profile"]) for row in rows if row["part"] == 3},
         )
 
     async def gather(self, customers: Sequence[Profile]) -> Neighbourhood:

@@ -52,6 +52,7 @@ class IdentityView:
         self.whole_book = whole_book
         self.weights = weights
         self._stored: dict[tuple[Side, str], Profile] = {}
+        self._sought: set[tuple[Side, str]] = set()
         self._current: dict[tuple[Side, str], Profile | None] = {}
         self._postings: dict[Side, dict[int, tuple[str, ...]]] = {"customer": {}, "record": {}}
         self._fresh: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
@@ -70,6 +71,14 @@ class IdentityView:
         """Put stored profiles in."""
         for local, profile in profiles.items():
             self._stored[(side, local)] = profile
+
+    def looked_up(self, places: Iterable[tuple[Side, str]]) -> None:
+        """Note that the profiles that are stored of these are here."""
+        self._sought.update(places)
+
+    def unseen(self, places: Iterable[tuple[Side, str]]) -> list[tuple[Side, str]]:
+        """Those whose stored profiles were not looked up."""
+        return [one for one in places if one not in self._stored and one not in self._sought]
 
     def load_holders(self, side: Side, holders: Mapping[int, Collection[str]]) -> None:
         """Put in who holds keys, as stored: the lowest ids first, as many as were asked for."""
