@@ -40,7 +40,7 @@ def story(kit: Any) -> Any:
     for n in range(8):
         log.subscription(f"sub_{n}", f"cus_{n}", 2000, lookup_key=None)
     log.add("product", "prod_1", {"name": "Growth, renamed"})
-    log.person("agency", "cus_1", "71")
+    log.person("agency", "cus_1")
     log.company("91", "c0.example", merged_ids=["70"])
     for n in range(8):
         log.customer(f"cus_{n}", f"bob@c{n}.example", name=f"Firm {n}")

@@ -13,7 +13,7 @@ TYPES = {
         cause_event text, cause_origin text, cause_time timestamptz, received_at timestamptz
     """,
     "left_message": """
-        position bigint, topic text, key text, value text, occurred_at timestamptz
+        "position" bigint, topic text, key text, value text, occurred_at timestamptz
     """,
     "left_state": """
         account_id text, version bigint, state text, merged_into text, effective_at text
@@ -59,7 +59,7 @@ UNPUBLISHED = f"""
     end $body$
 """  # noqa: S608 - constants
 PUBLISHED = f"""
-    create function matcher.published(workspace text, sequence bigint, position bigint)
+    create function matcher.published(workspace text, sequence bigint, last bigint)
     returns void language plpgsql {_PLANNED_ONCE} as $body$
     #variable_conflict use_column
     begin
