@@ -202,6 +202,7 @@ class _Gathering:
         if held:
             found = await self._index.vicinity(held, sorted(domains), spare=self._spare)
             self._view.load_vicinity(held, domains, found)
+            self._snapshot.links_known |= {key_in(self._name, local) for local in found.unlinked}
 
     def _profiles(self, local: str) -> set[Profile]:
         """Every profile that a customer may have in the run."""

@@ -22,14 +22,12 @@ from plumbline_domain.identity.keys import (
     FAN_OUT,
     NOT_WAITED_ON,
     KeyKind,
-    customer_keys,
     key_of,
-    record_keys,
 )
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights
 
-from matcher.identity_index import Vicinity
+from matcher.identity_index import Vicinity, known_keys
 
 IDENTIFIERS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax"})
 _NO_ONE: Final[frozenset[str]] = frozenset()
@@ -57,7 +55,6 @@ class IdentityView:
         self._postings: dict[Side, dict[int, tuple[str, ...]]] = {"customer": {}, "record": {}}
         self._fresh: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
         self._touched: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
-        self._keys: dict[tuple[Side, str], tuple[Profile, Mapping[int, KeyKind]]] = {}
         self._told: dict[str, _Told] = {}
         self._hubs = frozenset(agencies)
         self.unasked: dict[str, set[Profile]] = {}
@@ -112,12 +109,7 @@ class IdentityView:
 
     def keys_of(self, side: Side, profile: Profile) -> Mapping[int, KeyKind]:
         """The keys of a profile; of a customer only identifiers while books are incomplete."""
-        known = self._keys.get((side, profile.id))
-        if known is not None and known[0] is profile:
-            return known[1]
-        keys = customer_keys(profile) if side == "customer" else record_keys(profile)
-        self._keys[(side, profile.id)] = (profile, keys)
-        return keys
+        return known_keys(side, profile)
 
     def sought_keys(self, customer: Profile) -> Mapping[int, KeyKind]:
         """The keys by which a customer looks for its record now."""

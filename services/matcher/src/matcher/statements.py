@@ -1,14 +1,15 @@
 """A run's changes as sorted upserts, a statement a table; most are functions (migration 0014)."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from plumbline_domain.account import FOLD_VERSION
 from plumbline_domain.identity.index import Side
 from plumbline_schemas.ids import ExternalKey
 
-from matcher.identity_index import put_arguments, remove_arguments
+from matcher.calls import Call, Statement
+from matcher.identity_index import put_profiles, remove_arguments
 from matcher.kept import pack
 from matcher.rows import WorkspaceRow
 from matcher.ruled import ruling_statements
@@ -25,35 +26,6 @@ def array_text(values: Iterable[str]) -> str:
     """A text[] as PostgreSQL writes it."""
     quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
-
-
-class Statement(NamedTuple):
-    """A query and its arguments."""
-
-    query: str
-    arguments: tuple[Any, ...]
-
-
-class Call(NamedTuple):
-    """A function of the database and its arguments: several go in one statement."""
-
-    function: str
-    arguments: tuple[Any, ...]
-
-
-def together(calls: Iterable[Call], before: tuple[Any, ...] = ()) -> Statement:
-    """Carries out calls in one round trip, one after the other; a column for what each returns.
-
-    Its arguments come behind those of `before`.
-    """
-    arguments = list(before)
-    called = []
-    for call in calls:
-        first = len(arguments) + 1
-        arguments += call.arguments
-        numbered = ", ".join(f"${n}" for n in range(first, len(arguments) + 1))
-        called.append(f"matcher.{call.function}({numbered})")
-    return Statement(f"select {', '.join(called)}", tuple(arguments))
 
 
 def statements(snapshot: Snapshot, *, silent: bool) -> Iterator[Statement | Call]:
@@ -120,7 +92,7 @@ def _identity(snapshot: Snapshot) -> Iterator[Statement | Call]:
         if gone:
             yield Statement(*remove_arguments(workspace, side, gone))
         if put:
-            yield Call("identity_put", put_arguments(workspace, side, put))
+            yield put_profiles(workspace, side, put)
 
 
 def _accounts(snapshot: Snapshot) -> Iterator[Call]:

@@ -7,10 +7,11 @@ from typing import Any, Final
 import asyncpg
 from plumbline_runtime.records import Executes, Fenced
 
+from matcher.calls import Call, Statement, together
 from matcher.identity_parties import basis_of, decided_by
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
-from matcher.statements import Call, Statement, move_workspace, statements, together
+from matcher.statements import move_workspace, statements
 
 FEW: Final = 20
 """Changed objects and accounts that are stored in one round trip; of more, the rows of one table

@@ -26,17 +26,18 @@ from plumbline_domain.identity.duplicates import (
     shipped_pairs,
     weigh,
 )
-from plumbline_domain.identity.index import Side, keys_by_kind
+from plumbline_domain.identity.index import Side
 from plumbline_domain.identity.keys import FAN_OUT, key_of
 from plumbline_domain.identity.profile import Profile
 from plumbline_runtime.attention import Item, close_items, open_attention
 from plumbline_schemas.decisions import apart_subject, pair_subject
 from plumbline_schemas.ids import OWN, external_key
 
-from matcher.identity_index import PostgresIndex, profile_of, salt
+from matcher.calls import Call, Typed
+from matcher.identity_index import PostgresIndex, known_keys, profile_of, salt
 from matcher.identity_parties import key_in
+from matcher.identity_sql import listed
 from matcher.snapshot import Snapshot
-from matcher.statements import Call
 
 MOST: Final = 60
 """Partners of one profile that are compared, those that share the most keys."""
@@ -96,7 +97,7 @@ def looks_for_twins(snapshot: Snapshot) -> list[Look]:
 
 def _look(workspace: str, side: Side, put: Collection[Profile], gone: Collection[str]) -> Look:
     keys = {
-        profile.id: [key for key, kind in keys_by_kind(side, profile).items() if kind in SEARCHED]
+        profile.id: [key for key, kind in known_keys(side, profile).items() if kind in SEARCHED]
         for profile in put
     }
     names = _name_keys(put)
@@ -105,8 +106,8 @@ def _look(workspace: str, side: Side, put: Collection[Profile], gone: Collection
     arguments = (
         workspace,
         side,
-        [key ^ mixed for key in sorted(names.union(*keys.values()))],
-        [key ^ mixed for key in sorted(names)],
+        Typed(listed(key ^ mixed for key in sorted(names.union(*keys.values()))), "bigint[]"),
+        Typed(listed(key ^ mixed for key in sorted(names)), "bigint[]"),
         FAN_OUT + 1,
         sorted(keys),
         _AT_ONCE,

@@ -127,17 +127,37 @@ AROUND = f"""
     end $body$
 """  # noqa: S608 - constants
 
+NEAR = f"""
+    create function matcher.identity_near(
+        workspace text, holders int, domains bigint[],
+        keys bigint[], worth float8[], always bool[], sought_from int[], sought_to int[],
+        seekers int[], few int, nearest int, customers text[]
+    ) returns table (part int, key bigint, ids text[], id text, profile bytea, linked boolean)
+    language plpgsql stable {_PLANNED_ONCE} as $body$
+    #variable_conflict use_column
+    begin return query
+    select v.part, v.key, v.ids, v.id, v.profile,
+           v.part = 4 and exists (
+               select 1 from matcher.links l
+               where l.workspace = $1 and l.key = $1 || '/' || v.id and l.closed_version is null)
+    from matcher.identity_vicinity($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) v;
+    end $body$
+"""  # noqa: S608 - constants
+"""Beside what is around customers, whether the records there are linked: most are not."""
+
 
 def upgrade() -> None:
-    """Create it, and the types of its rows."""
+    """Create them, and the types of their rows."""
     for name, columns in TYPES.items():
         op.execute(f"create type matcher.{name} as ({columns})")
     op.execute(LINKED)
     op.execute(AROUND)
+    op.execute(NEAR)
 
 
 def downgrade() -> None:
     """Remove them; statements of before do the same without."""
+    op.execute("drop function matcher.identity_near")
     op.execute("drop function matcher.around")
     op.execute("drop function matcher.linked")
     for name in TYPES:
