@@ -223,6 +223,7 @@ async def test_a_new_table_of_rates_moves_mrr_as_fx_only(bench: Any, kit: Any) -
            where cause ->> 'key' like '%/rates/%' order by sequence"""
     )
     assert [row["movement"] for row in rows] == ["restated", "fx", "fx"]
+    assert (await bench.state("cus_1"))["fields"]["mrr"]["cause"] == "tick", "nobody decided that"
     assert asked(bench) == []
 
 

@@ -172,6 +172,25 @@ async def test_a_month_begins_with_the_clock_of_the_log(
     assert stage.published.days[1:] == [["2026-10-30", "2026-11-20"]]
 
 
+async def test_a_month_that_begins_waits_for_no_look(
+    stage: Stage, write: Callable[[str], str]
+) -> None:
+    keeper = stage.process(write(CSV))
+    running_keeper = asyncio.create_task(keeper.run())
+    try:
+        async with asyncio.timeout(5):
+            while len(stage.published.raw) < 1:  # noqa: ASYNC110 - the keeper's own pace
+                await asyncio.sleep(0.01)
+            stage.time = datetime(2026, 12, 1, tzinfo=UTC)
+            while len(stage.published.raw) < 2:  # noqa: ASYNC110 - the keeper's own pace
+                await asyncio.sleep(0.01)
+    finally:
+        running_keeper.cancel()
+        await asyncio.gather(running_keeper, return_exceptions=True)
+    assert ReconcilerSettings().rates_look_seconds > 5
+    assert stage.published.days[-1] == ["2026-10-30", "2026-11-20"]
+
+
 async def test_a_shorter_file_loses_no_history(stage: Stage, write: Callable[[str], str]) -> None:
     keeper = stage.process(write(CSV))
     await keeper.look(NOW)

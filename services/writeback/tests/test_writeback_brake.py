@@ -205,6 +205,32 @@ async def test_a_configuration_may_move_two_percent(
     assert (await world.counts()).get("held", 0) == held
 
 
+async def test_exchange_rates_move_any_number(world: Any, crm: Any, book: Any) -> None:
+    await _opened(world, crm, book, 30)
+    await world.states(*(book(n, 10_000 + n, "tick", mrr=250) for n in range(30)))
+    await world.settle()
+    assert {crm.records["company", str(n)]["pl_mrr"] for n in range(30)} == {"2.50"}
+
+
+async def test_a_configuration_that_fills_a_blank_moves_nothing(
+    world: Any, crm: Any, book: Any
+) -> None:
+    for n in range(30):
+        crm.put(str(n))
+    await world.opened(fields=FIELDS)
+    unknown = {"mrr": book(0, 1, "event", mrr=1).fields["mrr"].model_copy(update={"value": None})}
+    states = [book(n, n + 1, "event", mrr=1) for n in range(30)]
+    await world.states(
+        *(one.model_copy(update={"fields": {**one.fields, **unknown}}) for one in states)
+    )
+    await world.settle()
+    assert crm.records["company", "7"].get("pl_mrr", "") == ""
+    assert crm.records["company", "7"]["pl_state"] == "active"
+    await world.states(*(book(n, 20_000 + n, "config", mrr=250) for n in range(30)))
+    await world.settle()
+    assert {crm.records["company", str(n)]["pl_mrr"] for n in range(30)} == {"2.50"}
+
+
 async def test_walks_that_only_correct_amounts_go_on(world: Any, crm: Any, book: Any) -> None:
     await _opened(world, crm, book, 30)
     await world.states(*(book(n, 10_000 + n, "walk", mrr=250) for n in range(30)))

@@ -26,7 +26,7 @@ Reminder = Literal["account.trial_ending", "account.renewal_approaching", "accou
 """What comes near by time alone; each is announced once for each instant."""
 ChangeCause = Literal["event", "read", "walk", "tick", "config", "decision"]
 """How the record of the log that made a change came to be: a vendor's own event, a read or a walk;
-or one of Plumbline's own."""
+or one of Plumbline's own: `tick` is time, and the exchange rates that come with it."""
 LinkMethod = Literal[
     "founder",
     "crm_id",

@@ -74,9 +74,9 @@ def cause_of(observation: AnyObservation) -> RecordCause:
 
 
 def _change(observation: AnyObservation) -> ChangeCause:
-    if isinstance(observation, TickObservation):
-        return "tick"
-    if isinstance(observation, ConfigObservation | RatesObservation):
+    if isinstance(observation, TickObservation | RatesObservation):
+        return "tick"  # rates come with time, and nobody has decided on them
+    if isinstance(observation, ConfigObservation):
         return "config"
     if isinstance(observation, DecisionObservation):
         return "decision"

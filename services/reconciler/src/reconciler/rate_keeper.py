@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,8 @@ from reconciler.rates import Days, StoredTable, fresh_since, in_effect, revised,
 from reconciler.settings import ReconcilerSettings
 
 _REASON_LIMIT: Final = 500
+_MONTH_SECONDS: Final = 0.2
+"""How often a turn of the month is looked for, which asks nobody."""
 
 
 class Publisher(Protocol):
@@ -78,7 +81,17 @@ class RateKeeper:
         await self._publish()
         while True:
             await self.look(datetime.now(UTC))
-            await asyncio.sleep(self._settings.rates_look_seconds)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next look, or until a month begins: amounts wait for its table."""
+        until = time.monotonic() + self._settings.rates_look_seconds
+        while (left := until - time.monotonic()) > 0 and not self._month_begins():
+            await asyncio.sleep(min(left, _MONTH_SECONDS))
+
+    def _month_begins(self) -> bool:
+        today = self._today()
+        return today is not None and self._month != today.replace(day=1)
 
     async def look(self, now: datetime) -> None:
         """Ask the source if it is time, and turn the month if the clock has; `now` is real time."""
@@ -87,7 +100,7 @@ class RateKeeper:
             await self._ask(row, now)
             row = await self._store.source()
         today = self._today()
-        if today is not None and self._month != today.replace(day=1):
+        if today is not None and self._month_begins():
             await self._store.put(await self._revised(await self._store.days(), today, now))
             self._month = today.replace(day=1)
         await self._publish()

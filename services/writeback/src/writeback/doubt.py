@@ -38,8 +38,8 @@ def doubt_of(
         if field in _LIFE
     ):
         return "turned"
-    configured = any(causes.get(name) == "config" for name in news)
-    return "moved" if configured and known.applied_version is not None else None
+    configured = any(causes.get(name) == "config" and known.applied.get(name) for name in news)
+    return "moved" if configured else None
 
 
 def doubt_of_blank(known: Effect, state: AccountState, mapping: Mapping[str, str]) -> Doubt | None:
