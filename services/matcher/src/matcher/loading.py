@@ -48,7 +48,7 @@ select l.* from unnest($2::text[]) as wanted (name)
 cross join lateral (
     select key, account_id, opened_version, method, evidence, proof::text, decided_by
     from matcher.links
-    where workspace = $1 and closed_version is null and account_id = wanted.name offset 0) l
+    where workspace || '' = $1 and closed_version is null and account_id = wanted.name offset 0) l
 """
 
 
@@ -148,8 +148,8 @@ async def load_kept(
                       case when not fresh then held::text end as held
                from (select *, coalesce(facts_version = $4, false) as fresh
                      from matcher.objects
-                     where workspace = $1 and parent_key = wanted.key and key <> all($3::text[])
-                       and kind = any($5::text[])
+                     where workspace || '' = $1 and parent_key = wanted.key
+                       and key <> all($3::text[]) and kind = any($5::text[])
                      offset 0) children) o""",
         snapshot.workspace.workspace,
         list(parents),

@@ -3,7 +3,8 @@
 The services' sessions plan every statement for the values it gets: for a run of one record that
 takes longer than carrying its statements out. An insert has one plan, and it is kept here. So that
 kept plans of look-ups can't be wrong either, whatever the tables held when they were made, indexes
-beside the primary keys no longer hold the workspace: it is part of what they begin with.
+beside the primary keys no longer hold the workspace: it is part of what they begin with. Look-ups
+through them compare `workspace || ''`, so that no plan goes through the primary key's.
 """
 
 from alembic import op
@@ -17,7 +18,6 @@ NARROWED = {
     "objects_parent": ("objects", "parent_key", ""),
     "links_account": ("links", "account_id", " where closed_version is null"),
     "rulings_decision": ("rulings", "decision_key", ""),
-    "account_changes_account": ("account_changes", "account_id", ""),
 }
 _PLANNED_ONCE = """
     set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
