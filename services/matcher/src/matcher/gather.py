@@ -221,13 +221,14 @@ async def _gather_accounts(
     if seeds.decisions:
         accounts |= {account_id(customer) for customer in customers}
     await load_accounts(conn, snapshot, accounts)
-    await load_objects(conn, snapshot, (seeds.objects | customers) - snapshot.objects.keys())
+    await load_objects(conn, snapshot, seeds.objects | customers)
     await load_kept(conn, snapshot, customers - snapshot.complete)
     snapshot.complete |= customers
     needed = seeds.catalogue.union(
         *(book.needs for book in snapshot.books.values()),
         *(row.needs for row in map(snapshot.objects.get, customers) if row is not None),
     )
-    await load_objects(conn, snapshot, needed - snapshot.objects.keys())
+    snapshot.catalogue.needed |= needed
+    await load_objects(conn, snapshot, needed)
     stale = stale_shares(snapshot, customers, seeds.newest)
-    await load_objects(conn, snapshot, stale - snapshot.objects.keys())
+    await load_objects(conn, snapshot, stale)

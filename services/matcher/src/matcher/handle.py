@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -37,8 +37,8 @@ from matcher.records import decode as decode_record
 from matcher.reindex import Indexing
 from matcher.shelf import Shelf
 from matcher.snapshot import Snapshot
-from matcher.store import apply
-from matcher.twins import tell_twins
+from matcher.store import Advance, apply
+from matcher.twins import looks_for_twins, tell_twins
 
 log = structlog.get_logger()
 
@@ -153,32 +153,46 @@ class Matcher:
         end = run[-1].offset + 1
 
         shelf = self._shelves[batch.partition]
+        moving = partial(batch.advance, next_offset=end)
+        shelf.begin(batch.position if batch.advanced_to is None else batch.advanced_to)
 
         async def work(conn: asyncpg.Connection) -> list[Snapshot]:
-            folded = []
+            folded: list[Snapshot] = []
             for workspace, observations in sorted(by_workspace.items()):
-                lend = partial(shelf.lend, position=run[0].offset)
-                folded.append(await self._fold_workspace(conn, workspace, observations, lend))
-            await self._advance(batch, conn, end)
+                advance = None if len(folded) < len(by_workspace) - 1 else moving
+                folded.append(
+                    await self._fold_workspace(conn, workspace, observations, shelf, advance)
+                )
+            if not folded:
+                await moving(conn)
+            failpoints.hit("matcher.before_commit")
             return folded
 
-        shelf.take_back(await transaction(self._pool, work), end)
+        try:
+            folded = await transaction(self._pool, work)
+        except BaseException:
+            shelf.clear()
+            raise
+        shelf.take_back(folded, end)
 
     async def _fold_workspace(
         self,
         conn: asyncpg.Connection,
         workspace: str,
         observations: Sequence[AnyObservation],
-        lend: Callable[[Snapshot], None],
+        shelf: Shelf,
+        advance: Advance | None,
     ) -> Snapshot:
-        was = await read_workspace(conn, workspace)
+        was = shelf.workspace(workspace) or await read_workspace(conn, workspace)
         rates = await self._rates.rates(conn, was)
         missing = Seeds()
         while True:
             snapshot = Snapshot(replace(was), rates)
-            lend(snapshot)
+            shelf.lend(snapshot)
             news = await news_among(conn, snapshot, observations)
             if not news:
+                if advance is not None:
+                    await advance(conn)
                 return snapshot
             seeds = seeds_of([one.observation for one in news], was, snapshot.objects)
             seeds.objects |= missing.objects
@@ -190,9 +204,11 @@ class Matcher:
                 break
             missing.take_missing(snapshot)
         await settle(conn, snapshot)
-        await apply(conn, snapshot, was=was, silent=self._outbox is None)
-        if self._outbox is not None:
-            await tell_twins(conn, snapshot)
+        silent = self._outbox is None
+        looks = [] if silent else looks_for_twins(snapshot)
+        calls = [look.call for look in looks]
+        seen = await apply(conn, snapshot, was=was, silent=silent, advance=advance, looks=calls)
+        await tell_twins(conn, snapshot, zip(looks, seen, strict=True))
         return snapshot
 
     async def _fold_fan_out(self, batch: Batch, offset: int, observation: AnyObservation) -> None:

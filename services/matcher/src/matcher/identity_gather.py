@@ -15,6 +15,7 @@ from plumbline_domain.identity.keys import ALWAYS, KeyKind, key_of
 from plumbline_domain.identity.profile import Profile
 from plumbline_schemas.ids import ExternalKey
 
+from matcher.around import load_near
 from matcher.identity_index import PostgresIndex
 from matcher.identity_parties import key_in, local_id, party_of_customer
 from matcher.identity_view import IdentityView
@@ -133,15 +134,16 @@ class _Gathering:
         await self._load((), {local_id(key) for key in named})
         winners = self._winners(asked)
         winners |= named
-        await load_links(self._conn, self._snapshot, winners)
+        await load_near(self._conn, self._snapshot, winners)
         return winners | keys
 
     async def _load(self, customers: Iterable[str], records: Iterable[str]) -> None:
         places: list[tuple[Side, str]] = [("customer", local) for local in customers]
         places += [("record", local) for local in records]
-        missing = [place for place in places if self._view.stored(*place) is None]
+        missing = self._view.unseen(places)
         for (side, local), profile in (await self._index.profiles(missing)).items():
             self._view.load(side, {local: profile})
+        self._view.looked_up(missing)
 
     async def _late(self, records: Iterable[str]) -> set[str]:
         """Customers that wait and share a key with a record that changes."""
@@ -200,6 +202,7 @@ class _Gathering:
         if held:
             found = await self._index.vicinity(held, sorted(domains), spare=self._spare)
             self._view.load_vicinity(held, domains, found)
+            self._snapshot.links_known |= {key_in(self._name, local) for local in found.unlinked}
 
     def _profiles(self, local: str) -> set[Profile]:
         """Every profile that a customer may have in the run."""

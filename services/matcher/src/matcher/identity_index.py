@@ -19,6 +19,7 @@ from plumbline_domain.identity.index import (
     Posting,
     Side,
     domain_keys,
+    keys_by_kind,
     keys_of,
     name_keys,
 )
@@ -26,13 +27,15 @@ from plumbline_domain.identity.keys import (
     ALWAYS,
     FAN_OUT,
     KIND_VALUE,
+    NOT_WAITED_ON,
     KeyKind,
     customer_keys,
 )
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.text import NORM_VERSION
 
-from matcher.identity_sql import LOOK_UP, PROFILES, PUT, REMOVE, VICINITY
+from matcher.calls import Call, Typed, together
+from matcher.identity_sql import LOOK_UP, PROFILES, PUT, REMOVE, VICINITY, listed
 
 COPIED: Final = 2000
 """Profiles that `fill` sends at once."""
@@ -42,6 +45,17 @@ _NEAREST: Final = 30
 ruled out by a person."""
 
 _profile = msgspec.json.Decoder(Profile)
+
+
+def profile_of(stored: bytes) -> Profile:
+    """A profile as the table keeps it; raises msgspec's errors."""
+    return _profile.decode(stored)
+
+
+@lru_cache(maxsize=1024)
+def known_keys(side: Side, profile: Profile) -> Mapping[int, KeyKind]:
+    """The keys of a profile with their kinds, for whoever stores, seeks or compares it."""
+    return keys_by_kind(side, profile)
 
 
 @lru_cache(maxsize=1024)
@@ -61,26 +75,46 @@ class Vicinity(NamedTuple):
     record_profiles: dict[str, Profile]
     customer_profiles: dict[str, Profile]
     """Mates; not those that were asked about."""
+    unlinked: set[str]
+    """Records that belong to no account."""
 
 
-def put_arguments(
-    workspace: str, side: Side, profiles: Iterable[Profile]
-) -> tuple[str, tuple[Any, ...]]:
-    """The statement that adds profiles, or replaces those of the same id."""
+def put_profiles(workspace: str, side: Side, profiles: Iterable[Profile]) -> Call:
+    """The call that adds profiles, or replaces those of the same id."""
     unique = list({profile.id: profile for profile in profiles}.values())
     mixed, theirs = salt(workspace, side), salt(workspace, "record")
-    keys = _Slices([key ^ mixed for key in keys_of(side, one)] for one in unique)
+    keys = _Slices([key ^ mixed for key in _held_keys(side, one)] for one in unique)
     named = _named(side)
     names = _Slices([key ^ theirs for key in named(one)] for one in unique)
-    return PUT, (
-        workspace,
-        side,
-        NORM_VERSION,
-        [one.id for one in unique],
-        [msgspec.json.encode(one) for one in unique],
-        *keys.arguments,
-        *names.arguments,
+    return Call(
+        PUT,
+        (
+            workspace,
+            side,
+            NORM_VERSION,
+            [one.id for one in unique],
+            [msgspec.json.encode(one) for one in unique],
+            *_typed(keys),
+            *_typed(names),
+        ),
     )
+
+
+def _typed(slices: "_Slices") -> tuple[Typed, Typed, Typed]:
+    flat, begins, ends = slices.arguments
+    return (
+        Typed(listed(flat), "bigint[]"),
+        Typed(listed(begins), "int[]"),
+        Typed(listed(ends), "int[]"),
+    )
+
+
+def _held_keys(side: Side, profile: Profile) -> list[int]:
+    """The keys under which a profile stands in the index."""
+    keys = known_keys(side, profile)
+    if side == "record":
+        return list(keys)
+    return [key for key, kind in keys.items() if kind not in NOT_WAITED_ON]
 
 
 class _Slices:
@@ -116,7 +150,7 @@ class PostgresIndex:
     async def put(self, side: Side, profiles: Sequence[Profile]) -> None:
         """Add profiles, or replace those of the same id; one round trip."""
         if profiles:
-            query, arguments = put_arguments(self.workspace, side, profiles)
+            query, arguments = together([put_profiles(self.workspace, side, profiles)])
             await self.conn.execute(query, *arguments)
 
     async def fill(self, side: Side, profiles: Iterable[Profile]) -> None:
@@ -164,7 +198,7 @@ class PostgresIndex:
         rows = await self.conn.fetch(
             PROFILES, self.workspace, [side for side, _ in wanted], [i for _, i in wanted]
         )
-        return {(row["side"], row["id"]): _profile.decode(row["profile"]) for row in rows}
+        return {(row["side"], row["id"]): profile_of(row["profile"]) for row in rows}
 
     async def vicinity(
         self, held: Mapping[str, Mapping[int, KeyKind]], domains: Sequence[int], *, spare: int = 0
@@ -180,13 +214,13 @@ class PostgresIndex:
             VICINITY,
             self.workspace,
             FAN_OUT + 1 + spare,
-            [key ^ ours for key in domains],
-            [key ^ theirs for key, _ in seekers],
-            [KIND_VALUE[kind] for _, kind in seekers],
-            [kind in ALWAYS for _, kind in seekers],
-            begins,
-            ends,
-            slices,
+            listed(key ^ ours for key in domains),
+            listed(key ^ theirs for key, _ in seekers),
+            listed(KIND_VALUE[kind] for _, kind in seekers),
+            listed(kind in ALWAYS for _, kind in seekers),
+            listed(begins),
+            listed(ends),
+            listed(slices),
             MANY + spare,
             _NEAREST + spare,
             list(held),
@@ -194,8 +228,9 @@ class PostgresIndex:
         return Vicinity(
             {row["key"] ^ theirs: tuple(row["ids"]) for row in rows if row["part"] == 2},
             {row["key"] ^ ours: tuple(row["ids"]) for row in rows if row["part"] == 1},
-            {row["id"]: _profile.decode(row["profile"]) for row in rows if row["part"] == 4},
-            {row["id"]: _profile.decode(row["profile"]) for row in rows if row["part"] == 3},
+            {row["id"]: profile_of(row["profile"]) for row in rows if row["part"] == 4},
+            {row["id"]: profile_of(row["profile"]) for row in rows if row["part"] == 3},
+            {row["id"] for row in rows if row["part"] == 4 and not row["linked"]},
         )
 
     async def gather(self, customers: Sequence[Profile]) -> Neighbourhood:

@@ -1,9 +1,11 @@
 """Statements of the key index: what is asked of its two tables in one round trip each.
 
 A key is salted with its workspace and side, so that one narrow index serves all of them. The
-larger statements are functions of the database, planned once in a session (migration 0012).
+larger statements are functions of the database, planned once in a session (migrations 0012, 0015).
+Numbers go as text: asyncpg looks at each number of a list more closely than PostgreSQL does.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 WITHOUT_INDEXES: Final = """
@@ -24,10 +26,13 @@ _POSTING: Final = """
 LOOK_UP: Final = f"select k.key, {_POSTING} as ids from unnest($1::bigint[]) as k (key)"  # noqa: S608 - constants
 
 VICINITY: Final = """
-select * from matcher.identity_vicinity($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+select * from matcher.identity_near(
+    $1, $2, $3::text::bigint[], $4::text::bigint[], $5::text::float8[], $6::text::bool[],
+    $7::text::int[], $8::text::int[], $9::text::int[], $10, $11, $12)
 """
 
-PUT: Final = "select matcher.identity_put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+PUT: Final = "identity_put"
+"""A function that is called with the storing of all else (`Call`)."""
 
 REMOVE: Final = """
 with gone as (
@@ -44,3 +49,8 @@ cross join lateral (
     select q.side, q.id, q.profile from matcher.identity_profiles q
     where q.workspace = $1 and q.side = w.side and q.id = w.id limit 1) as p
 """
+
+
+def listed(values: Iterable[float]) -> str:
+    """Numbers or booleans as PostgreSQL writes an array."""
+    return "{" + ",".join(map(str, values)) + "}"

@@ -22,14 +22,12 @@ from plumbline_domain.identity.keys import (
     FAN_OUT,
     NOT_WAITED_ON,
     KeyKind,
-    customer_keys,
     key_of,
-    record_keys,
 )
 from plumbline_domain.identity.profile import Profile
 from plumbline_domain.identity.weights import Weights
 
-from matcher.identity_index import Vicinity
+from matcher.identity_index import Vicinity, known_keys
 
 IDENTIFIERS: Final[frozenset[KeyKind]] = frozenset({"id", "stripe", "tax"})
 _NO_ONE: Final[frozenset[str]] = frozenset()
@@ -52,11 +50,11 @@ class IdentityView:
         self.whole_book = whole_book
         self.weights = weights
         self._stored: dict[tuple[Side, str], Profile] = {}
+        self._sought: set[tuple[Side, str]] = set()
         self._current: dict[tuple[Side, str], Profile | None] = {}
         self._postings: dict[Side, dict[int, tuple[str, ...]]] = {"customer": {}, "record": {}}
         self._fresh: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
         self._touched: dict[Side, dict[int, set[str]]] = {"customer": {}, "record": {}}
-        self._keys: dict[tuple[Side, str], tuple[Profile, Mapping[int, KeyKind]]] = {}
         self._told: dict[str, _Told] = {}
         self._hubs = frozenset(agencies)
         self.unasked: dict[str, set[Profile]] = {}
@@ -70,6 +68,14 @@ class IdentityView:
         """Put stored profiles in."""
         for local, profile in profiles.items():
             self._stored[(side, local)] = profile
+
+    def looked_up(self, places: Iterable[tuple[Side, str]]) -> None:
+        """Note that the profiles that are stored of these are here."""
+        self._sought.update(places)
+
+    def unseen(self, places: Iterable[tuple[Side, str]]) -> list[tuple[Side, str]]:
+        """Those whose stored profiles were not looked up."""
+        return [one for one in places if one not in self._stored and one not in self._sought]
 
     def load_holders(self, side: Side, holders: Mapping[int, Collection[str]]) -> None:
         """Put in who holds keys, as stored: the lowest ids first, as many as were asked for."""
@@ -103,12 +109,7 @@ class IdentityView:
 
     def keys_of(self, side: Side, profile: Profile) -> Mapping[int, KeyKind]:
         """The keys of a profile; of a customer only identifiers while books are incomplete."""
-        known = self._keys.get((side, profile.id))
-        if known is not None and known[0] is profile:
-            return known[1]
-        keys = customer_keys(profile) if side == "customer" else record_keys(profile)
-        self._keys[(side, profile.id)] = (profile, keys)
-        return keys
+        return known_keys(side, profile)
 
     def sought_keys(self, customer: Profile) -> Mapping[int, KeyKind]:
         """The keys by which a customer looks for its record now."""

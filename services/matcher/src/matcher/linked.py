@@ -15,8 +15,9 @@ async def load_links(
     """Load all links of the accounts behind external keys."""
     unseen = {key for key in keys if key not in snapshot.links_known}
     snapshot.links_known |= unseen
-    direct = await read_links(conn, snapshot.workspace.workspace, keys=unseen)
-    await load_accounts_links(conn, snapshot, {link.account_id for link in direct})
+    for link in await read_links(conn, snapshot.workspace.workspace, keys=unseen):
+        snapshot.load_link(link)
+        snapshot.links_known.add(link.key)
 
 
 async def load_accounts_links(

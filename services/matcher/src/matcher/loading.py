@@ -1,6 +1,7 @@
 """Reads of the matcher's tables, many keys a round trip."""
 
 from collections.abc import Collection
+from typing import Final
 
 import asyncpg
 import orjson
@@ -41,6 +42,16 @@ async def read_workspace(conn: asyncpg.Connection, workspace: str) -> WorkspaceR
     )
 
 
+_BEHIND_KEYS: Final = "select * from matcher.linked($1, $2)"
+_OF_ACCOUNTS: Final = """
+select l.* from unnest($2::text[]) as wanted (name)
+cross join lateral (
+    select key, account_id, opened_version, method, evidence, proof::text, decided_by
+    from matcher.links
+    where workspace || '' = $1 and closed_version is null and account_id = wanted.name offset 0) l
+"""
+
+
 async def read_links(
     conn: asyncpg.Connection,
     workspace: str,
@@ -48,29 +59,22 @@ async def read_links(
     keys: Collection[ExternalKey] = (),
     accounts: Collection[AccountId] = (),
 ) -> list[LinkRow]:
-    """Open links of external keys or of accounts."""
+    """All open links of the accounts behind external keys, or of accounts."""
     if not keys and not accounts:
         return []
-    rows = await conn.fetch(
-        f"""select l.* from unnest($2::text[]) as wanted (name)
-            cross join lateral (
-                select key, account_id, opened_version, method, evidence, proof::text, decided_by
-                from matcher.links
-                where workspace = $1 and closed_version is null
-                  and {"key" if keys else "account_id"} = wanted.name offset 0) l""",  # noqa: S608
-        workspace,
-        list(keys or accounts),
-    )
+    query = _BEHIND_KEYS if keys else _OF_ACCOUNTS
+    rows = await conn.fetch(query, workspace, list(keys or accounts))
     return [LinkRow(**dict(row)) for row in rows]
 
 
 async def load_accounts(
     conn: asyncpg.Connection, snapshot: Snapshot, accounts: Collection[AccountId]
 ) -> None:
-    """Put accounts into the snapshot."""
-    if not accounts:
+    """Put accounts into the snapshot, but for those that are known there."""
+    unknown = set(accounts) - snapshot.accounts_known
+    if not unknown:
         return
-    snapshot.accounts_known.update(accounts)
+    snapshot.accounts_known |= unknown
     rows = await conn.fetch(
         """select a.* from unnest($2::text[]) as wanted (account_id)
            cross join lateral (
@@ -80,34 +84,39 @@ async def load_accounts(
                from matcher.accounts
                where workspace = $1 and account_id = wanted.account_id offset 0) a""",
         snapshot.workspace.workspace,
-        list(accounts),
+        list(unknown),
     )
     for row in rows:
-        state = orjson.loads(row["state"])
-        account = AccountRow(
-            account_id=AccountId(row["account_id"]),
-            founder_key=ExternalKey(row["founder_key"]),
-            founded_sequence=row["founded_sequence"],
-            state=state,
-            due_at=row["due_at"],
-            fold_version=row["fold_version"],
-            had_mrr=row["had_mrr"],
-            candidates=tuple(row["candidates"]),
-            attention=orjson.loads(row["attention"]),
-            incomplete_since=row["incomplete_since"],
-            last_mrr=row["last_mrr"],
-            kept_merged=row["kept_merged"],
-            merged_into=row["merged_into"],
-            baselines={} if state is None else state.get("baselines", {}),
-        )
-        snapshot.accounts[account.account_id] = account
+        snapshot.accounts[AccountId(row["account_id"])] = account_of(row)
+
+
+def account_of(row: asyncpg.Record) -> AccountRow:
+    """An account as it was read."""
+    state = orjson.loads(row["state"])
+    return AccountRow(
+        account_id=AccountId(row["account_id"]),
+        founder_key=ExternalKey(row["founder_key"]),
+        founded_sequence=row["founded_sequence"],
+        state=state,
+        due_at=row["due_at"],
+        fold_version=row["fold_version"],
+        had_mrr=row["had_mrr"],
+        candidates=tuple(row["candidates"]),
+        attention=orjson.loads(row["attention"]),
+        incomplete_since=row["incomplete_since"],
+        last_mrr=row["last_mrr"],
+        kept_merged=row["kept_merged"],
+        merged_into=row["merged_into"],
+        baselines={} if state is None else state.get("baselines", {}),
+    )
 
 
 async def load_objects(
     conn: asyncpg.Connection, snapshot: Snapshot, keys: Collection[ExternalKey]
 ) -> None:
-    """Put whole objects into the snapshot, and what is kept beside them."""
-    if not keys:
+    """Put whole objects into the snapshot that were not looked up, and what is kept beside them."""
+    unseen = snapshot.unseen(keys)
+    if not unseen:
         return
     rows = await conn.fetch(
         """select o.* from unnest($2::text[]) as wanted (key)
@@ -116,10 +125,10 @@ async def load_objects(
                       case when facts_version = $3 then facts::text end as facts
                from matcher.objects where workspace = $1 and key = wanted.key offset 0) o""",
         snapshot.workspace.workspace,
-        list(keys),
+        list(unseen),
         snapshot.workspace.kept_version,
     )
-    snapshot.looked_up(keys)
+    snapshot.looked_up(unseen)
     for row in rows:
         load_row(snapshot, row)
 
@@ -139,8 +148,8 @@ async def load_kept(
                       case when not fresh then held::text end as held
                from (select *, coalesce(facts_version = $4, false) as fresh
                      from matcher.objects
-                     where workspace = $1 and parent_key = wanted.key and key <> all($3::text[])
-                       and kind = any($5::text[])
+                     where workspace || '' = $1 and parent_key = wanted.key
+                       and key <> all($3::text[]) and kind = any($5::text[])
                      offset 0) children) o""",
         snapshot.workspace.workspace,
         list(parents),
@@ -149,11 +158,16 @@ async def load_kept(
         sorted(KEPT_KINDS),
     )
     for row in rows:
-        if row["fresh"]:
-            key, parent = ExternalKey(row["key"]), ExternalKey(row["parent_key"])
-            snapshot.load_kept(unpack(key, parent, row["facts"], row["needs"]))
-        else:
-            load_row(snapshot, row)
+        load_kept_row(snapshot, row, fresh=row["fresh"])
+
+
+def load_kept_row(snapshot: Snapshot, row: asyncpg.Record, *, fresh: bool) -> None:
+    """What is kept of an object; of one that is kept otherwise than now, it itself."""
+    if fresh:
+        key, parent = ExternalKey(row["key"]), ExternalKey(row["parent_key"])
+        snapshot.load_kept(unpack(key, parent, row["facts"], row["needs"]))
+    else:
+        load_row(snapshot, row)
 
 
 def load_row(snapshot: Snapshot, row: asyncpg.Record) -> None:

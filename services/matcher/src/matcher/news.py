@@ -8,6 +8,7 @@ from plumbline_domain.order import Glance, Held, Rules, fold, rules_for
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import AnyObservation, DecisionObservation
 
+from matcher.around import FEW, load_around
 from matcher.loading import load_row
 from matcher.needs import tax_ids_key
 from matcher.snapshot import Snapshot
@@ -23,6 +24,7 @@ class News(NamedTuple):
     """None for a decision, which has no object."""
 
 
+_PARTIES: Final = frozenset({"customer", "company", "contact"})
 _UNLESS_NEWER: Final = """
     newer, kind, parent_key, vendor_time_ms, deleted, needs,
     case when not newer then body::text end as body,
@@ -36,7 +38,12 @@ async def news_among(
 ) -> list[News]:
     """Observations that change something; the others need no more than a look at their time."""
     parts = [parts_of(one) for one in observations]
-    newer = await load_unless_newer(conn, snapshot, _newest(observations, parts))
+    newest = _newest(observations, parts)
+    if 0 < len(newest) <= FEW:
+        keys, moving = _around(observations)
+        newer = await load_around(conn, snapshot, keys, newest, identity=moving)
+    else:
+        newer = await load_unless_newer(conn, snapshot, newest)
     held: dict[ExternalKey, Held] = {key: row.held for key, row in snapshot.objects.items()}
     found = []
     for observation, told in zip(observations, parts, strict=True):
@@ -68,6 +75,19 @@ def _newest(
         if one.kind == "customer":
             newest[tax_ids_key(key)] = None
     return newest | {part.key: None for told in parts for part in told}
+
+
+def _around(observations: Iterable[AnyObservation]) -> tuple[set[ExternalKey], bool]:
+    """Customers and CRM records that observations are about, and whether identity may move."""
+    keys: set[ExternalKey] = set()
+    moving = False
+    for one in observations:
+        if one.parent_key is not None:
+            keys.add(one.parent_key)
+        if one.kind in _PARTIES:
+            keys.add(one.key)
+            moving = True
+    return keys, moving
 
 
 def _changes(held: dict[ExternalKey, Held], key: ExternalKey, glance: Glance, rules: Rules) -> bool:

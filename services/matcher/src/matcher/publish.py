@@ -32,8 +32,9 @@ _SOURCE: Final = "plumbline/matcher"
 _STRIPE_TO_ACCOUNT: Final = E2E_SECONDS.labels("stripe_to_account")
 
 
-_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('matcher.outbox/' || $1, 0))"
-"""Within a transaction: PostgreSQL ends the session of a holder that sleeps (design 6)."""
+_LEFT: Final = "select * from matcher.unpublished($1, $2, $3)"
+"""With the workspace's lock, held until the transaction ends (migration 0017)."""
+_PUBLISHED: Final = "select matcher.published($1, $2, $3)"
 
 Connection = asyncpg.pool.PoolConnectionProxy
 
@@ -104,71 +105,32 @@ class OutboxPublisher:
         What a commit adds meanwhile is published by the flush that follows it.
         """
         async with self._pool.acquire() as conn, conn.transaction():
-            await conn.execute(_LOCK, workspace)
-            changes, messages = await self._left(conn, workspace)
+            left: Any = await conn.fetchrow(
+                _LEFT, workspace, self._doubtful.get(workspace), self._rows
+            )
+            changes, messages = left["changes"], left["messages"]
             if changes or messages:
-                await self._publish(conn, workspace, changes, messages)
+                await self._publish(workspace, left)
                 await raise_marks(conn, workspace, changes, messages)
         self._doubtful.pop(workspace, None)
         return max(len(changes), len(messages)) >= self._rows
 
-    async def _left(
-        self, conn: Connection, workspace: str
-    ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+    async def _publish(self, workspace: str, left: Any) -> None:
         """Ledger rows and messages above the marks, and above what is in doubt."""
-        changes = await conn.fetch(
-            """select sequence, account_id, effective_at, events::text,
-                      cause ->> 'key' as cause_key, cause ->> 'event_id' as cause_event,
-                      cause ->> 'origin' as cause_origin,
-                      (cause ->> 'vendor_time')::timestamptz as cause_time,
-                      (cause ->> 'received_at')::timestamptz as received_at
-               from matcher.account_changes
-               where workspace = $1 and sequence > (
-                   select least(published_up_to, $2) from matcher.workspaces where workspace = $1)
-               order by sequence limit $3""",
-            workspace,
-            self._doubtful.get(workspace),
-            self._rows,
-        )
-        messages = await conn.fetch(
-            """select position, topic, key, value::text, occurred_at
-               from matcher.outbox where workspace = $1 order by position limit $2""",
-            workspace,
-            self._rows,
-        )
-        return changes, messages
-
-    async def _publish(
-        self,
-        conn: Connection,
-        workspace: str,
-        changes: list[asyncpg.Record],
-        messages: list[asyncpg.Record],
-    ) -> None:
+        changes = left["changes"]
         if changes:
             self._doubtful[workspace] = changes[0]["sequence"] - 1
-            await self._publish_states(conn, workspace, traces_of(changes))
+            await self._publish_states(left["states"], traces_of(changes))
             measure(changes)
             await self._publish_events(changes)
         failpoints.hit("matcher.after_publish")
-        await self._publish_messages(workspace, messages)
+        await self._publish_messages(workspace, left["messages"])
         failpoints.hit("matcher.before_published_up_to")
 
     async def _publish_states(
-        self, conn: Connection, workspace: str, accounts: Mapping[str, str]
+        self, rows: Sequence[asyncpg.Record], accounts: Mapping[str, str]
     ) -> None:
         """The newest state of each account, under the trace of its newest change."""
-        rows = await conn.fetch(
-            """select a.* from unnest($2::text[]) as wanted (account_id)
-               cross join lateral (
-                   select account_id, version, state::text, merged_into,
-                          state ->> 'effective_at' as effective_at
-                   from matcher.accounts
-                   where workspace = $1 and account_id = wanted.account_id offset 0) a
-               order by a.merged_into is null, a.version""",
-            workspace,
-            sorted(accounts),
-        )
         messages = []
         for row in rows:
             account, version = row["account_id"], row["version"]
@@ -219,20 +181,11 @@ async def raise_marks(
 ) -> None:
     """Note that these rows are published."""
     await conn.execute(
-        """update matcher.workspaces set
-               published_up_to = greatest(published_up_to, $2),
-               outbox_published = greatest(outbox_published, $3)
-           where workspace = $1""",
+        _PUBLISHED,
         workspace,
         changes[-1]["sequence"] if changes else 0,
         messages[-1]["position"] if messages else 0,
     )
-    if messages:
-        await conn.execute(
-            "delete from matcher.outbox where workspace = $1 and position <= $2",
-            workspace,
-            messages[-1]["position"],
-        )
 
 
 def traces_of(changes: Sequence[asyncpg.Record]) -> dict[str, str]:

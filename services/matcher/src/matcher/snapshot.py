@@ -1,7 +1,7 @@
 """The part of the database that a run of records can touch, in memory, and what they changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -72,6 +72,16 @@ class Findings:
     """Of customers whose news were held against their links; None: they agree."""
 
 
+@dataclass(slots=True)
+class Catalogue:
+    """Objects that others depend on, as far as they are kept from one batch to the next."""
+
+    shelved: Mapping[ExternalKey, ObjectRow | None] = field(default_factory=dict)
+    """As the last commit left them; None: nothing is stored of one."""
+    needed: set[ExternalKey] = field(default_factory=set)
+    """Those that were asked for."""
+
+
 def view_for(workspace: WorkspaceRow) -> IdentityView:
     """Identity by the workspace's settings and what its people said."""
     return IdentityView(
@@ -114,6 +124,7 @@ class Snapshot:
         """Catalogue objects that changed: no share that depends on one of them holds."""
         self.unloaded: set[ExternalKey] = set()
         """Objects that turned out to be needed whole: nothing decided without them counts."""
+        self.catalogue = Catalogue()
         self._looked_up: set[ExternalKey] = set()  # objects that are here, or not stored at all
         self.terms: Terms | None = None  # worked out once
         self.fresh_needs: set[ExternalKey] = set()
@@ -143,6 +154,17 @@ class Snapshot:
     def looked_up(self, keys: Iterable[ExternalKey]) -> None:
         """Note that what is stored of these is here, or nothing is stored of them."""
         self._looked_up.update(keys)
+
+    def unseen(self, keys: Iterable[ExternalKey]) -> set[ExternalKey]:
+        """Those of which nothing is here yet; what lies on the shelf of them is taken from it."""
+        missing = set(keys) - self._looked_up
+        known = missing & self.catalogue.shelved.keys()
+        for key in known:
+            row = self.catalogue.shelved[key]
+            if row is not None:
+                self.objects[key] = row
+        self._looked_up |= known
+        return missing - known
 
     def look_up(self, keys: AbstractSet[ExternalKey]) -> None:
         """Say which objects a decision depends on; it counts only once they were looked up."""

@@ -1,37 +1,95 @@
 """Apply: everything a decided run changed, in one transaction."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final
 
 import asyncpg
-from plumbline_runtime.records import Fenced
+from plumbline_runtime.records import Executes, Fenced
 
+from matcher.calls import Call, Statement, together
 from matcher.identity_parties import basis_of, decided_by
 from matcher.rows import WorkspaceRow
 from matcher.snapshot import Snapshot
-from matcher.statements import Statement, dumps, statements
+from matcher.statements import move_workspace, statements
+
+FEW: Final = 20
+"""Changed objects and accounts that are stored in one round trip; of more, the rows of one table
+are written while the database works on another's."""
+
+
+Advance = Callable[[Executes], Awaitable[None]]
 
 
 async def apply(
-    conn: asyncpg.Connection, snapshot: Snapshot, *, was: WorkspaceRow, silent: bool
-) -> None:
+    conn: asyncpg.Connection,
+    snapshot: Snapshot,
+    *,
+    was: WorkspaceRow,
+    silent: bool,
+    advance: Advance | None = None,
+    looks: Sequence[Call] = (),
+) -> list[Any]:
     """Store the snapshot's changes; `was` is the workspace's row as it was gathered.
 
     `silent`: a rebuild, which publishes nothing; its outbox stays empty and counts as published.
-    Raises Fenced when somebody else moved the workspace meanwhile.
+    `advance` moves the position, in the same round trip. `looks` see what was stored; what they
+    return is returned. Raises Fenced when somebody else moved the workspace meanwhile.
     """
-    await _execute_all(conn, statements(snapshot, silent=silent))
-    await save_workspace(conn, snapshot.workspace, was=was, silent=silent)
+    now = snapshot.workspace
+    wanted = statements(snapshot, silent=silent)
+    last = _Last(conn)
+    if len(snapshot.changed_objects) + len(snapshot.changed_accounts) <= FEW:
+        several = list(wanted)
+        last.calls = [one for one in several if isinstance(one, Call)]
+        wanted = (one for one in several if isinstance(one, Statement))
+    await _execute_all(conn, wanted)
+    seen = slice(len(last.calls), len(last.calls) + len(looks))
+    last.calls += looks
+    if now != was:
+        now.decided_basis = now.decided_basis or (None if was.index_basis else decided_by(now))
+        now.index_basis = now.index_basis or basis_of(now)
+        last.calls.append(move_workspace(now, was=was, silent=silent))
+    if advance is not None:
+        await advance(last)
+    elif last.calls:
+        last.returned = await conn.fetchrow(*_flat(together(last.calls)))
+    if now != was and not last.returned[len(last.calls) - 1]:
+        raise Fenced(f"matcher: workspace {now.workspace} was moved by another process")
+    return list(last.returned)[seen]
 
 
-async def _execute_all(conn: asyncpg.Connection, wanted: Iterator[Statement]) -> None:
+class _Last:
+    """The last round trip: calls, and with them the update of the position."""
+
+    def __init__(self, conn: asyncpg.Connection) -> None:
+        self._conn = conn
+        self.calls: list[Call] = []
+        self.returned: Any = ()
+
+    async def execute(self, query: str, *args: Any) -> str:
+        """Run the update and the calls."""
+        if not self.calls:
+            return str(await self._conn.execute(query, *args))
+        called, arguments = together(self.calls, before=args)
+        joined = f"with moved as ({query} returning 1) {called}, (select count(*) from moved)"  # noqa: S608 - both are ours
+        self.returned = await self._conn.fetchrow(joined, *arguments)
+        return f"UPDATE {self.returned[-1]}"
+
+
+def _flat(statement: Statement) -> tuple[Any, ...]:
+    return (statement.query, *statement.arguments)
+
+
+async def _execute_all(conn: asyncpg.Connection, wanted: Iterator[Statement | Call]) -> None:
     """One after the other; while the database works on one, the next one's rows are written."""
     running: asyncio.Task[str] | None = None
     try:
-        for statement in wanted:
+        for one in wanted:
+            query, arguments = together([one]) if isinstance(one, Call) else one
             if running is not None:
                 await running
-            running = asyncio.create_task(conn.execute(statement.query, *statement.arguments))
+            running = asyncio.create_task(conn.execute(query, *arguments))
             await asyncio.sleep(0)
         if running is not None:
             await running
@@ -40,51 +98,3 @@ async def _execute_all(conn: asyncpg.Connection, wanted: Iterator[Statement]) ->
         if running is not None:
             await asyncio.wait({running})
         raise
-
-
-async def save_workspace(
-    conn: asyncpg.Connection, now: WorkspaceRow, *, was: WorkspaceRow, silent: bool
-) -> None:
-    """Move the workspace's row by compare-and-set of its sequence and cursor."""
-    if now == was:
-        return
-    config = None if now.config is None else now.config.model_dump_json()
-    status = await conn.execute(
-        """insert into matcher.workspaces as w
-               (workspace, sequence, outbox_sequence, now, config_revision, config, walks,
-                rates, fold_cursor, index_basis, agencies, decided_basis,
-                published_up_to, outbox_published)
-           values ($1, $2::bigint, $3::bigint, $4, $5, $6::text::jsonb, $7::text::jsonb,
-                   $12::text::jsonb, $8::text::jsonb, $13::text, $14::text::jsonb,
-                   $15::text,
-                   case when $11::boolean then $2::bigint else 0 end,
-                   case when $11::boolean then $3::bigint else 0 end)
-           on conflict (workspace) do update set
-               sequence = excluded.sequence, outbox_sequence = excluded.outbox_sequence,
-               now = excluded.now, config_revision = excluded.config_revision,
-               config = excluded.config, walks = excluded.walks,
-               index_basis = excluded.index_basis, decided_basis = excluded.decided_basis,
-               agencies = excluded.agencies,
-               rates = excluded.rates, fold_cursor = excluded.fold_cursor,
-               published_up_to = case when $11::boolean then $2::bigint else w.published_up_to end,
-               outbox_published = case when $11::boolean then $3::bigint else w.outbox_published end
-           where w.sequence = $9::bigint
-             and w.fold_cursor is not distinct from $10::text::jsonb""",
-        now.workspace,
-        now.sequence,
-        now.outbox_sequence,
-        now.now,
-        now.config_revision,
-        config,
-        dumps(now.walks),
-        None if now.cursor is None else dumps(now.cursor),
-        was.sequence,
-        None if was.cursor is None else dumps(was.cursor),
-        silent,
-        dumps(now.rates),
-        now.index_basis or basis_of(now),
-        dumps(now.agencies),
-        now.decided_basis or (decided_by(now) if was.index_basis is None else None),
-    )
-    if status != "INSERT 0 1":
-        raise Fenced(f"matcher: workspace {now.workspace} was moved by another process")

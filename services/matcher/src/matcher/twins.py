@@ -5,13 +5,13 @@ those whose profile changed are compared, with those that share a key with them,
 books are whole. An item opens when the likeliest partner is likely enough and none is told yet; it
 closes when its pair is none any more. Nothing is ever merged here.
 
-What it costs is bounded: three round trips a transaction in which profiles changed, and as many
-partners for each as keys that no crowd holds bring, at most `MOST`.
+What it costs is bounded: a look at the index that goes with the storing of the profiles, and as
+many partners for each as keys that no crowd holds bring, at most `MOST`.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 from plumbline_domain.identity.duplicate_items import (
@@ -26,26 +26,24 @@ from plumbline_domain.identity.duplicates import (
     shipped_pairs,
     weigh,
 )
-from plumbline_domain.identity.index import Side, keys_by_kind
+from plumbline_domain.identity.index import Side
 from plumbline_domain.identity.keys import FAN_OUT, key_of
 from plumbline_domain.identity.profile import Profile
 from plumbline_runtime.attention import Item, close_items, open_attention
 from plumbline_schemas.decisions import apart_subject, pair_subject
 from plumbline_schemas.ids import OWN, external_key
 
-from matcher.identity_index import PostgresIndex
+from matcher.calls import Call, Typed
+from matcher.identity_index import PostgresIndex, known_keys, profile_of, salt
 from matcher.identity_parties import key_in
+from matcher.identity_sql import listed
 from matcher.snapshot import Snapshot
 
 MOST: Final = 60
 """Partners of one profile that are compared, those that share the most keys."""
 
-_ITEMS: Final = """
-select subject from runtime.attention_view
-where workspace = $1 and kind = $2 and status = 'open'
-  and (split_part(subject, '|', 1) = any($3::text[])
-       or split_part(subject, '|', 2) = any($3::text[]))
-"""
+_AT_ONCE: Final = 200
+"""Partners whose profiles come with the look; of more, only those of the likeliest are asked."""
 _DELETED: Final = """
 select o.key from unnest($2::text[]) as wanted (key)
 cross join lateral (
@@ -72,35 +70,82 @@ class _Around(NamedTuple):
     holders: Mapping[int, tuple[str, ...]]
 
 
-async def tell_twins(conn: asyncpg.Connection, snapshot: Snapshot) -> None:
-    """Open and close the items of profiles that this transaction stored or forgot."""
+class Look(NamedTuple):
+    """At what is around changed profiles of one side: a call that goes with their storing."""
+
+    side: Side
+    put: Collection[Profile]
+    gone: Collection[str]
+    keys: Mapping[str, Collection[int]]
+    """Those of each profile by which its partners are found."""
+    call: Call
+
+
+def looks_for_twins(snapshot: Snapshot) -> list[Look]:
+    """What `tell_twins` needs to be looked up once the profiles are stored; often nothing."""
     if not snapshot.workspace.whole_book:
-        return
+        return []
     sides: tuple[Side, ...] = ("customer", "record")
+    looks = []
     for side in sides:
         changed, gone = snapshot.identity.changes(side)
         put = [p for p in changed if side == "customer" or not p.individual]
         if put or gone:
-            await _tell(conn, snapshot, side, put, gone)
+            looks.append(_look(snapshot.workspace.workspace, side, put, gone))
+    return looks
 
 
-async def _tell(
-    conn: asyncpg.Connection,
-    snapshot: Snapshot,
-    side: Side,
-    put: Collection[Profile],
-    gone: Collection[str],
+def _look(workspace: str, side: Side, put: Collection[Profile], gone: Collection[str]) -> Look:
+    keys = {
+        profile.id: [key for key, kind in known_keys(side, profile).items() if kind in SEARCHED]
+        for profile in put
+    }
+    names = _name_keys(put)
+    moved = {key_in(workspace, local) for local in (*gone, *keys)}
+    mixed = salt(workspace, side)
+    arguments = (
+        workspace,
+        side,
+        Typed(listed(key ^ mixed for key in sorted(names.union(*keys.values()))), "bigint[]"),
+        Typed(listed(key ^ mixed for key in sorted(names)), "bigint[]"),
+        FAN_OUT + 1,
+        sorted(keys),
+        _AT_ONCE,
+        DUPLICATE_KIND[side],
+        sorted(moved),
+    )
+    return Look(side, put, gone, keys, Call("twins", arguments))
+
+
+def _name_keys(profiles: Iterable[Profile]) -> set[int]:
+    return {key_of("squash", form.squash) for profile in profiles for form in profile.names}
+
+
+async def tell_twins(
+    conn: asyncpg.Connection, snapshot: Snapshot, looked: Iterable[tuple[Look, Any]]
 ) -> None:
-    name, kind = snapshot.workspace.workspace, DUPLICATE_KIND[side]
-    around = await _gather(conn, name, side, put)
+    """Open and close the items of profiles that this transaction stored or forgot.
+
+    `looked`: each look with the row that its call returned.
+    """
+    for look, row in looked:
+        await _tell(conn, snapshot, look, row)
+
+
+async def _tell(conn: asyncpg.Connection, snapshot: Snapshot, look: Look, row: Any) -> None:
+    name, side, put, kind = (
+        snapshot.workspace.workspace,
+        look.side,
+        look.put,
+        DUPLICATE_KIND[look.side],
+    )
+    around = await _gather(conn, name, look, row)
     found = await _likely(conn, snapshot, side, put, around)
     items = {
         local: [duplicate_item(name, side, one, around.profiles) for one in pairs]
         for local, pairs in found.items()
     }
-    moved = {key_in(name, local) for local in (*gone, *(profile.id for profile in put))}
-    rows = await conn.fetch(_ITEMS, name, kind, sorted(moved))
-    held = {str(row["subject"]) for row in rows}
+    held = {str(subject) for subject in row["items"]}
     valid = {item.subject: item for several in items.values() for item in several}
     wanted = _chosen(items, held)
     await close_items(conn, [Item(name, kind, subject) for subject in held - valid.keys()])
@@ -127,34 +172,29 @@ def _chosen(items: Mapping[str, list[DuplicateItem]], held: Collection[str]) -> 
     return wanted
 
 
-async def _gather(
-    conn: asyncpg.Connection, workspace: str, side: Side, put: Collection[Profile]
-) -> _Around:
-    """Those that share a key which no crowd holds, the nearest first; two round trips."""
-    index = PostgresIndex(conn, workspace)
-    mine = {
-        profile.id: [key for key, kind in keys_by_kind(side, profile).items() if kind in SEARCHED]
-        for profile in put
-    }
-    names = {key_of("squash", form.squash) for profile in put for form in profile.names}
-    wanted = sorted({*names, *(key for keys in mine.values() for key in keys)})
-    told = await index.look_up(side, wanted) if wanted else {}
-    holders = {key: posting.ids for key, posting in told.items()}
+async def _gather(conn: asyncpg.Connection, workspace: str, look: Look, row: Any) -> _Around:
+    """Those that share a key which no crowd holds, the nearest first."""
+    side, mixed = look.side, salt(workspace, look.side)
+    holders = {found["key"] ^ mixed: tuple(found["ids"]) for found in row["postings"]}
     partners = {}
-    for local, keys in mine.items():
+    for local, keys in look.keys.items():
         near = Counter(i for key in keys if len(holders.get(key, ())) <= FAN_OUT
                        for i in holders.get(key, ()) if i != local)  # fmt: skip
         ranked = sorted(near.items(), key=lambda entry: (-entry[1], entry[0]))
         partners[local] = [i for i, _ in ranked[:MOST]]
-    named = {i for key in names for i in holders.get(key, ())}
-    others = named.union(*partners.values()) - mine.keys()
-    loaded = await index.profiles((side, i) for i in others)
+    named = {i for key in _name_keys(look.put) for i in holders.get(key, ())}
+    others = named.union(*partners.values()) - look.keys.keys()
+    if row["whole"]:
+        loaded = {(side, one["id"]): profile_of(one["profile"]) for one in row["profiles"]}
+    else:
+        index = PostgresIndex(conn, workspace)
+        loaded = await index.profiles((side, i) for i in others)
     profiles = {
         local: profile
         for (_, local), profile in loaded.items()
-        if side == "customer" or not profile.individual
+        if local in others and (side == "customer" or not profile.individual)
     }
-    return _Around(profiles | {profile.id: profile for profile in put}, partners, holders)
+    return _Around(profiles | {profile.id: profile for profile in look.put}, partners, holders)
 
 
 async def _likely(
