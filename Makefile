@@ -11,8 +11,9 @@ JOBS ?= 2
 MINUTES ?= 30
 SEED ?= 1
 RATE ?= 100
-# Tests beside each other (2), each with its own Kafka and PostgreSQL; 0: all in one process.
-WORKERS ?= 0
+# Tests beside each other, each with its own Kafka and PostgreSQL; 0: all in one process, as for tests
+# that are named, which one wants to see.
+WORKERS ?= $(if $(ARGS),0,2)
 
 # Containers often set it: then every start of a service compiles again all that it imports, which
 # is half of the time that a start takes.
@@ -39,7 +40,7 @@ demo: setup ## Start everything with seeded simulators and play a story (ARGS=--
 up: setup ## Run Plumbline with plumbline.toml (ARGS="--config other.toml")
 	@$(BIN)/plumbline up $(ARGS)
 
-test: setup ## Every test, on a real Kafka and PostgreSQL (WORKERS=2: beside each other)
+test: setup ## Every test, on a real Kafka and PostgreSQL (two workers; WORKERS=0: one process)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup ## Only the tests that need no server (under a minute)
