@@ -55,6 +55,9 @@ def settings(port: int, *, durable: bool) -> dict[str, str]:
         "max_connections": "200",
         "shared_buffers": "'128MB'",
         "fsync": "on",
+        # A page that is touched first after a checkpoint goes whole into the log: 25 a change.
+        "max_wal_size": "'4GB'",
+        "checkpoint_timeout": "'15min'",
         "log_line_prefix": "'%m [%p] %q%a '",
         "log_min_messages": "warning",
     }
