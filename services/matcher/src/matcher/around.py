@@ -49,7 +49,7 @@ async def load_around(
         sorted(KEPT_KINDS),
         identity,
     )
-    newer = _load_sighted(snapshot, found["objects"], newest)
+    newer = load_sighted(snapshot, found["objects"], newest)
     pulled = {*keys}
     pulled.update(row["parent_key"] for row in found["objects"] if not row["newer"])
     pulled.discard(None)
@@ -79,9 +79,10 @@ async def load_near(
         await load_around(conn, snapshot, unseen, identity=True)
 
 
-def _load_sighted(
+def load_sighted(
     snapshot: Snapshot, rows: list[Any], newest: Mapping[ExternalKey, int | None]
 ) -> set[ExternalKey]:
+    """Load objects unless they are held newer than told, which are returned."""
     newer = {ExternalKey(row["key"]) for row in rows if row["newer"]}
     snapshot.looked_up(newest.keys() - newer)
     for row in rows:

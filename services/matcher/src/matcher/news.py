@@ -8,8 +8,7 @@ from plumbline_domain.order import Glance, Held, Rules, fold, rules_for
 from plumbline_schemas.ids import ExternalKey
 from plumbline_schemas.observations import AnyObservation, DecisionObservation
 
-from matcher.around import FEW, load_around
-from matcher.loading import load_row
+from matcher.around import FEW, load_around, load_sighted
 from matcher.needs import tax_ids_key
 from matcher.snapshot import Snapshot
 from matcher.stored import glance_of
@@ -119,9 +118,4 @@ async def load_unless_newer(
         snapshot.workspace.kept_version,
         list(newest.values()),
     )
-    newer = {ExternalKey(row["key"]) for row in rows if row["newer"]}
-    snapshot.looked_up(newest.keys() - newer)
-    for row in rows:
-        if not row["newer"]:
-            load_row(snapshot, row)
-    return newer
+    return load_sighted(snapshot, rows, newest)
