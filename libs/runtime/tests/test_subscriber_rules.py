@@ -56,6 +56,16 @@ def test_no_setting_can_break_a_rule(poll_ms, records, session):
     assert check_subscriber(made(TOPICS["observations.v1"], settings)[1]) == []
 
 
+@pytest.mark.parametrize(("session", "drain"), [(6.0, 10.0), (30.0, 10.0), (30.0, 28.0)])
+def test_a_rebalance_waits_for_a_batch_that_is_drained(session, drain):
+    """Given up earlier, its partitions go to an owner who reads a position about to move."""
+    changes = {"session_seconds": session, "drain_seconds": drain}
+    _, subscriber = made(TOPICS["observations.v1"], SETTINGS.model_copy(update=changes))
+    waits_ms = subscriber._connection_args["rebalance_timeout_ms"]
+    assert waits_ms >= session * 1000
+    assert waits_ms > drain * 1000
+
+
 GOOD = {
     "batch": True,
     "group_id": "g",

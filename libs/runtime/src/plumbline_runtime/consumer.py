@@ -32,6 +32,8 @@ _FETCH_WAIT_MS: Final = 100
 """While a batch is handled, the next fetch asks for the other partitions only, and what arrives in
 its own waits until that one is answered: with 500 a busy partition stood still half the time."""
 _MAX_POLL_INTERVAL_MS: Final = 300_000
+_REJOIN_MS: Final = 5_000
+"""What it may take to rejoin after a batch was drained."""
 _LONGEST_POLL_MS: Final = 20
 _LONG_POLL_MS: Final = 1_000
 _SHORTEST_SESSION_MS: Final = 6_000
@@ -160,9 +162,12 @@ async def _decode(message: KafkaMessage) -> RawBatch:
 def _group_options(settings: Settings) -> dict[str, Any]:
     """Session, fetch sizes and assignor (engineering.md 10)."""
     session_ms = round(settings.session_seconds * 1000)
+    drain_ms = round(settings.drain_seconds * 1000)
     return {
         "session_timeout_ms": session_ms,
-        "rebalance_timeout_ms": session_ms,
+        # Whoever finishes a batch before it rejoins must be waited for, or the next owner of its
+        # partitions reads a position that is about to move. The dead are missed by the session.
+        "rebalance_timeout_ms": max(session_ms, drain_ms + _REJOIN_MS),
         "heartbeat_interval_ms": round(settings.heartbeat_seconds * 1000),
         "max_poll_interval_ms": _MAX_POLL_INTERVAL_MS,
         "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
