@@ -232,6 +232,10 @@ def test_the_model_of_the_truth() -> None:
     assert (values["plumbline_mrr"], values["plumbline_state"]) == ("2.5", "active")
     gone = {**row, "status": "canceled", "ended_at": 5}
     assert expected(["cus_1"], [gone], [])["plumbline_state"] == "churned"
+    later = {**item, "price": {**price, "lookup_key": "later"}}
+    brief = {**gone, "id": "a", "start_date": 5, "items": {"data": [later]}}
+    for rows in ([gone, brief], [brief, gone]):  # ended in one second: the one that began first
+        assert expected(["cus_1"], rows, [])["plumbline_plan"] == "k"
     assert expected([], [], []) == {}
 
 

@@ -73,13 +73,19 @@ def _payment(living: Sequence[Json], invoices: Sequence[Json]) -> str:
 
 def _plan(living: Sequence[Json], every: Sequence[Json]) -> str:
     if living:
-        chosen = min(living, key=lambda row: (row["start_date"], row["id"]))
+        chosen = min(living, key=_start)
     elif every:
-        chosen = max(every, key=lambda row: row["ended_at"] or 0)
+        # In a second in which one ends, another one may begin and end as well.
+        last = max(row["ended_at"] or 0 for row in every)
+        chosen = min((row for row in every if (row["ended_at"] or 0) == last), key=_start)
     else:
         return ""
     first = min(chosen["items"]["data"], key=lambda item: (item["created"], item["id"]))
     return str(first["price"]["lookup_key"])
+
+
+def _start(subscription: Json) -> tuple[int, str]:
+    return subscription["start_date"], subscription["id"]
 
 
 def _state(living: Sequence[Json], every: Sequence[Json], payment: str) -> str:
