@@ -7,6 +7,7 @@ import pytest
 from asyncpg.exceptions import InvalidTextRepresentationError, UniqueViolationError
 from plumbline_runtime.error_words import describe
 from plumbline_runtime.logging import get_logger
+from plumbline_runtime.repeats import Repeats
 from plumbline_schemas.errors import Retryable
 from pydantic import BaseModel, ValidationError
 
@@ -53,6 +54,10 @@ def of_postgres(kind, **fields):
         ),
         (ConnectionResetError(), "ConnectionResetError"),
         (RuntimeError("first\nsecond"), "RuntimeError: first"),
+        (
+            ExceptionGroup("a task group", [OSError("gone"), ExceptionGroup("", [rejected()])]),
+            "OSError: gone; ValidationError: 1 problems, the first: number: int_parsing",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -105,3 +110,29 @@ def test_a_line_names_the_version_that_wrote_it(lines):
     get_logger().info("service_started")
     [line] = lines()
     assert line["version"].count(".") == 2
+
+
+def test_a_group_is_told_by_its_first_member_s_place(lines):
+    try:
+        try:
+            fail()
+        except RuntimeError as error:
+            raise ExceptionGroup("unhandled errors in a TaskGroup", [error]) from error
+    except ExceptionGroup:
+        get_logger().exception("service_failed")
+    [line] = lines()
+    assert line["error"] == "RuntimeError: no such thing"
+    assert line["raised_at"].startswith("test_error_words.py")
+    assert " fail < " in line["raised_at"]
+
+
+def test_lines_that_repeat_are_counted():
+    repeats = Repeats(seconds=10)
+    assert repeats.told("away", 100.0) == {}
+    assert repeats.told("away", 100.1) is None
+    assert repeats.told("away", 109.9) is None
+    assert repeats.told("another", 109.9) == {}
+    assert repeats.told("away", 110.0) == {"repeated": 2}
+    assert repeats.told("away", 110.1) is None
+    assert repeats.told("away", 125.0) == {"repeated": 1}
+    assert repeats.told("away", 140.0) == {}

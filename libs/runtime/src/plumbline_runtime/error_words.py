@@ -19,14 +19,21 @@ _DATA_ERRORS: Final = "22"
 
 
 def describe(error: BaseException) -> str:
-    """One line: the class, and as much of the text as holds no data."""
+    """One line: the class, and as much of the text as holds no data; of a group its members'."""
+    if isinstance(error, BaseExceptionGroup):
+        return first_line("; ".join(map(describe, error.exceptions)))
     name = type(error).__name__
     said = _said(error)
     return f"{name}: {said}" if said else name
 
 
 def place(error: BaseException) -> str:
-    """Where it was raised: innermost call first, file, line and function, no source text."""
+    """Where it was raised: innermost call first, file, line and function, no source text.
+
+    Of a group, where its first member was.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
     return " < ".join(
         f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)

@@ -11,39 +11,29 @@ import structlog
 
 from plumbline_runtime.error_words import describe, first_line, place
 from plumbline_runtime.redaction import redact_event
+from plumbline_runtime.repeats import Repeats
 
 QUIET: Final = ("aiokafka", "faststream", "uvicorn", "uvicorn.access", "httpx", "httpcore")
 """Libraries whose own lines only matter from WARNING on."""
-
-_REPEAT_SECONDS: Final = 10.0
-_REMEMBERED: Final = 500
 
 
 class _Forward(logging.Handler):
     """Hands what libraries log to structlog, so that one format and one redaction apply.
 
-    While a broker is away aiokafka says so twice a second; a message that repeats within
-    `_REPEAT_SECONDS` is counted instead of printed.
+    While a broker is away aiokafka says so twice a second: repeated messages are counted.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: dict[tuple[str, str], tuple[float, int]] = {}
+        self._repeats = Repeats()
 
     def emit(self, record: logging.LogRecord) -> None:
-        key = (record.name, str(record.msg))
-        printed_at, repeated = self._last.get(key, (-_REPEAT_SECONDS, 0))
-        if record.created - printed_at < _REPEAT_SECONDS:
-            self._last[key] = (printed_at, repeated + 1)
+        told = self._repeats.told((record.name, str(record.msg)), record.created)
+        if told is None:
             return
-        if len(self._last) >= _REMEMBERED:
-            self._last.clear()
-        self._last[key] = (record.created, 0)
         # A library's message may quote objects over many lines; its stack tells nothing of ours.
         message = first_line(record.getMessage())
-        fields: dict[str, Any] = {"logger": record.name, "message": message}
-        if repeated:
-            fields["repeated"] = repeated
+        fields: dict[str, Any] = {"logger": record.name, "message": message, **told}
         if record.exc_info and record.exc_info[1] is not None:
             fields["error"] = record.exc_info[1]
         structlog.get_logger().log(record.levelno, "library_message", **fields)

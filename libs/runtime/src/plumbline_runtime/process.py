@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from plumbline_runtime.leaving import UNANSWERED, TimeLeft, close_pool, say_fare
 from plumbline_runtime.metrics import begin_process
 from plumbline_runtime.postgres import create_pool
 from plumbline_runtime.producer import Producer
+from plumbline_runtime.repeats import Repeats
 from plumbline_runtime.servers import HttpServer
 from plumbline_runtime.settings import Settings
 from plumbline_runtime.supervisor import Supervisor
@@ -132,14 +134,16 @@ class Process:
 
     async def _patiently(self, condition: str, connect: Callable[[], Awaitable[None]]) -> None:
         """Try until it works, telling why it doesn't in the log and at /health/ready."""
+        repeats = Repeats()
         while True:
             try:
                 await connect()
                 break
             except UNANSWERED as error:
-                detail = f"{type(error).__name__}: {error}"
                 self._health.set(condition, False, type(error).__name__)
-                self._log.warning("waiting_for_server", what=condition, error=detail)
+                told = repeats.told(type(error).__name__, time.monotonic())
+                if told is not None:
+                    self._log.warning("waiting_for_server", what=condition, error=error, **told)
             await asyncio.sleep(self._settings.connect_retry_seconds)
         if not condition.startswith("consumer:"):
             self._health.set(condition, True)

@@ -16,6 +16,7 @@ import structlog
 from plumbline_connectors.signing import SignatureError
 from plumbline_runtime import failpoints
 from plumbline_runtime.producer import Message, PublishFailed
+from plumbline_runtime.repeats import Repeats
 from plumbline_schemas.topics import WEBHOOKS_RECEIVED, Topic
 from prometheus_client import Counter
 
@@ -123,6 +124,7 @@ class Edge:
         self._now = now
         self._tally = tally or Tally()
         self._waiting = 0
+        self._repeats = Repeats()  # while Kafka is away every delivery is refused
         self._too_large = answer(
             413, "too_large", f"body is over {settings.max_body_bytes} bytes", close=True
         )
@@ -240,7 +242,9 @@ class Edge:
                 WEBHOOKS_RECEIVED, message, timeout_seconds=self._settings.ack_timeout
             )
         except PublishFailed as error:
-            log.warning("webhook_not_stored", source=endpoint.source.label, error=error)
+            told = self._repeats.told(endpoint.source.label, time.monotonic())
+            if told is not None:
+                log.warning("webhook_not_stored", source=endpoint.source.label, error=error, **told)
             return NOT_STORED
         finally:
             self._waiting -= 1
