@@ -114,6 +114,25 @@ async def test_a_rebalance_drains_the_batch_in_hand_first(rig):
     assert not rig.failures
 
 
+async def test_a_rebalance_ends_readiness_only_when_it_takes_too_long(rig, monkeypatch):
+    """Else one instance that is restarted would take all others out of their load balancer."""
+    monkeypatch.setattr("plumbline_runtime.consumer._REJOIN_SECONDS", 0.2)
+    consumption = await rig.start(rig.recorder(), drain_seconds=0.2)
+    said = consumption._health.conditions
+    name = f"consumer:{consumption.group}"
+    await rig.eventually(lambda: said()[name].ok)
+    await consumption._on_revoked()
+    assert said()[name].ok
+    await consumption._on_assigned(consumption.consumer.assignment())
+    await asyncio.sleep(0.6)
+    assert said()[name].ok, "it was over in time"
+    await consumption._on_revoked()
+    await consumption._on_revoked()
+    await rig.eventually(lambda: said()[name] == (False, "rebalancing", True))
+    await consumption._on_assigned(consumption.consumer.assignment())
+    assert said()[name].ok
+
+
 async def test_a_position_beyond_the_log_stops_the_service_with_the_numbers(rig):
     await rig.pool.execute(
         "insert into runtime.offsets (group_id, topic, partition, next_offset)"

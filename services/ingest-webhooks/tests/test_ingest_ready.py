@@ -5,6 +5,7 @@ import pytest
 from ingest_webhooks.backoff import full_jitter
 from ingest_webhooks.ready import Heartbeat, HeartbeatReadiness, missing, required_conditions
 from ingest_webhooks.settings import IngestSettings
+from plumbline_runtime.health import Health
 from plumbline_runtime.secrets import ConfigError
 
 
@@ -68,7 +69,9 @@ def test_one_live_instance_is_enough(required):
 @pytest.mark.server
 async def test_readiness_reads_the_heartbeats_and_caches(database_url, required):
     async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
-        ready = HeartbeatReadiness(pool, required, max_age=3.0, cache_seconds=0.2)
+        ready = HeartbeatReadiness(
+            pool, required, own=Health("ingest-webhooks"), max_age=3.0, cache_seconds=0.2
+        )
         ok, body = await ready.report()
         assert not ok
         assert len(body["missing"]) == 4
@@ -98,8 +101,15 @@ async def test_readiness_with_the_runtimes_pool_and_without_database(database_ur
             service,
             {name: {"ok": True, "detail": ""} for name in conditions},
         )
-    ready = HeartbeatReadiness(pool, required, max_age=3.0, cache_seconds=0.0)
+    own = Health("ingest-webhooks")
+    ready = HeartbeatReadiness(pool, required, own=own, max_age=3.0, cache_seconds=0.0)
     assert await ready.report() == (True, {"ready": True, "missing": []})
+    own.set("kafka", False, "no broker answers")
+    assert (await ready.report())[1]["missing"] == [
+        {"service": "ingest-webhooks", "missing": "kafka", "detail": "no broker answers"}
+    ]
+    own.set("kafka", True)
+    assert (await ready.report())[0]
     await pool.execute(
         "update runtime.heartbeats set at = now() - interval '4 s' where service = 'matcher'"
     )

@@ -32,7 +32,7 @@ _FETCH_WAIT_MS: Final = 100
 """While a batch is handled, the next fetch asks for the other partitions only, and what arrives in
 its own waits until that one is answered: with 500 a busy partition stood still half the time."""
 _MAX_POLL_INTERVAL_MS: Final = 300_000
-_REJOIN_MS: Final = 5_000
+_REJOIN_SECONDS: Final = 5.0
 """What it may take to rejoin after a batch was drained."""
 _LONGEST_POLL_MS: Final = 20
 _LONG_POLL_MS: Final = 1_000
@@ -162,12 +162,11 @@ async def _decode(message: KafkaMessage) -> RawBatch:
 def _group_options(settings: Settings) -> dict[str, Any]:
     """Session, fetch sizes and assignor (engineering.md 10)."""
     session_ms = round(settings.session_seconds * 1000)
-    drain_ms = round(settings.drain_seconds * 1000)
     return {
         "session_timeout_ms": session_ms,
         # Whoever finishes a batch before it rejoins must be waited for, or the next owner of its
         # partitions reads a position that is about to move. The dead are missed by the session.
-        "rebalance_timeout_ms": max(session_ms, drain_ms + _REJOIN_MS),
+        "rebalance_timeout_ms": max(session_ms, round(rebalance_seconds(settings) * 1000)),
         "heartbeat_interval_ms": round(settings.heartbeat_seconds * 1000),
         "max_poll_interval_ms": _MAX_POLL_INTERVAL_MS,
         "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
@@ -176,6 +175,11 @@ def _group_options(settings: Settings) -> dict[str, Any]:
         # The sticky assignor keeps its memory on the class, shared by every group of a process.
         "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
     }
+
+
+def rebalance_seconds(settings: Settings) -> float:
+    """What a rebalance may take: every member drains its batch and joins again."""
+    return settings.drain_seconds + _REJOIN_SECONDS
 
 
 def group_id(settings: Settings, group: str) -> str:

@@ -14,7 +14,7 @@ from plumbline_runtime import failpoints, metrics
 from plumbline_runtime.assignment import Assignment, SeekingListener, by_partition, hold
 from plumbline_runtime.backoff import Abandoned, Backoff
 from plumbline_runtime.brakes import BrakeEngaged
-from plumbline_runtime.consumer import RawBatch, create_subscriber
+from plumbline_runtime.consumer import RawBatch, create_subscriber, rebalance_seconds
 from plumbline_runtime.dead_letters import DeadLetters
 from plumbline_runtime.delivery import Delivery
 from plumbline_runtime.health import Health
@@ -61,6 +61,7 @@ class Consumption:
         self._broken = False
         self._lock = asyncio.Lock()
         self._draining = False
+        self._overdue: asyncio.TimerHandle | None = None
         self._joined = joined
         self._log = structlog.get_logger().bind(group=group, topic=topic.name)
         self._delivery = Delivery(
@@ -99,6 +100,7 @@ class Consumption:
     async def stop(self) -> None:
         """Stop polling, finish the batch in hand, commit for the lag display, leave."""
         self._draining = True
+        self._expect_nothing()
         if await hold(self._lock, self._settings.drain_seconds):
             await self.commit(_LAST_COMMIT_SECONDS)
         await self._leave()
@@ -194,11 +196,27 @@ class Consumption:
 
     async def _on_revoked(self) -> None:
         self._draining = True
-        self._condition(False, "rebalancing")
+        self._expect_partitions()
         await hold(self._lock, self._settings.drain_seconds)
         await self.commit()
         self.assignment.drop()
         self.assigned_at = None
+
+    def _expect_partitions(self) -> None:
+        """While a group changes hands nobody in it consumes, and what comes meanwhile will flow.
+
+        Only when that takes longer than it may, readiness ends: a load balancer would take every
+        instance for away whenever one of them is restarted.
+        """
+        if self._overdue is None and not self._broken:
+            seconds = rebalance_seconds(self._settings)
+            loop = asyncio.get_running_loop()
+            self._overdue = loop.call_later(seconds, self._condition, False, "rebalancing")
+
+    def _expect_nothing(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
 
     async def _on_assigned(self, partitions: set[TopicPartition]) -> None:
         metrics.REBALANCES.labels(self.group).inc()
@@ -220,6 +238,7 @@ class Consumption:
         self.assignment.take(positions)
         self.assigned_at = time.monotonic()
         self._draining = False
+        self._expect_nothing()
         if not self.braked:
             self._condition(True, f"{len(partitions)} partitions")
         self._log.info("partitions_assigned", partitions=sorted(p.partition for p in partitions))
@@ -252,6 +271,7 @@ class Consumption:
         self.braked = True
         metrics.BRAKED.labels(self.group).set(1)
         self._broken = True
+        self._expect_nothing()
         self._condition(False, f"stopped by the brake: {error}")
         self._log.error("brake_engaged", error=error)
         self.consumer.pause(*self.consumer.assignment())
@@ -260,6 +280,7 @@ class Consumption:
         if isinstance(error, Abandoned):
             return
         self._broken = True
+        self._expect_nothing()
         if isinstance(error, Fenced):
             metrics.FENCE_REJECTIONS.labels(self.group).inc()
         self._condition(False, f"failed: {type(error).__name__}")

@@ -63,6 +63,7 @@ def _add_edge(runtime: Runtime, settings: IngestSettings) -> None:
         HeartbeatReadiness(
             runtime.pool,
             required_conditions(runtime.config),
+            own=runtime.health,
             max_age=settings.heartbeat_max_age,
             cache_seconds=settings.ready_cache,
         ),

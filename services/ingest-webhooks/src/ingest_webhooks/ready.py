@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import asyncpg
+import structlog
 from plumbline_runtime.config import DeploymentConfig
+from plumbline_runtime.health import Health
 from plumbline_runtime.postgres import UNREACHABLE
 
 SERVICES: Final = ("ingest-webhooks", "matcher", "writeback", "reconciler")
@@ -107,22 +109,26 @@ class HeartbeatReadiness:
         pool: asyncpg.Pool,
         required: Mapping[str, Iterable[str]],
         *,
+        own: Health,
         max_age: float,
         cache_seconds: float,
     ) -> None:
         self._pool = pool
         self._required = required
+        self._own = own
         self._max_age = max_age
         self._cache_seconds = cache_seconds
         self._lock = asyncio.Lock()
         self._answer: tuple[bool, dict[str, Any]] = (False, {})
         self._until = 0.0
+        self._said: bool | None = None
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Ready or not, and the JSON that names what is missing."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._answer = await self._ask()
+                self._tell(self._answer[1]["missing"])
                 self._until = time.monotonic() + self._cache_seconds
             return self._answer
 
@@ -144,4 +150,14 @@ class HeartbeatReadiness:
             for row in rows
         ]
         found = missing(beats, self._required, self._max_age)
+        kafka = self._own.conditions().get("kafka")
+        if not found and kafka is not None and not kafka.ok:
+            # Others have Kafka; what is posted here would be refused.
+            found = [{"service": self._own.service, "missing": "kafka", "detail": kafka.detail}]
         return not found, {"ready": not found, "missing": found}
+
+    def _tell(self, found: list[dict[str, str]]) -> None:
+        """A line when it begins or ends, for whoever looks up why a balancer left an instance."""
+        if self._said is not None and bool(found) != self._said:
+            structlog.get_logger().info("readiness_changed", ready=not found, missing=found)
+        self._said = bool(found)
