@@ -240,6 +240,24 @@ async def test_a_client_that_sends_too_much_hears_413_over_a_real_socket(make_ed
     assert len(publisher.messages) == 1
 
 
+async def test_the_client_and_not_the_server_ends_an_idle_connection(make_edge, publisher, kit):
+    """A request on its way into a connection that the server closes would have no answer."""
+    server = HttpServer(make_edge(), "127.0.0.1:0")
+    task = asyncio.create_task(server.run())
+    await server.started()
+    body = kit.dumps(kit.stripe_event())
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=60)
+    async with httpx.AsyncClient(base_url=f"http://{server.address}", limits=limits) as http:
+        assert (await http.post(STRIPE, content=body, headers=kit.stripe_headers(body))).is_success
+        [kept] = http._transport._pool.connections
+        await asyncio.sleep(6)  # uvicorn's own patience is five seconds
+        assert (await http.post(STRIPE, content=body, headers=kit.stripe_headers(body))).is_success
+        assert http._transport._pool.connections == [kept]
+    server.stop()
+    await task
+    assert len(publisher.messages) == 2
+
+
 async def test_a_client_that_leaves_or_stalls_publishes_nothing(make_edge, publisher, kit):
     edge = make_edge(body_timeout=0.05)
     assert await call(edge, [b"half", None], kit.stripe_headers(b"half")) is None

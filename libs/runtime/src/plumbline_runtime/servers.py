@@ -13,6 +13,9 @@ from plumbline_runtime.config_checks import split_listen
 
 _BACKLOG: Final = 2048
 _STARTED_SECONDS: Final = 10.0
+_KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than a load balancer or a vendor's client leaves a connection idle (60 s as a rule): when
+the server closes it first, a request may be on its way into it and is lost without an answer."""
 _UNREAD_SECONDS: Final = 0.1
 """For requests of connections that had been accepted and not read when the address closed."""
 
@@ -58,6 +61,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=graceful_seconds,
             )
         )
