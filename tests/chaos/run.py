@@ -59,15 +59,21 @@ async def play(stage: Stage, case: Case, number: int, *, replay: bool = False) -
     acted = time.monotonic()
     stage.course.settled_seconds = await settle(stage, case.settle_seconds)
     settled = time.monotonic()
-    evidence = await stage.evidence()
-    gathered = time.monotonic()
-    if positions is not None and stage.course.settled_seconds is not None:
-        missing = await _told(_replay(stage, positions)) or missing
-    replayed = time.monotonic()
-    findings = judge(evidence, stage.course)
+    gathered = judged = time.monotonic()
+    findings: list[Finding] = []
+    try:
+        evidence = await stage.evidence()
+        gathered = time.monotonic()
+        if positions is not None and stage.course.settled_seconds is not None:
+            missing = await _told(_replay(stage, positions)) or missing
+        judged = time.monotonic()
+        findings = judge(evidence, stage.course)
+    except Exception as error:  # noqa: BLE001 - told as a violation
+        traceback.print_exc()
+        missing = missing or f"no evidence: {type(error).__name__}: {error}"
     spent = Spent(
-        acted - began, settled - acted, gathered - settled + time.monotonic() - replayed,
-        replayed - gathered,
+        acted - began, settled - acted, gathered - settled + time.monotonic() - judged,
+        judged - gathered,
     )  # fmt: skip
     return Outcome(case.name, number, spent, findings, missing)
 

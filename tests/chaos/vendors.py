@@ -30,6 +30,9 @@ DELIVERY = DeliverySettings(backoff_seconds=(0.2, 0.4, 0.8, 1.5), max_attempts=1
 HUBSPOT_RETRY_SECONDS = 0.5
 """Ten attempts, each later by this: a notification waits 27 s for an edge that is away."""
 KEPT_BODY_BYTES = 1 << 20
+ANY_NUMBER = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""A request cancelled as its service was killed may keep its connection: a hundred of them later
+nobody would get one."""
 
 
 @dataclass
@@ -149,7 +152,7 @@ async def open_vendors(edge_url: str, book: Book) -> AsyncIterator[Vendors]:
     async with (
         stripe_simulator(settings) as stripe,
         hubspot_simulator(**tokens, webhook_url=hook, public_url=hook) as hubspot,
-        httpx.AsyncClient(trust_env=False, timeout=600) as http,
+        httpx.AsyncClient(trust_env=False, timeout=600, limits=ANY_NUMBER) as http,
         running(switchboard := Switchboard(http)) as stripe_url,
     ):
         switchboard.lines[API_KEY] = (stripe.base_url, API_KEY)

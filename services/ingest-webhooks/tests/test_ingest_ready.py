@@ -102,6 +102,8 @@ async def test_readiness_with_the_runtimes_pool_and_without_database(database_ur
             {name: {"ok": True, "detail": ""} for name in conditions},
         )
     own = Health("ingest-webhooks")
+    own.set("started", True)
+    own.set("shown", False, "no reason to wait", gates=False)
     ready = HeartbeatReadiness(pool, required, own=own, max_age=3.0, cache_seconds=0.0)
     assert await ready.report() == (True, {"ready": True, "missing": []})
     own.set("kafka", False, "no broker answers")

@@ -150,11 +150,16 @@ class HeartbeatReadiness:
             for row in rows
         ]
         found = missing(beats, self._required, self._max_age)
-        kafka = self._own.conditions().get("kafka")
-        if not found and kafka is not None and not kafka.ok:
-            # Others have Kafka; what is posted here would be refused.
-            found = [{"service": self._own.service, "missing": "kafka", "detail": kafka.detail}]
+        found = found or self._unmet_here()
         return not found, {"ready": not found, "missing": found}
+
+    def _unmet_here(self) -> list[dict[str, str]]:
+        """What this process still lacks while others do: they may leave as soon as it is ready."""
+        return [
+            {"service": self._own.service, "missing": name, "detail": condition.detail}
+            for name, condition in self._own.conditions().items()
+            if condition.gates and not condition.ok
+        ]
 
     def _tell(self, found: list[dict[str, str]]) -> None:
         """A line when it begins or ends, for whoever looks up why a balancer left an instance."""
