@@ -253,3 +253,12 @@ def test_samples_are_told_by_the_longest_life() -> None:
     assert "2 lives" in line
     assert "50.0 MB (    +0.0 MB/h)" in line
     assert "20 files (   +0.0 /h)" in line
+
+
+def test_samples_of_the_calm_are_told_apart() -> None:
+    samples = Samples(calm_since=50.0)
+    samples.lives["edge", 1] = [(float(at), at * 1_000_000, 5) for at in range(0, 50, 5)]
+    samples.lives["edge", 2] = [(float(at), 80_000_000, 9) for at in range(45, 120, 5)]
+    _, calm = samples.table()
+    assert "in the calm" in calm
+    assert "65 s:   80.0 MB (    +0.0 MB/h),    9 files" in calm

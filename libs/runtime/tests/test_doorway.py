@@ -1,7 +1,10 @@
 """The address that listens before its service can work."""
 
+import asyncio
+import time
+
 import httpx
-from plumbline_runtime.doorway import Doorway
+from plumbline_runtime.doorway import Doorway, quiet
 
 
 def client_of(doorway: Doorway) -> httpx.AsyncClient:
@@ -34,3 +37,34 @@ async def test_the_app_behind_it_answers_as_soon_as_it_is_there():
         assert (await client.post("/webhooks/acme/stripe")).status_code == 503
         doorway.open(app)
         assert (await client.post("/webhooks/acme/stripe")).status_code == 204
+
+
+async def waited(path: str, seconds: float, *, times: int = 1_000_000, every: float) -> float:
+    """How long quiet took while a path was asked so often."""
+    doorway = Doorway("ingest-webhooks", list)
+    async with client_of(doorway) as client:
+
+        async def ask() -> None:
+            for _ in range(times):
+                await asyncio.sleep(every)
+                await client.get(path)
+
+        asks = asyncio.create_task(ask())
+        began = time.monotonic()
+        async with asyncio.timeout(10):
+            await quiet([doorway], seconds)
+        took = time.monotonic() - began
+        asks.cancel()
+    return took
+
+
+async def test_quiet_begins_when_the_last_delivery_has_come():
+    assert await waited("/webhooks/acme/stripe", 0.3, times=3, every=0.1) >= 0.6
+
+
+async def test_health_is_asked_all_the_time_and_disturbs_no_quiet():
+    assert 0.5 <= await waited("/health/ready", 0.5, every=0.01) < 1.5
+
+
+async def test_whoever_never_stops_is_waited_for_three_times_as_long():
+    assert await waited("/webhooks/acme/stripe", 0.1, every=0.01) >= 0.3

@@ -4,7 +4,9 @@ A vendor whose connection is refused learns less than one that hears 503 with Re
 load balancer that can't connect takes the instance for dead.
 """
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,6 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plumbline_runtime.servers import HttpServer
 
+PATIENCE: Final = 3
+_LOOK_SECONDS: Final = 0.02
+_HEALTH: Final = "/health/"
 _LIVE: Final = "/health/live"
 _READY: Final = "/health/ready"
 _JSON: Final = (b"content-type", b"application/json")
@@ -28,6 +33,8 @@ class Doorway:
         self._service = service
         self._missing = missing
         self._app: ASGIApp | None = None
+        self.requests = 0
+        """What came so far, without questions about health."""
 
     def open(self, app: ASGIApp) -> None:
         """From now on `app` answers."""
@@ -37,7 +44,9 @@ class Doorway:
         """Serve one connection of the ASGI server."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
-        elif self._app is not None:
+            return
+        self.requests += not scope["path"].startswith(_HEALTH)
+        if self._app is not None:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             await self._not_yet(scope["path"], send)
@@ -70,6 +79,22 @@ class Front(NamedTuple):
         """Bind the address; its server is not running yet."""
         doorway = Doorway(service, missing)
         return cls(HttpServer(doorway, listen), doorway)
+
+
+async def quiet(doorways: Collection[Doorway], seconds: float) -> None:
+    """Wait until no request has come for so long, at most `PATIENCE` times as long in all.
+
+    A load balancer that is behind passes on what it had chosen before it saw the address leave;
+    a connection that nobody has accepted yet when the address closes is reset.
+    """
+    began = last = time.monotonic()
+    known = -1
+    while (now := time.monotonic()) - began < seconds * PATIENCE:
+        if known != (come := sum(doorway.requests for doorway in doorways)):
+            known, last = come, now
+        elif now - last >= seconds:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _answer(send: Send, status: int, body: Any, *headers: tuple[bytes, bytes]) -> None:

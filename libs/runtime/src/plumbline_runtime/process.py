@@ -11,7 +11,7 @@ import structlog
 
 from plumbline_runtime.composition import Runtime
 from plumbline_runtime.config import DeploymentConfig
-from plumbline_runtime.doorway import Front
+from plumbline_runtime.doorway import Front, quiet
 from plumbline_runtime.health import Health
 from plumbline_runtime.heartbeats import Heartbeats
 from plumbline_runtime.leaving import UNANSWERED, TimeLeft, close_pool, say_farewell
@@ -177,7 +177,8 @@ class Process:
     async def _close_fronts(self) -> None:
         """Public addresses say 503 until a load balancer has seen it, then they close."""
         if self._fronts and self._runtime is not None:
-            await asyncio.sleep(self._settings.draining_seconds)
+            doorways = [front.doorway for front in self._fronts.values()]
+            await quiet(doorways, self._settings.draining_seconds)
         for front in self._fronts.values():
             front.server.stop()
         names = [f"http:{front.server.address}" for front in self._fronts.values()]

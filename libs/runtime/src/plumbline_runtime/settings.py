@@ -34,8 +34,8 @@ class Settings(BaseModel):
     drain_seconds: float = Field(default=10.0, gt=0)
     """What the batch in hand may take after SIGTERM or a rebalance."""
     draining_seconds: float = Field(default=1.0, ge=0)
-    """How long public addresses say 503 after SIGTERM before they close: what a load balancer needs
-    to see it and go elsewhere."""
+    """How long no request has come before public addresses, that say 503 after SIGTERM, close: what
+    a load balancer needs to see it and go elsewhere. At most three times as long in all."""
     batch_max_records: int = Field(default=500, ge=1)
     poll_ms: int = Field(default=10, ge=1, le=20)
     """FastStream's pause after an empty poll (design 11: 10-20 ms)."""
