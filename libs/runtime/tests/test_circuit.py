@@ -144,6 +144,21 @@ async def test_one_prober_at_a_time(pool, vendor, make):
     await asyncio.gather(*asking)
 
 
+async def test_a_prober_that_is_stopped_leaves_the_question_to_the_next(pool, vendor, make):
+    first, second = make(), make()
+    vendor.answer = REFUSAL
+    await first.refused(REFUSAL)
+    vendor.answer, vendor.gate = OURS, asyncio.Event()
+    probing = asyncio.create_task(until(first, "go"))
+    async with asyncio.timeout(5):
+        while len(vendor.looks) < 2:
+            await asyncio.sleep(0.01)
+    probing.cancel()
+    await asyncio.wait({probing})
+    vendor.gate = None
+    await until(second, "go")
+
+
 async def test_a_rotated_secret_is_taken_up_without_opening(pool, vendor, make):
     circuit = make()
     await until(circuit, "go")

@@ -1,6 +1,7 @@
 """The pool's time-outs, transactions that lose a race, and the budget of a connection."""
 
 import asyncio
+import contextlib
 import time
 
 import asyncpg
@@ -8,7 +9,7 @@ import pytest
 from plumbline_runtime.backoff import is_infrastructure
 from plumbline_runtime.budget import Budget
 from plumbline_runtime.migrations import migrate
-from plumbline_runtime.postgres import create_pool, transaction
+from plumbline_runtime.postgres import UNREACHABLE, connect, create_pool, transaction
 from plumbline_runtime.producer import PublishFailed
 
 pytestmark = pytest.mark.server
@@ -52,6 +53,44 @@ async def test_a_deadlock_is_run_again(pool):
     await asyncio.gather(add(1, 2), add(2, 1))
     assert tries == 3
     assert await pool.fetchval("select sum(n) from pairs") == 4
+
+
+@pytest.mark.parametrize("statement", ["select pg_sleep(30)", "select 1"])
+async def test_a_task_cancelled_inside_a_transaction_ends_as_cancelled(pool, statement):
+    """Whoever waits out what makes PostgreSQL unreachable must not wait out its own end."""
+    inside = asyncio.Event()
+
+    async def work(conn: asyncpg.Connection) -> None:
+        inside.set()
+        await conn.execute(statement)
+        await asyncio.sleep(30)
+
+    async def wait_out() -> None:
+        for _ in range(3):
+            with contextlib.suppress(*UNREACHABLE):
+                await transaction(pool, work)
+
+    task = asyncio.create_task(wait_out())
+    await inside.wait()
+    await asyncio.sleep(0.1)
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
+    assert await pool.fetchval("select 1") == 1
+
+
+async def test_a_connection_that_goes_inside_a_transaction_tells_its_own_error(settings):
+    async def lose(error: Exception | None) -> None:
+        conn = await connect(settings)
+        async with conn.transaction():
+            conn.terminate()
+            if error is not None:
+                raise error
+
+    with pytest.raises(ZeroDivisionError):
+        await lose(ZeroDivisionError())
+    with pytest.raises(asyncpg.InterfaceError):
+        await lose(None)
 
 
 async def test_migrations_run_once_even_when_started_twice(settings):

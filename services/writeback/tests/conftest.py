@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -16,9 +17,10 @@ from plumbline_connectors.hubspot.properties import PropertyProblem
 from plumbline_runtime.attention import AttentionDesk
 from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.pins import Identity
-from plumbline_runtime.postgres import create_pool, prepare_connection
+from plumbline_runtime.postgres import connect, create_pool
 from plumbline_runtime.producer import Message
 from plumbline_runtime.records import Batch, Record
+from plumbline_runtime.settings import Settings
 from plumbline_schemas.accounts import AccountState
 from plumbline_schemas.errors import Retryable
 from plumbline_schemas.fields import ACCOUNT_ID_PROPERTY, default_mapping
@@ -356,13 +358,10 @@ class World:
             stopping=stopping, wake=lambda: None,
         )  # fmt: skip
 
-        async def connect() -> asyncpg.Connection:
-            conn = await asyncpg.connect(self.url)
-            await prepare_connection(conn)
-            return conn
-
+        session = Settings(service="writeback", kafka_bootstrap_servers="", database_url=self.url)
         sender = Sender(
-            "acme", "hubspot", connect=connect, deployed=deployment, circuit=self.circuit("writes"),
+            "acme", "hubspot", connect=partial(connect, session), deployed=deployment,
+            circuit=self.circuit("writes"),
             rounds=Rounds(self.crm, self.budget, deployment, self.settings), settings=self.settings,
             creations=Creations(self.crm, self.budget, deployment, self.kinds, self.settings),
             kinds=self.kinds,

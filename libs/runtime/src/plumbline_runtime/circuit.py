@@ -11,6 +11,7 @@ circuit was open: credentials of another account are never used (design 2, vendo
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Final, Literal, Protocol
@@ -23,7 +24,7 @@ from plumbline_runtime import circuit_rows as rows
 from plumbline_runtime.circuit_rows import Opened, Reason
 from plumbline_runtime.error_words import describe
 from plumbline_runtime.pins import Account, Identity, hold_to_pin
-from plumbline_runtime.postgres import transaction
+from plumbline_runtime.postgres import UNREACHABLE, transaction
 from plumbline_runtime.secrets import ConfigError
 
 Admission = Literal["go", "trial", "wait"]
@@ -193,6 +194,13 @@ class Circuit:
         role = await rows.claim(self._pool, self._key, self._role, self._retry + _PROBE_SECONDS)
         if role is None:
             return "wait"
+        try:
+            return await self._probe_as(role)
+        except BaseException:
+            await self._give_up_probing()
+            raise
+
+    async def _probe_as(self, role: str) -> Admission:
         if not await self._right_account():
             await rows.release(self._pool, self._key, self._retry)
             return "wait"
@@ -201,6 +209,12 @@ class Circuit:
         await self._account.adopt()
         await self._close()
         return "wait" if self.opened else "go"
+
+    async def _give_up_probing(self) -> None:
+        """Who stops in the middle of a question leaves it to whoever comes next, at once."""
+        with contextlib.suppress(*UNREACHABLE):  # else the claim runs out by itself
+            async with asyncio.timeout(_PAUSE_SECONDS):
+                await rows.release(self._pool, self._key, 0)
 
     async def _open(self, reason: Reason, detail: str, role: str) -> None:
         said = detail[:_DETAIL_LIMIT].replace("\0", "")

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from plumbline_runtime.health import Health
-from plumbline_runtime.postgres import UNREACHABLE, prepare_connection, server_settings
+from plumbline_runtime.postgres import UNREACHABLE, connect
 from plumbline_runtime.settings import Settings
 
 _EVERY_SECONDS: Final = 0.5
@@ -72,12 +72,7 @@ class Heartbeats:
 
     async def _beat(self) -> None:
         if self._conn is None:
-            self._conn = await asyncpg.connect(
-                self._settings.database_url,
-                timeout=_TIMEOUT_SECONDS,
-                server_settings=server_settings(self._settings),
-            )
-            await prepare_connection(self._conn)
+            self._conn = await connect(self._settings, _TIMEOUT_SECONDS)
         snapshot = self._health.snapshot()
         await self._conn.execute(
             _BEAT,

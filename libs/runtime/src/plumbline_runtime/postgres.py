@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, cast
 
 import asyncpg
 import orjson
+from asyncpg.transaction import Transaction
 
 from plumbline_runtime.settings import Settings
 
@@ -43,6 +44,51 @@ class _Connection(asyncpg.Connection):
         if not waiter.done():
             waiter.set_result(None)
 
+    def transaction(
+        self,
+        *,
+        isolation: Any = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+    ) -> Transaction:
+        """As asyncpg's, with `_Transaction`'s end."""
+        return _Transaction(self, isolation, readonly, deferrable)
+
+
+class _Transaction(Transaction):
+    """What was raised inside stays what is raised, also where nothing can be rolled back any more.
+
+    asyncpg raises its own InterfaceError in that place when the connection is gone: a task that was
+    cancelled in a statement would take its end for an outage, wait it out and go on.
+    """
+
+    __slots__ = ()
+
+    async def __aexit__(
+        self,
+        extype: object,
+        ex: object,
+        tb: object,
+    ) -> None:
+        try:
+            await super().__aexit__(extype, ex, tb)
+        except UNREACHABLE:
+            if extype is None:
+                raise  # it is the commit that failed
+
+
+async def connect(settings: Settings, seconds: float = 5.0) -> asyncpg.Connection:
+    """A session of its own, outside of any pool; raises as `create_pool`."""
+    conn = await asyncpg.connect(
+        settings.database_url,
+        timeout=seconds,
+        connection_class=_Connection,
+        command_timeout=_command_seconds(settings),
+        server_settings=server_settings(settings),
+    )
+    await prepare_connection(conn)
+    return conn
+
 
 async def create_pool(url: str, settings: Settings | None = None) -> "asyncpg.Pool":
     """Open a pool; raises what asyncpg or the socket raise when the server can't be reached.
@@ -58,7 +104,7 @@ async def create_pool(url: str, settings: Settings | None = None) -> "asyncpg.Po
         max_inactive_connection_lifetime=0,
         timeout=5.0,
         connection_class=_Connection,
-        command_timeout=max(s.statement_timeout_seconds - _COMMAND_MARGIN_SECONDS, 1.0),
+        command_timeout=_command_seconds(s),
         init=prepare_connection,
         reset=_keep_session,
         server_settings=server_settings(s),
@@ -147,6 +193,10 @@ def after_commit(callback: Callable[[], None]) -> None:
         callback()
     else:
         callbacks.append(callback)
+
+
+def _command_seconds(settings: Settings) -> float:
+    return max(settings.statement_timeout_seconds - _COMMAND_MARGIN_SECONDS, 1.0)
 
 
 def _ms(seconds: float) -> str:

@@ -9,15 +9,15 @@ if __name__ == "__main__":
     early.begin()
 
 import sys
+from functools import partial
 
-import asyncpg
 from plumbline_runtime.config import (
     DeploymentConfig,
     HubSpotConnection,
     StripeConnection,
     Workspace,
 )
-from plumbline_runtime.postgres import prepare_connection, server_settings
+from plumbline_runtime.postgres import connect
 from plumbline_runtime.service import Runtime, run_service
 from plumbline_schemas.topics import REFRESH_REQUESTS, WEBHOOKS_RECEIVED
 
@@ -126,19 +126,10 @@ def _reader(
     eyes = look_for(workspace, connection, pool=runtime.pool, concurrency=settings.read_concurrency)
     runtime.on_stop(eyes.close)
 
-    async def connect() -> asyncpg.Connection:
-        conn = await asyncpg.connect(
-            runtime.settings.database_url,
-            command_timeout=runtime.settings.statement_timeout_seconds,
-            server_settings=server_settings(runtime.settings),
-        )
-        await prepare_connection(conn)
-        return conn
-
     return Reader(
         workspace.id,
         connection.name,
-        connect=connect,
+        connect=partial(connect, runtime.settings),
         look=eyes.look,
         publisher=runtime.producer,
         circuit=runtime.circuit(workspace.id, connection, role="reads", account=eyes.account),

@@ -8,14 +8,13 @@ if __name__ == "__main__":
 import sys
 from functools import partial
 
-import asyncpg
 from plumbline_connectors.configured import hubspot_check, hubspot_client
 from plumbline_connectors.hubspot.client import HubSpotClient
 from plumbline_connectors.hubspot.creation import HubSpotCreation
 from plumbline_runtime.budget import Budget
 from plumbline_runtime.circuit import Circuit
 from plumbline_runtime.config import HubSpotConnection, Workspace
-from plumbline_runtime.postgres import prepare_connection, server_settings
+from plumbline_runtime.postgres import connect
 from plumbline_runtime.service import Runtime, run_service
 from plumbline_runtime.tokens import TokenStore
 from plumbline_schemas.topics import ACCOUNTS_STATE, OBSERVATIONS
@@ -109,7 +108,7 @@ def _sender(
     sender = Sender(
         workspace.id,
         connection.name,
-        connect=partial(_connect, runtime),
+        connect=partial(connect, runtime.settings),
         rounds=Rounds(crm, budget, deployment, settings),
         creations=Creations(maker, budget, deployment, kinds, settings),
         deployed=deployment,
@@ -143,17 +142,6 @@ def _client(
         told=budget.told,
         timeout_seconds=settings.http_timeout,
     )
-
-
-async def _connect(runtime: Runtime) -> asyncpg.Connection:
-    """A session of a sender's own: its lock is held there."""
-    conn = await asyncpg.connect(
-        runtime.settings.database_url,
-        command_timeout=runtime.settings.statement_timeout_seconds,
-        server_settings=server_settings(runtime.settings),
-    )
-    await prepare_connection(conn)
-    return conn
 
 
 def main() -> int:
