@@ -137,8 +137,7 @@ async def soak(
 
     `only`: names of the cases that may be chosen; empty means all that a soak may choose.
     """
-    cases = [case for case in load_cases().values() if case.soak]
-    cases = [case for case in cases if not only or case.name in only]
+    cases = [case for case in _choice() if not only or case.name in only]
     began = time.monotonic()
     async with open_stage(folder, Book(customers=CUSTOMERS)) as stage:
         stage.course = Course(settle_limit=120.0)
@@ -154,7 +153,10 @@ async def soak(
                 await asyncio.sleep(stage.chance.uniform(*PAUSE_SECONDS))
                 chosen = stage.chance.choice(cases)
                 played[chosen.name] += 1
-                await _break(stage, chosen, missing, broken)
+                error = await _break(stage, chosen)
+                if error is not None:
+                    kept = broken if isinstance(error, BrokenPromiseError) else missing
+                    kept.append(f"{chosen.name}: {error}")
             samples.calm()
             await asyncio.sleep(minutes * 60 * CALM)
             per_second = traffic.done / (time.monotonic() - loaded)
@@ -168,16 +170,20 @@ async def soak(
     return Soaked(found, played, missing, broken, samples, seconds, per_second)
 
 
-async def _break(stage: Stage, chosen: Case, missing: list[str], broken: list[str]) -> None:
+def _choice() -> list[Case]:
+    """The cases a soak may play."""
+    return [case for case in load_cases().values() if case.soak]
+
+
+async def _break(stage: Stage, chosen: Case) -> FaultMissingError | None:
     """Play one case inside the load; a fault that found no chance is told, not counted wrong."""
     try:
         await chosen.play(stage)
-    except BrokenPromiseError as error:
-        broken.append(f"{chosen.name}: {error}")
     except FaultMissingError as error:
-        missing.append(f"{chosen.name}: {error}")
+        return error
     finally:
         await stage.vendors.heal()
+    return None
 
 
 def report(done: Soaked) -> int:
@@ -206,7 +212,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=100.0)
-    chosen = sorted(case.name for case in load_cases().values() if case.soak)
+    chosen = sorted(case.name for case in _choice())
     parser.add_argument(
         "--case", action="append", choices=chosen, metavar="CASE", help="only this one; repeatable"
     )

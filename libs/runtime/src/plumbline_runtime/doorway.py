@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from plumbline_runtime.servers import HttpServer
 
 PATIENCE: Final = 3
+"""How many times as long as asked for `quiet` waits at most."""
 _LOOK_SECONDS: Final = 0.02
 _HEALTH: Final = "/health/"
 _LIVE: Final = "/health/live"

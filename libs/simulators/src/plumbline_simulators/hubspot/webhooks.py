@@ -73,16 +73,16 @@ class Webhooks:
         self._ids = itertools.count(100)
         self._pending: list[Json] = []
         self._wake = asyncio.Event()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], int] = {}
         self._held: list[tuple[int, _Batch]] = []
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._client = PostClient()
 
     @property
     def waiting(self) -> int:
-        """Notifications and batches not yet delivered or given up."""
-        sending = sum(1 for task in self._sending if not task.done())
-        return len(self._pending) + sending + len(self._held)
+        """Notifications not yet delivered or given up."""
+        sending = sum(count for task, count in self._sending.items() if not task.done())
+        return len(self._pending) + sending + sum(len(one.events) for _, one in self._held)
 
     def note(self, events: Iterable[Json], source: Source, occurred_ms: int) -> None:
         """Send those of a change's notifications that are subscribed to."""
@@ -156,8 +156,8 @@ class Webhooks:
         copies = 1 + sum(action.copies for action in actions if action.kind == "duplicate")
         for _ in range(copies):
             task = asyncio.create_task(self._deliver(_Batch(batch.events), actions))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            self._sending[task] = len(batch.events)
+            task.add_done_callback(self._sending.pop)
 
     async def _deliver(self, batch: _Batch, actions: list[Action]) -> None:
         for action in actions:
